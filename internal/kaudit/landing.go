@@ -1,0 +1,225 @@
+package kaudit
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// slots is how many datagrams one recvmmsg(2) may bring.
+const slots = 128
+
+// slotLen is the room for one datagram. The kernel's largest record is
+// MAX_AUDIT_MESSAGE_LENGTH (8970, include/linux/audit.h) for those of user
+// space; a PATH with a name of 4,096 bytes in hex stays below it. The odd 64
+// bytes spread the slots over the processor's cache sets.
+const slotLen = 12<<10 + 64
+
+// The layout of a landing: one page of header, then the array that the kernel
+// writes lengths into, then the slots. It is this process's own memory format
+// and never leaves the machine or the boot, hence native words.
+const (
+	landingMagic = "auditshipper\x00\x00\x00\x01"
+	offBoot      = 16 // the boot's id, 16 bytes
+	offBase      = 32 // uint64: sequence of the first record landed
+	offRefused   = 40 // three uint64, see Refusal
+	offVectors   = 4096
+	offSlots     = offVectors + slots*int(unsafe.Sizeof(mmsghdr{}))
+	landingLen   = offSlots + slots*slotLen
+)
+
+// mmsghdr is struct mmsghdr of recvmmsg(2).
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+	_   [4]byte
+}
+
+// A Landing is where the kernel puts records: a small file, mapped shared, so
+// that what was received outlives the process even if it is killed before the
+// next instruction. The kernel writes the lengths into it as well, hence a
+// later process can tell what had arrived.
+//
+// It is fully allocated when made: a sparse page could not be filled on a full
+// disk, and the datagram would be gone.
+type Landing struct {
+	mem     []byte
+	vectors []mmsghdr
+	iov     [slots]unix.Iovec
+
+	// Volatile says that the file could not be made (a full disk) and that the
+	// landing is plain memory: a kill can then cost what was just received.
+	Volatile error
+
+	// Truncated counts records longer than a slot, of which the end is missing.
+	Truncated uint64
+
+	left [][]byte
+}
+
+// OpenLanding opens the landing at path, or makes it. What an earlier process
+// of this boot received and did not clear is available from Left until the
+// first Receive. After a reboot nothing is: pages may have reached the disk in
+// any order.
+func OpenLanding(path string) (*Landing, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	mem, volatile := mapFile(path)
+	if volatile != nil {
+		if mem, err = unix.Mmap(-1, 0, landingLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS); err != nil {
+			return nil, fmt.Errorf("map landing: %w", err)
+		}
+	}
+	l := &Landing{mem: mem, Volatile: volatile}
+	l.vectors = unsafe.Slice((*mmsghdr)(unsafe.Pointer(&mem[offVectors])), slots)
+	if string(mem[:16]) == landingMagic && bytes.Equal(mem[offBoot:offBase], boot) {
+		l.left = l.landed()
+	} else {
+		clear(mem[:offSlots])
+		copy(mem, landingMagic)
+		copy(mem[offBoot:], boot)
+	}
+	for i := range l.iov {
+		l.iov[i].Base = &mem[offSlots+i*slotLen]
+		l.iov[i].SetLen(slotLen)
+	}
+	return l, nil
+}
+
+// mapFile maps the file at path, allocated to its full length.
+func mapFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	err = unix.Fallocate(int(f.Fd()), 0, 0, int64(landingLen))
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		err = fill(f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("allocate %s: %w", path, err)
+	}
+	mem, err := unix.Mmap(int(f.Fd()), 0, landingLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", path, err)
+	}
+	return mem, nil
+}
+
+// fill writes zeros behind what the file holds, for file systems that cannot
+// allocate.
+func fill(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if n := int64(landingLen) - info.Size(); n > 0 {
+		_, err = f.WriteAt(make([]byte, n), info.Size())
+	}
+	return err
+}
+
+// Close unmaps the landing. What Left and Receive returned is gone with it.
+func (l *Landing) Close() error { return unix.Munmap(l.mem) }
+
+// Left returns the records which an earlier process received and which are not
+// in the journal yet: those that would have got the sequence next or a later
+// one. They are valid until the first Receive.
+func (l *Landing) Left(next uint64) [][]byte {
+	have := next - l.base()
+	if next < l.base() {
+		have = 0 // the journal lost its end; what we hold is newer still
+	}
+	return l.left[min(have, uint64(len(l.left))):]
+}
+
+func (l *Landing) base() uint64 { return binary.NativeEndian.Uint64(l.mem[offBase:]) }
+
+// landed returns the records in the slots, in order, each as two bytes of type
+// (little-endian) followed by the text.
+func (l *Landing) landed() [][]byte {
+	var recs [][]byte
+	for i := range l.vectors {
+		if rec := l.record(i); rec != nil {
+			recs = append(recs, rec)
+		}
+	}
+	return recs
+}
+
+// record returns the record in slot i, nil if there is none. The type is
+// copied down to stand right before the text, over the header's last two bytes
+// (half of the sender's port, which nobody needs); its own place keeps it.
+func (l *Landing) record(i int) []byte {
+	n := int(l.vectors[i].len)
+	if n < headerLen {
+		return nil
+	}
+	if n > slotLen {
+		l.Truncated++
+	}
+	slot := l.mem[offSlots+i*slotLen:][:min(n, slotLen)]
+	typ := binary.NativeEndian.Uint16(slot[4:])
+	if !isRecord(typ) {
+		return nil
+	}
+	rec := slot[headerLen-2:]
+	binary.LittleEndian.PutUint16(rec, typ)
+	return rec
+}
+
+// prepare forgets what has landed and makes the slots ready for datagrams, the
+// first of which will get the sequence base. Lengths go first, so that no
+// moment shows old records under the new base.
+func (l *Landing) prepare(base uint64) {
+	l.left = nil
+	for i := range l.vectors {
+		v := &l.vectors[i]
+		if v.len == 0 && v.hdr.Iov == &l.iov[i] {
+			continue
+		}
+		v.len = 0
+		v.hdr = unix.Msghdr{Iov: &l.iov[i], Iovlen: 1}
+	}
+	binary.NativeEndian.PutUint64(l.mem[offBase:], base)
+}
+
+// A Refusal counts records that the journal would not take, since when, until
+// when (Unix nanoseconds). It lies in the landing so that a kill does not make
+// the loss a silent one.
+type Refusal struct{ Count, From, To uint64 }
+
+// Refused returns the refusal noted, which may be an earlier process's.
+func (l *Landing) Refused() Refusal {
+	at := func(i int) uint64 { return binary.NativeEndian.Uint64(l.mem[offRefused+8*i:]) }
+	return Refusal{at(0), at(1), at(2)}
+}
+
+// SetRefused notes r, or forgets the refusal if r is zero.
+func (l *Landing) SetRefused(r Refusal) {
+	for i, v := range []uint64{r.Count, r.From, r.To} {
+		binary.NativeEndian.PutUint64(l.mem[offRefused+8*i:], v)
+	}
+}
+
+// bootID is the kernel's random id of this boot, as 16 bytes.
+func bootID() ([]byte, error) {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return nil, fmt.Errorf("read boot id: %w", err)
+	}
+	id := make([]byte, 16)
+	hex := bytes.ReplaceAll(bytes.TrimSpace(text), []byte("-"), nil)
+	if n, err := fmt.Sscanf(string(hex), "%32x", &id); n != 1 || err != nil || len(id) != 16 {
+		return nil, fmt.Errorf("boot id %q is not a UUID", text)
+	}
+	return id, nil
+}

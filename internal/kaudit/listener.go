@@ -1,0 +1,218 @@
+package kaudit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrOverrun means that the socket's receive buffer was full and the kernel
+// dropped records it does not count (ENOBUFS). Receiving goes on.
+var ErrOverrun = errors.New("receive buffer overrun")
+
+// nap is the pause after the socket has been drained under load: records
+// gather meanwhile, which halves the cost of each for us and for the kernel's
+// audit thread. It is far below what the socket's buffer holds.
+const nap = time.Millisecond
+
+// A Listener receives records. All its methods but Wake and Close belong to
+// one goroutine.
+type Listener struct {
+	fd      int
+	wake    int // eventfd
+	landing *Landing
+	busy    bool // the last read brought records: more are likely
+	closed  atomic.Bool
+	recs    [slots][]byte
+}
+
+// Listen makes a listener over a socket that is yet to Register or Join, or
+// over fd if that is not negative: a socket which an earlier process opened
+// and the service manager kept. The listener owns fd, not the landing.
+func Listen(fd int, landing *Landing) (*Listener, error) {
+	if fd < 0 {
+		var err error
+		if fd, err = socket(); err != nil {
+			return nil, err
+		}
+		if err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			unix.Close(fd)
+			return nil, fmt.Errorf("bind audit socket: %w", err)
+		}
+	}
+	unix.CloseOnExec(fd)
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("make eventfd: %w", err)
+	}
+	return &Listener{fd: fd, wake: wake, landing: landing}, nil
+}
+
+// FD returns the socket, for the service manager to keep. It stays the
+// listener's.
+func (l *Listener) FD() int { return l.fd }
+
+// SetBuffer forces the socket's receive buffer to n bytes, beyond
+// net.core.rmem_max where CAP_NET_ADMIN allows it, and returns what the kernel
+// granted. A record charges about 900 bytes of it.
+func (l *Listener) SetBuffer(n int) (int, error) {
+	err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, n)
+	if errors.Is(err, unix.EPERM) {
+		err = unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, n)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("set receive buffer to %d: %w", n, err)
+	}
+	got, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err != nil {
+		return 0, fmt.Errorf("get receive buffer: %w", err)
+	}
+	return got / 2, nil // the kernel doubles what it is asked for, see socket(7)
+}
+
+// Join subscribes to the multicast of records (AUDIT_NLGRP_READLOG), which
+// needs CAP_AUDIT_READ and works beside a registered daemon, in the initial
+// network namespace.
+func (l *Listener) Join() error {
+	const readlog = 1 // AUDIT_NLGRP_READLOG
+	if err := unix.SetsockoptInt(l.fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, readlog); err != nil {
+		return fmt.Errorf("join audit multicast: %w", err)
+	}
+	return nil
+}
+
+// Register makes this process the kernel's audit daemon, with this socket as
+// the place where records go. The kernel answers within the call; whether it
+// agreed shows in Control.Status, since its refusal would wait behind records.
+func (l *Listener) Register() error { return l.setPID("register", uint32(os.Getpid())) }
+
+// Unregister gives the registration back. The kernel takes that only from the
+// process which registered; from another, closing the last copy of the socket
+// does it.
+func (l *Listener) Unregister() error { return l.setPID("unregister", 0) }
+
+func (l *Listener) setPID(what string, pid uint32) error {
+	msg := appendMessage(nil, typeSet, unix.NLM_F_REQUEST, 1, statusMessage(maskPID, 3, pid))
+	if err := unix.Sendto(l.fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("%s as audit daemon: %w", what, err)
+	}
+	return nil
+}
+
+// Receive waits until records arrive and returns them in the kernel's order,
+// each as two bytes of type (little-endian) followed by the text. They are
+// borrowed: valid until the next call, which also tells the landing that the
+// caller has them safe. base is the sequence that the first of them will get.
+//
+// It returns no records and no error after Wake, ErrOverrun when the kernel
+// had to drop some, and os.ErrClosed after Close.
+func (l *Listener) Receive(base uint64) ([][]byte, error) {
+	l.landing.prepare(base)
+	for {
+		if l.closed.Load() {
+			return nil, os.ErrClosed
+		}
+		n, err := l.read()
+		switch {
+		case err == nil:
+			l.busy = true
+			if recs := l.records(n); len(recs) > 0 {
+				return recs, nil
+			}
+			l.landing.prepare(base) // only answers to ourselves
+		case errors.Is(err, unix.ENOBUFS):
+			return nil, ErrOverrun
+		case errors.Is(err, unix.EAGAIN):
+			woken, err := l.wait()
+			if woken || err != nil {
+				return nil, err
+			}
+		case errors.Is(err, unix.EINTR):
+		default:
+			return nil, fmt.Errorf("receive from kernel: %w", err)
+		}
+	}
+}
+
+// read drains what the socket holds, as much as the landing has room for. It
+// never blocks, so the raw system call spares the runtime's bookkeeping.
+func (l *Listener) read() (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(l.fd),
+		uintptr(unsafe.Pointer(&l.landing.vectors[0])), slots,
+		unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+func (l *Listener) records(n int) [][]byte {
+	recs := l.recs[:0]
+	for i := range n {
+		if rec := l.landing.record(i); rec != nil {
+			recs = append(recs, rec)
+		}
+	}
+	return recs
+}
+
+// wait returns when there may be something to read. Under load that is after a
+// nap, in which records gather; a quiet socket is polled for as long as it
+// stays so. It reports whether somebody called Wake.
+func (l *Listener) wait() (woken bool, err error) {
+	timeout := -1
+	if l.busy {
+		l.busy = false
+		pause(nap)
+		timeout = 0
+	}
+	fds := []unix.PollFd{{Fd: int32(l.wake), Events: unix.POLLIN}, {Fd: int32(l.fd), Events: unix.POLLIN}}
+	if timeout == 0 {
+		fds = fds[:1]
+	}
+	_, err = unix.Poll(fds, timeout)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return false, fmt.Errorf("poll audit socket: %w", err)
+	}
+	if fds[0].Revents == 0 {
+		return false, nil
+	}
+	var drain [8]byte
+	_, err = unix.Read(l.wake, drain[:])
+	return err == nil, nil
+}
+
+// pause sleeps in the kernel and not in the runtime: waking a goroutine costs
+// more than the receiving that the nap saves.
+func pause(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil) // an early end is harmless
+}
+
+// Wake makes Receive return early. It may be called from any goroutine.
+func (l *Listener) Wake() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(l.wake, one[:]) // full means that a wake-up is pending already
+}
+
+// Stop makes Receive return os.ErrClosed, now or when it is called next. It
+// may be called from any goroutine; the socket stays open until Close.
+func (l *Listener) Stop() {
+	l.closed.Store(true)
+	l.Wake()
+}
+
+// Close closes the socket. It must not overlap a Receive: Stop, let Receive
+// return, then Close.
+func (l *Listener) Close() error {
+	unix.Close(l.wake)
+	return unix.Close(l.fd)
+}

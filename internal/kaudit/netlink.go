@@ -1,0 +1,154 @@
+package kaudit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Message types of the audit protocol that this package sends or must tell
+// apart, from include/uapi/linux/audit.h.
+const (
+	typeGet        = 1000 // AUDIT_GET
+	typeSet        = 1001 // AUDIT_SET
+	typeAddRule    = 1011 // AUDIT_ADD_RULE
+	typeDelRule    = 1012 // AUDIT_DEL_RULE
+	typeListRules  = 1013 // AUDIT_LIST_RULES
+	typeTrim       = 1014 // AUDIT_TRIM
+	typeMakeEquiv  = 1015 // AUDIT_MAKE_EQUIV
+	typeSetFeature = 1018 // AUDIT_SET_FEATURE
+	typeGetFeature = 1019 // AUDIT_GET_FEATURE
+
+	typeUser    = 1005 // AUDIT_USER: deprecated, and a record
+	typeLogin   = 1006 // AUDIT_LOGIN: a record below the others
+	firstRecord = 1100 // AUDIT_FIRST_USER_MSG: from here on all are records …
+	typeReplace = 1329 // AUDIT_REPLACE: … but this question whether we live
+)
+
+const headerLen = unix.NLMSG_HDRLEN
+
+// replyTimeout bounds the wait for the kernel's answer. The kernel answers
+// within the system call that asks, except for the list of rules, which a
+// thread of its own sends.
+const replyTimeout = 10 * time.Second
+
+// conn is one netlink socket that asks and is answered.
+type conn struct {
+	fd  int
+	seq uint32
+	buf []byte
+}
+
+func dial() (*conn, error) {
+	fd, err := socket()
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("bind audit socket: %w", err)
+	}
+	tv := unix.NsecToTimeval(int64(replyTimeout))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("set receive timeout: %w", err)
+	}
+	return &conn{fd: fd, buf: make([]byte, 64<<10)}, nil
+}
+
+func socket() (int, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_AUDIT)
+	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EINVAL) {
+		return -1, ErrNoAudit
+	}
+	if err != nil {
+		return -1, fmt.Errorf("open audit socket: %w", err)
+	}
+	return fd, nil
+}
+
+func (c *conn) close() error { return unix.Close(c.fd) }
+
+// appendMessage appends a netlink request to dst.
+func appendMessage(dst []byte, typ uint16, flags uint16, seq uint32, payload []byte) []byte {
+	dst = binary.NativeEndian.AppendUint32(dst, uint32(headerLen+len(payload)))
+	dst = binary.NativeEndian.AppendUint16(dst, typ)
+	dst = binary.NativeEndian.AppendUint16(dst, flags)
+	dst = binary.NativeEndian.AppendUint32(dst, seq)
+	dst = binary.NativeEndian.AppendUint32(dst, 0) // to the kernel
+	return append(dst, payload...)
+}
+
+// do sends a request and calls each for every reply of type typ until the
+// kernel has acknowledged it (and, with many, until the list's end). The bytes
+// given to each are valid during the call only.
+func (c *conn) do(typ uint16, payload []byte, many bool, each func([]byte)) error {
+	c.seq++
+	msg := appendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_ACK, c.seq, payload)
+	if err := unix.Sendto(c.fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	acked, done := false, !many
+	replied := each == nil || many
+	for !acked || !done || !replied {
+		typ, seq, data, err := c.receive()
+		switch {
+		case err != nil:
+			return err
+		case seq != c.seq:
+			continue // an answer to a question that was given up
+		case typ == unix.NLMSG_DONE:
+			done = true
+		case typ == unix.NLMSG_ERROR:
+			if err := ackError(data); err != nil {
+				return err
+			}
+			acked = true
+		case each != nil:
+			each(data)
+			replied = true
+		}
+	}
+	return nil
+}
+
+// receive returns the next message. The kernel sends one in each datagram on
+// this protocol.
+func (c *conn) receive() (typ uint16, seq uint32, data []byte, err error) {
+	for {
+		n, _, err := unix.Recvfrom(c.fd, c.buf, 0)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EAGAIN):
+			return 0, 0, nil, os.ErrDeadlineExceeded
+		case err != nil:
+			return 0, 0, nil, err
+		case n < headerLen:
+			return 0, 0, nil, fmt.Errorf("reply of %d bytes is shorter than its header", n)
+		}
+		h := c.buf[:n]
+		return binary.NativeEndian.Uint16(h[4:]), binary.NativeEndian.Uint32(h[8:]), h[headerLen:], nil
+	}
+}
+
+// ackError returns the error inside an acknowledgement, nil for success.
+func ackError(data []byte) error {
+	if len(data) < 4 {
+		return fmt.Errorf("acknowledgement of %d bytes", len(data))
+	}
+	if code := int32(binary.NativeEndian.Uint32(data)); code != 0 {
+		return unix.Errno(-code)
+	}
+	return nil
+}
+
+// isRecord reports whether a message of this type is evidence, as opposed to
+// part of a conversation with the kernel.
+func isRecord(typ uint16) bool {
+	return typ >= firstRecord && typ != typeReplace || typ == typeLogin || typ == typeUser
+}
