@@ -1,0 +1,106 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ops are the operations a watch may name; which system calls each stands for
+// is known to the rule language.
+var ops = []string{"delete", "rename", "create", "write", "attr", "link", "exec"}
+
+// retentions are the days PutRetentionPolicy takes, from its API reference.
+var retentions = []int{0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+
+// maxKeyLen is AUDIT_MAX_KEY_LEN of include/uapi/linux/audit.h.
+const maxKeyLen = 256
+
+// validate reports every value that cannot be meant.
+func (c *Config) validate(d *decoder) {
+	check := func(ok bool, key, fix, format string, args ...any) {
+		if !ok {
+			d.fault(c.Place(key), key, fix, format, args...)
+		}
+	}
+	oneOf := func(key, value string, allowed ...string) {
+		check(slices.Contains(allowed, value), key, "", "%q is not one of %s", value, strings.Join(allowed, ", "))
+	}
+	c.validateWatches(check, oneOf)
+	for i, f := range c.Drop {
+		check(f != Drop{}, fmt.Sprintf("drop[%d]", i), "", "names nothing, and would drop everything")
+	}
+
+	oneOf("rules.on_never_task", c.Rules.OnNeverTask, "warn", "fix", "fail")
+	oneOf("rules.on_exit", c.Rules.OnExit, "auto", "keep", "remove")
+	oneOf("source.mode", c.Source.Mode, "auto", "unicast", "multicast", "file", "stdin")
+	check(c.Source.ReceiveBuffer >= 64<<10 && c.Source.ReceiveBuffer <= 1<<30, "source.receive_buffer", "", "%v is not between 64KiB and 1GiB", c.Source.ReceiveBuffer)
+	check(c.Source.ResolveWait >= 0 && c.Source.ResolveWait <= time.Minute, "source.resolve_wait", "", "%v is not between 0s and 1m", c.Source.ResolveWait)
+	check(c.Kernel.BacklogLimit >= 0, "kernel.backlog_limit", "", "%d is negative", c.Kernel.BacklogLimit)
+	check(c.Kernel.BacklogWaitTime >= 0 && c.Kernel.BacklogWaitTime <= 600000, "kernel.backlog_wait_time", "", "%d is not between 0 and 600000", c.Kernel.BacklogWaitTime)
+	oneOf("kernel.failure_mode", c.Kernel.FailureMode, "silent", "printk")
+
+	check(filepath.IsAbs(c.StateDir), "state_dir", "", "%q is not an absolute path", c.StateDir)
+	check(filepath.IsAbs(c.Socket), "socket", "", "%q is not an absolute path", c.Socket)
+	check(c.Journal.MaxBytes >= 1<<20, "journal.max_bytes", "", "%v is below the minimum of 1MiB", c.Journal.MaxBytes)
+	check(c.Journal.Sync > 0, "journal.sync", "", "must be positive, not %v", c.Journal.Sync)
+	oneOf("output", c.Output, "cloudwatch", "stdout")
+	c.validateCloudWatch(check, oneOf)
+
+	if c.Metrics.Listen != "" {
+		_, _, err := net.SplitHostPort(c.Metrics.Listen)
+		check(err == nil, "metrics.listen", "write it as 127.0.0.1:9464", "%q is not host:port", c.Metrics.Listen)
+	}
+	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf("log.format", c.Log.Format, "auto", "console", "json")
+}
+
+type (
+	checkFunc func(ok bool, key, fix, format string, args ...any)
+	oneOfFunc func(key, value string, allowed ...string)
+)
+
+func (c *Config) validateWatches(check checkFunc, oneOf oneOfFunc) {
+	for i, w := range c.Watches {
+		key := func(name string) string { return fmt.Sprintf("watches[%d].%s", i, name) }
+		check(w.Path != "", key("path"), "", "must be set")
+		check(w.Path == "" || filepath.IsAbs(w.Path), key("path"), "", "%q is not an absolute path", w.Path)
+		for j, op := range w.Ops {
+			oneOf(fmt.Sprintf("%s[%d]", key("ops"), j), op, ops...)
+		}
+		check(len(w.Key) <= maxKeyLen, key("key"), "", "longer than the kernel's %d bytes", maxKeyLen)
+		check(!strings.ContainsAny(w.Key, "\x00\x01\n\""), key("key"), "", "%q has a character that a key cannot hold", w.Key)
+		oneOf(key("failures"), w.Failures, "denied", "all", "none")
+		oneOf(key("require_mount"), w.RequireMount, "auto", "true", "false")
+		for _, dir := range []string{c.StateDir, filepath.Dir(c.Socket)} {
+			check(!within(dir, w.Path), key("path"), "move state_dir and socket out of what is watched", "holds %s, so that our own work would be an event and cause the next", dir)
+		}
+	}
+}
+
+// within reports whether dir is below root, or is it.
+func within(dir, root string) bool {
+	rel, err := filepath.Rel(root, dir)
+	return root != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+func (c *Config) validateCloudWatch(check checkFunc, oneOf oneOfFunc) {
+	w := &c.CloudWatch
+	check(w.Group != "", "cloudwatch.group", "", "must be set")
+	check(w.Stream != "", "cloudwatch.stream", "", "must be set")
+	if w.EndpointURL != "" {
+		u, err := url.Parse(w.EndpointURL)
+		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "cloudwatch.endpoint_url", "write it as https://host:port", "%q is not a URL", w.EndpointURL)
+		check(!w.UseFIPS && !w.UseDualstack, "cloudwatch.endpoint_url", "", "cannot go with use_fips or use_dualstack, which choose the endpoint themselves")
+	}
+	check(slices.Contains(retentions, w.RetentionDays), "cloudwatch.retention_days", "", "%d is not one of the service's %v (0 keeps for ever)", w.RetentionDays, retentions[1:])
+	oneOf("cloudwatch.log_class", w.LogClass, "", "STANDARD", "INFREQUENT_ACCESS")
+	oneOf("cloudwatch.format", w.Format, "json", "raw", "ocsf")
+	check(w.FlushInterval >= 10*time.Millisecond && w.FlushInterval <= 5*time.Minute, "cloudwatch.flush_interval", "", "%v is not between 10ms and 5m", w.FlushInterval)
+	check(w.Concurrency >= 1 && w.Concurrency <= 16, "cloudwatch.concurrency", "", "%d is not between 1 and 16", w.Concurrency)
+	check(!w.IncludeRaw || w.Format == "json", "cloudwatch.include_raw", "", "goes with format json only")
+}
