@@ -1,0 +1,20 @@
+// Package event turns the kernel's audit records into events, whole, with true
+// paths, and events into text.
+//
+// Records come in as they were journalled, interleaved; events come out of a
+// [Stream], each with all of its records and with its paths resolved; an
+// [Encoder] appends them as JSON, as audit.log lines or as OCSF.
+//
+// # Promise
+//
+// No path is invented. The kernel prints the caller's working directory as the
+// parent of a name that was given relative to a directory descriptor. Such a
+// name is resolved only when another record, or the process itself, tells
+// which directory the descriptor stood for; otherwise the event says that it
+// is unresolved, and carries the directory's inode instead.
+//
+// # Not here
+//
+// No clock, no files, no network, no users' names: a [Lookup] answers what only
+// the running system knows, and Tick brings the time.
+package event

@@ -1,0 +1,199 @@
+package event
+
+// An Event is all the records with one ID, and what they say.
+//
+// It and every slice in it belong to the Stream: they are valid until Free.
+type Event struct {
+	ID          ID
+	First, Last uint64 // journal sequence of its first and last record
+
+	// Low is the oldest sequence still needed once this event and all returned
+	// before it are delivered. Records below Low may be forgotten.
+	Low uint64
+
+	Action  string
+	Partial bool // records are missing: no EOE, or fewer PATHs than items=
+
+	// What the SYSCALL (or URINGOP) record says. Unset numbers are Unset.
+	Syscall   string
+	Success   Tristate
+	Errno     string // by name, of a failed call
+	Key       []byte // several are joined by commas
+	PID, PPID uint32
+	AUID, UID uint32
+	Ses       uint32
+	TTY       []byte
+	Comm, Exe []byte
+	Cwd       []byte
+	Title     []byte // the command line, arguments apart by NUL bytes
+
+	Path, Dest Name // Dest only of a rename and a link
+
+	Exchange  bool
+	Overwrote uint64 // inode of the file that a rename replaced, 0 if none
+	Target    []byte // what a symlink that was made points to
+
+	arch    uint32
+	sysno   uint32
+	exit    int64
+	args    [4]uint64
+	items   int
+	call    call
+	uring   bool
+	resolve uint64 // openat2's resolve= flags
+
+	overwritten *item // what a rename replaced
+	two         [2]*item
+	samePointer bool // old and new name were one string of the caller
+
+	buf      []byte // the records' texts, one after the other
+	records  []record
+	decoded  []byte // what was hex in them
+	built    []byte // the paths made of them
+	paths    []item
+	fields   []field // other records' fields, for events that are no file's
+	closed   bool
+	hasCall  bool
+	whole    bool // EOE was seen, or the type is an event alone
+	born     uint64
+	arrived  int64 // the tick at which its last record came
+	heldAt   int64
+	unsolved int // how many of its names still wait
+
+	live, queue link
+}
+
+// Unset is what the kernel prints for an id that was never set: (uint32)-1.
+const Unset = 1<<32 - 1
+
+// A Tristate is a boolean that a record may lack.
+type Tristate uint8
+
+// The kernel's success=yes and success=no.
+const (
+	Unknown Tristate = iota
+	Yes
+	No
+)
+
+// A record is one record's place in Event.buf.
+type record struct {
+	typ      Type
+	seq      uint64
+	off, end uint32
+}
+
+// A From says how a path became known. Its values are those of path_from.
+type From uint8
+
+// See DESIGN.md, Paths.
+const (
+	FromNone From = iota
+	FromAbsolute
+	FromCWD
+	FromTrail
+	FromProc
+	FromUnresolved
+)
+
+var fromNames = [...]string{"", "absolute", "cwd", "trail", "proc", "unresolved"}
+
+func (f From) String() string { return fromNames[f] }
+
+// A Name is one of the files an event is about.
+type Name struct {
+	Path []byte // absolute; as given if From is FromUnresolved; nil if not known
+	Dir  []byte // the directory, where only that is known
+	From From
+
+	// The file itself, as its PATH record has it; Has is false without one.
+	Has  bool
+	Ino  uint64
+	Mode uint32
+	Dev  []byte
+
+	ParentIno uint64 // the directory's inode, for what is unresolved; 0 if not known
+	ParentDev []byte
+
+	given  []byte // the name the caller gave; nil if the kernel printed none
+	item   *item
+	parent *item
+	dirArg int8
+
+	event *Event
+	place *place // the directory, while its path is awaited
+	mid   []byte // names between place and the last part of given
+	wait  slot
+}
+
+// Records returns how many records the event has.
+func (e *Event) Records() int { return len(e.records) }
+
+// Record returns the type and text of record i, in order of arrival.
+func (e *Event) Record(i int) (Type, []byte) {
+	r := e.records[i]
+	return r.typ, e.buf[r.off:r.end]
+}
+
+func (e *Event) add(seq uint64, typ Type, text []byte) {
+	off := len(e.buf)
+	e.buf = append(e.buf, text...)
+	e.records = append(e.records, record{typ: typ, seq: seq, off: uint32(off), end: uint32(len(e.buf))})
+	e.Last = seq
+}
+
+// keep bounds what a recycled event holds on to.
+const keep = 16 << 10
+
+// reset makes the event as new, but for the memory it has.
+func (e *Event) reset() {
+	buf, records, decoded, built, paths, fields := e.buf[:0], e.records[:0], e.decoded[:0], e.built[:0], e.paths[:0], e.fields[:0]
+	if cap(buf)+cap(decoded)+cap(built) > keep {
+		buf, decoded, built = nil, nil, nil
+	}
+	if cap(paths) > 64 || cap(records) > 64 || cap(fields) > 256 {
+		paths, records, fields = nil, nil, nil
+	}
+	*e = Event{
+		buf: buf, records: records, decoded: decoded, built: built, paths: paths, fields: fields,
+		AUID: Unset, UID: Unset, Ses: Unset, items: -1,
+	}
+}
+
+// A link makes an Event part of a list without allocation.
+type link struct{ prev, next *Event }
+
+// A list is a queue of events threaded through one of their links.
+type list struct {
+	head, tail *Event
+	n          int
+	of         func(*Event) *link
+}
+
+func (l *list) push(e *Event) {
+	k := l.of(e)
+	k.prev, k.next = l.tail, nil
+	if l.tail == nil {
+		l.head = e
+	} else {
+		l.of(l.tail).next = e
+	}
+	l.tail = e
+	l.n++
+}
+
+func (l *list) remove(e *Event) {
+	k := l.of(e)
+	if k.prev == nil {
+		l.head = k.next
+	} else {
+		l.of(k.prev).next = k.next
+	}
+	if k.next == nil {
+		l.tail = k.prev
+	} else {
+		l.of(k.next).prev = k.prev
+	}
+	*k = link{}
+	l.n--
+}

@@ -1,0 +1,314 @@
+package event
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+const timeFormat = "2006-01-02T15:04:05.000Z"
+
+// DefaultMaxBytes is the most CloudWatch Logs takes of one message: 1,048,576
+// less the 26 it charges for each.
+const DefaultMaxBytes = 1<<20 - 26
+
+// An Encoder turns events into text. Its methods append to what they are given
+// and allocate nothing else, but for what they keep to use again.
+type Encoder struct {
+	Host       string
+	IncludeRaw bool  // add the records as audit.log lines
+	MaxBytes   int   // no event becomes longer than this; 0: DefaultMaxBytes
+	Names      Names // nil: numbers only
+
+	scratch []byte
+	cut     int // the most a field may have, 0 for no limit
+	wasCut  bool
+}
+
+// Names gives users' names. It must not block; "" stands for one not known (yet).
+type Names interface {
+	UserName(uid uint32) string
+}
+
+// AppendJSON appends an event as one JSON object without a newline. One that
+// would be too long is shortened, field by field, and says so.
+func (enc *Encoder) AppendJSON(dst []byte, e *Event) []byte {
+	limit := enc.MaxBytes
+	if limit == 0 {
+		limit = DefaultMaxBytes
+	}
+	start := len(dst)
+	raw := enc.IncludeRaw
+	enc.cut, enc.wasCut = 0, false
+	for _, cut := range [...]int{0, 16384, 4096, 1024, 256, 64, 16} {
+		if cut > 0 {
+			enc.cut, raw, enc.wasCut = cut, false, true
+		}
+		dst = enc.appendObject(dst[:start], e, raw)
+		if len(dst)-start <= limit {
+			break
+		}
+	}
+	return dst
+}
+
+func (enc *Encoder) appendObject(dst []byte, e *Event, raw bool) []byte {
+	dst = append(dst, `{"v":1,"id":"`...)
+	dst = e.ID.append(dst)
+	dst = append(dst, `","time":"`...)
+	dst = e.ID.Time().AppendFormat(dst, timeFormat)
+	dst = append(dst, '"')
+	dst = enc.str(dst, "host", enc.Host)
+	dst = enc.bytes(dst, "key", e.Key)
+	dst = enc.str(dst, "action", e.Action)
+	dst = enc.str(dst, "syscall", e.Syscall)
+	if e.Success != Unknown {
+		dst = append(dst, `,"success":`...)
+		dst = strconv.AppendBool(dst, e.Success == Yes)
+	}
+	dst = enc.str(dst, "errno", e.Errno)
+	dst = enc.appendNames(dst, e)
+	dst = enc.appendWho(dst, e)
+	dst = enc.appendFields(dst, e)
+	if e.Partial {
+		dst = append(dst, `,"partial":true`...)
+	}
+	if raw {
+		enc.scratch = enc.AppendRaw(enc.scratch[:0], e)
+		dst = enc.bytes(dst, "raw", enc.scratch)
+	}
+	if enc.wasCut {
+		dst = append(dst, `,"truncated":true`...)
+	}
+	return append(dst, '}')
+}
+
+func (enc *Encoder) appendNames(dst []byte, e *Event) []byte {
+	path, dest := &e.Path, &e.Dest
+	dst = enc.exact(dst, "path", "path_hex", path.Path)
+	dst = enc.exact(dst, "dest", "dest_hex", dest.Path)
+	dst = enc.str(dst, "path_from", path.From.String())
+	if dest.From != path.From {
+		dst = enc.str(dst, "dest_from", dest.From.String())
+	}
+	dst = enc.exact(dst, "parent", "parent_hex", path.Dir)
+	dst = enc.exact(dst, "dest_parent", "dest_parent_hex", dest.Dir)
+	dst = quoted(dst, "parent_inode", path.ParentIno)
+	dst = quoted(dst, "dest_parent_inode", dest.ParentIno)
+	dst = quoted(dst, "overwrote", e.Overwrote)
+	if e.Exchange {
+		dst = append(dst, `,"exchange":true`...)
+	}
+	dst = enc.exact(dst, "target", "target_hex", e.Target)
+
+	of, dev := path, path.Dev
+	if !of.Has && dest.Has {
+		of, dev = dest, dest.Dev
+	}
+	if of.Has {
+		dst = enc.str(dst, "type", fileType(of.Mode))
+		dst = quoted(dst, "inode", of.Ino)
+		dst = append(dst, `,"mode":"`...)
+		dst = append(dst, '0'+byte(of.Mode>>9&7), '0'+byte(of.Mode>>6&7), '0'+byte(of.Mode>>3&7), '0'+byte(of.Mode&7), '"')
+	}
+	if dev == nil {
+		dev = path.ParentDev
+	}
+	if dev == nil {
+		dev = dest.ParentDev
+	}
+	return enc.bytes(dst, "dev", dev)
+}
+
+// fileType names the type bits of a mode.
+func fileType(mode uint32) string {
+	switch mode & modeType {
+	case 0o100000:
+		return "file"
+	case modeDir:
+		return "dir"
+	case 0o120000:
+		return "symlink"
+	case 0o140000:
+		return "socket"
+	case 0o010000:
+		return "fifo"
+	case 0o060000:
+		return "block"
+	case 0o020000:
+		return "char"
+	}
+	return ""
+}
+
+func (enc *Encoder) appendWho(dst []byte, e *Event) []byte {
+	dst = enc.user(dst, "auid", "auid_name", e.AUID)
+	dst = enc.user(dst, "uid", "uid_name", e.UID)
+	if e.Ses != Unset {
+		dst = number(dst, "ses", e.Ses)
+	}
+	dst = enc.bytes(dst, "tty", e.TTY)
+	if e.PID != 0 {
+		dst = number(dst, "pid", e.PID)
+	}
+	if e.PPID != 0 {
+		dst = number(dst, "ppid", e.PPID)
+	}
+	dst = enc.exact(dst, "comm", "comm_hex", e.Comm)
+	dst = enc.exact(dst, "exe", "exe_hex", e.Exe)
+	if len(e.Title) > 0 {
+		enc.scratch = appendShell(enc.scratch[:0], e.Title)
+		dst = enc.bytes(dst, "cmd", enc.scratch)
+		if !utf8.Valid(e.Title) {
+			dst = enc.hex(dst, "cmd_hex", e.Title)
+		}
+	}
+	return enc.exact(dst, "cwd", "cwd_hex", e.Cwd)
+}
+
+func (enc *Encoder) appendFields(dst []byte, e *Event) []byte {
+	for i := range e.fields {
+		f := &e.fields[i]
+		dst = append(dst, `,"`...)
+		dst = appendEscaped(dst, f.key)
+		dst = append(dst, `":`...)
+		if f.kind == fieldText {
+			dst = append(dst, '"')
+			dst = appendEscaped(dst, enc.short(f.val))
+			dst = append(dst, '"')
+			continue
+		}
+		dst = append(dst, f.val...)
+	}
+	return dst
+}
+
+func (enc *Encoder) user(dst []byte, key, nameKey string, id uint32) []byte {
+	if id == Unset {
+		return dst
+	}
+	dst = number(dst, key, id)
+	if enc.Names != nil {
+		dst = enc.str(dst, nameKey, enc.Names.UserName(id))
+	}
+	return dst
+}
+
+func number(dst []byte, key string, n uint32) []byte {
+	dst = append(dst, `,"`...)
+	dst = append(dst, key...)
+	dst = append(dst, `":`...)
+	return strconv.AppendUint(dst, uint64(n), 10)
+}
+
+// quoted appends a 64-bit number as a string, since JSON's numbers lose its
+// last digits in most readers; 0 is left out.
+func quoted(dst []byte, key string, n uint64) []byte {
+	if n == 0 {
+		return dst
+	}
+	dst = append(dst, `,"`...)
+	dst = append(dst, key...)
+	dst = append(dst, `":"`...)
+	dst = strconv.AppendUint(dst, n, 10)
+	return append(dst, '"')
+}
+
+// short cuts a value that is too long for the limit in force.
+func (enc *Encoder) short(v []byte) []byte {
+	if enc.cut > 0 && len(v) > enc.cut {
+		return v[:enc.cut]
+	}
+	return v
+}
+
+func (enc *Encoder) str(dst []byte, key, v string) []byte {
+	if v == "" {
+		return dst
+	}
+	dst = append(dst, `,"`...)
+	dst = append(dst, key...)
+	dst = append(dst, `":"`...)
+	dst = appendEscaped(dst, v)
+	return append(dst, '"')
+}
+
+func (enc *Encoder) bytes(dst []byte, key string, v []byte) []byte {
+	if len(v) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"`...)
+	dst = append(dst, key...)
+	dst = append(dst, `":"`...)
+	dst = appendEscaped(dst, enc.short(v))
+	return append(dst, '"')
+}
+
+// exact appends a value that may be any bytes, and its hex if it is not UTF-8.
+func (enc *Encoder) exact(dst []byte, key, hexKey string, v []byte) []byte {
+	dst = enc.bytes(dst, key, v)
+	if len(v) > 0 && !utf8.Valid(v) {
+		dst = enc.hex(dst, hexKey, v)
+	}
+	return dst
+}
+
+func (enc *Encoder) hex(dst []byte, key string, v []byte) []byte {
+	dst = append(dst, `,"`...)
+	dst = append(dst, key...)
+	dst = append(dst, `":"`...)
+	for _, c := range enc.short(v) {
+		dst = append(dst, hexDigits[c>>4], hexDigits[c&15])
+	}
+	return append(dst, '"')
+}
+
+// appendEscaped appends the inside of a JSON string. Bytes that are not UTF-8
+// are shown as \xNN.
+func appendEscaped[T string | []byte](dst []byte, v T) []byte {
+	start := 0
+	for i := 0; i < len(v); {
+		c := v[i]
+		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			if n := runeLen(v[i:]); n > 0 {
+				i += n
+				continue
+			}
+		}
+		dst = append(dst, v[start:i]...)
+		dst = appendEscape(dst, c)
+		i++
+		start = i
+	}
+	return append(dst, v[start:]...)
+}
+
+// runeLen is the length of the character that v begins with, 0 if it is not one.
+func runeLen[T string | []byte](v T) int {
+	var buf [utf8.UTFMax]byte
+	n := copy(buf[:], v)
+	r, size := utf8.DecodeRune(buf[:n])
+	if r == utf8.RuneError && size <= 1 {
+		return 0
+	}
+	return size
+}
+
+func appendEscape(dst []byte, c byte) []byte {
+	switch {
+	case c == '"' || c == '\\':
+		return append(dst, '\\', c)
+	case c == '\n':
+		return append(dst, `\n`...)
+	case c == '\t':
+		return append(dst, `\t`...)
+	case c == '\r':
+		return append(dst, `\r`...)
+	case c < ' ':
+		return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+	}
+	return append(dst, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+}

@@ -1,0 +1,146 @@
+package event
+
+// learnGiven takes from an event what it says by itself about where directories
+// are: absolute names, names from the working directory, and that directory.
+func (s *Stream) learnGiven(e *Event) {
+	for _, n := range []*Name{&e.Path, &e.Dest} {
+		if n.event == nil || n.parent == nil && n.item == nil {
+			continue
+		}
+		base, _, ok := e.base(n.given, n.dirArg)
+		if n.given == nil || !ok {
+			continue
+		}
+		path, plain := appendJoined(s.scratch[:0], base, n.given, base != nil)
+		s.scratch = path
+		if !plain {
+			continue
+		}
+		if n.parent != nil {
+			dir, _ := splitName(path)
+			s.learn(e, dir, n.parent)
+		}
+		if n.item != nil && n.item.isDir() && n.item.kind == ntNormal {
+			s.learn(e, path, n.item)
+		}
+	}
+}
+
+// learn notes that the directory it is at path.
+func (s *Stream) learn(e *Event, path []byte, it *item) {
+	if !it.hasIno || it.key.ino == 0 {
+		return
+	}
+	now := e.ID.UnixMilli()
+	p := s.tree.walk(path, now)
+	if p != s.tree.root {
+		s.tree.bind(p, it.key, e.PID, now)
+	}
+	s.settle()
+}
+
+// apply notes what the event did to directories. Names are learnt before
+// anything changes, since those who wait stand before the change.
+func (s *Stream) apply(e *Event) {
+	if e.Success == No || !e.hasCall {
+		return
+	}
+	if e.call.verb == verbRename {
+		s.applyRename(e)
+		return
+	}
+	n := &e.Path
+	if e.Dest.event != nil {
+		n = &e.Dest
+	}
+	if n.item == nil || !n.item.isDir() {
+		return
+	}
+	switch n.item.kind {
+	case ntDelete:
+		s.placeOf(e, n)
+		s.settle()
+		s.tree.forget(n.item.key)
+	case ntCreate:
+		s.tree.forget(n.item.key)
+		if p := s.placeOf(e, n); p != nil {
+			p.since = e.First
+		}
+	}
+}
+
+// placeOf binds the directory that n names to its place, known or awaited.
+func (s *Stream) placeOf(e *Event, n *Name) *place {
+	parent := s.dirPlace(e, n)
+	last := lastPart(n.given)
+	if parent == nil || len(last) == 0 || string(last) == "." || string(last) == ".." {
+		return nil
+	}
+	now := e.ID.UnixMilli()
+	p := s.tree.kid(parent, last)
+	p.at = now
+	return s.tree.bind(p, n.item.key, e.PID, now)
+}
+
+// dirPlace is the place of the directory that holds n; nil if nothing is known.
+func (s *Stream) dirPlace(e *Event, n *Name) *place {
+	if n.place != nil && !n.place.dead {
+		return n.place
+	}
+	if n.parent == nil || !n.parent.hasIno || n.given == nil {
+		return nil
+	}
+	if p := s.tree.find(n.parent.key, e.PID, e.ID.UnixMilli()); p != nil {
+		return p
+	}
+	if n.Path == nil || n.From == FromUnresolved {
+		return nil
+	}
+	lexical := appendLexical(s.scratch[:0], n.Path)
+	s.scratch = lexical
+	if len(lexical) != len(n.Path) {
+		return nil
+	}
+	dir, _ := splitName(lexical)
+	return s.tree.walk(dir, e.ID.UnixMilli())
+}
+
+// applyRename lets a renamed directory take its new place, and ends the life of
+// one that was replaced.
+func (s *Stream) applyRename(e *Event) {
+	if e.overwritten != nil && e.overwritten.isDir() {
+		s.tree.forget(e.overwritten.key)
+	}
+	old, dest := &e.Path, &e.Dest
+	if e.Exchange {
+		s.exchange(e)
+		return
+	}
+	if old.item == nil || !old.item.isDir() {
+		return
+	}
+	from, to := s.placeOf(e, old), s.dirPlace(e, dest)
+	s.settle()
+	last := lastPart(dest.given)
+	if from == nil || to == nil || len(last) == 0 {
+		s.tree.forget(old.item.key)
+		return
+	}
+	s.tree.move(from, to, last, old.item.key, e.PID, e.ID.UnixMilli(), e.First)
+}
+
+// exchange forgets both directories that changed places: their next mention
+// tells where they are.
+func (s *Stream) exchange(e *Event) {
+	for _, n := range []*Name{&e.Path, &e.Dest} {
+		if n.item != nil && n.item.isDir() {
+			s.placeOf(e, n)
+			s.settle()
+		}
+	}
+	for _, n := range []*Name{&e.Path, &e.Dest} {
+		if n.item != nil && n.item.isDir() {
+			s.tree.forget(n.item.key)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package event
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+// AppendMark appends where to go on if all events returned so far are
+// delivered, except those in but: what a cursor must hold besides Low.
+//
+// Reading goes on at Low. Up to the last record pushed, only the events that
+// were pending are still to be delivered, so these are what a mark lists; all
+// other records there belong to events delivered before. A mark is small: it
+// grows with the number of pending events, which Options bound.
+func (s *Stream) AppendMark(dst []byte, but ...*Event) []byte {
+	low := s.Low()
+	for _, e := range but {
+		low = min(low, e.First)
+	}
+	dst = append(dst, markVersion, byte(s.order))
+	dst = binary.AppendUvarint(dst, low)
+	dst = binary.AppendUvarint(dst, s.high-low+1)
+	dst = binary.AppendUvarint(dst, uint64(s.live.n+len(but)))
+	for e := s.live.head; e != nil; e = e.live.next {
+		dst = e.appendMark(dst, low)
+	}
+	for _, e := range but {
+		dst = e.appendMark(dst, low)
+	}
+	return dst
+}
+
+const markVersion = 1
+
+func (e *Event) appendMark(dst []byte, low uint64) []byte {
+	dst = binary.AppendUvarint(dst, e.First-low)
+	dst = binary.AppendVarint(dst, e.ID.Sec)
+	dst = binary.AppendUvarint(dst, uint64(e.ID.Milli))
+	return binary.AppendUvarint(dst, e.ID.Serial)
+}
+
+// A resume says which records were delivered before a restart.
+type resume struct {
+	high    uint64 // up to here, only pending events are still to come
+	pending map[ID]uint64
+}
+
+// skips says whether a record belongs to an event that was delivered.
+func (r *resume) skips(seq uint64, id ID) bool {
+	if seq > r.high {
+		r.pending = nil
+		return false
+	}
+	first, ok := r.pending[id]
+	return !ok || seq < first
+}
+
+var errMark = errors.New("damaged mark")
+
+// Resume lets a new Stream go on from a mark. It returns the sequence of the
+// first record to push.
+func (s *Stream) Resume(mark []byte) (low uint64, err error) {
+	if len(mark) < 2 || mark[0] != markVersion || mark[1] > byte(orderOldFirst) {
+		return 0, errMark
+	}
+	d := decoder{rest: mark[2:]}
+	low = d.uvarint()
+	high := low + d.uvarint() - 1
+	n := d.uvarint()
+	if d.bad || n > uint64(len(d.rest)) {
+		return 0, errMark
+	}
+	pending := make(map[ID]uint64, n)
+	for range n {
+		first := low + d.uvarint()
+		id := ID{Sec: d.varint(), Milli: uint16(d.uvarint()), Serial: d.uvarint()}
+		if old, ok := pending[id]; !ok || first < old {
+			pending[id] = first
+		}
+	}
+	if d.bad || len(d.rest) > 0 {
+		return 0, errMark
+	}
+	s.order = order(mark[1])
+	s.resume = resume{high: high, pending: pending}
+	s.high = low - 1
+	return low, nil
+}
+
+type decoder struct {
+	rest []byte
+	bad  bool
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	return v + d.took(n)
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	return v + int64(d.took(n))
+}
+
+func (d *decoder) took(n int) uint64 {
+	if n <= 0 {
+		d.bad = true
+		d.rest = nil
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return 0
+}

@@ -1,0 +1,254 @@
+package event
+
+import (
+	"bytes"
+
+	"github.com/elastic/go-libaudit/v2/auparse"
+)
+
+// A Dev is a device number: major in the upper, minor in the lower half.
+type Dev uint64
+
+// MakeDev puts a device number together.
+func MakeDev(major, minor uint32) Dev { return Dev(major)<<32 | Dev(minor) }
+
+// A nametype is the part a PATH record plays in its event.
+type nametype uint8
+
+const (
+	ntUnknown nametype = iota
+	ntNormal
+	ntParent
+	ntDelete
+	ntCreate
+)
+
+// An item is a PATH record.
+type item struct {
+	name   []byte // nil for (null)
+	dev    []byte
+	key    inodeKey
+	mode   uint32
+	kind   nametype
+	number int
+	hasIno bool
+	taken  bool
+}
+
+const (
+	modeType = 0o170000
+	modeDir  = 0o040000
+)
+
+func (p *item) isDir() bool { return p.hasIno && p.mode&modeType == modeDir }
+
+// parse reads the records that make a file event; what else there is stays for
+// fields.
+func (e *Event) parse() {
+	for i := range e.records {
+		typ, text := e.Record(i)
+		_, rest, err := ParseHeader(text)
+		if err != nil {
+			continue
+		}
+		s := scanner{rest: rest}
+		switch typ {
+		case typeSyscall:
+			e.hasCall = true
+			e.parseSyscall(&s)
+		case typeUringop:
+			e.hasCall, e.uring = true, true
+			e.parseSyscall(&s)
+		case typePath:
+			e.parsePath(&s)
+		case typeCWD:
+			e.parseCwd(&s)
+		case typeProctitle:
+			e.parseTitle(&s)
+		case typeOpenat2:
+			e.parseOpenat2(&s)
+		}
+	}
+	e.Partial = e.incomplete()
+}
+
+// incomplete says whether records are missing. A lone record of the kernel that
+// belongs to no call (CONFIG_CHANGE of a program that is not audited) has no
+// EOE and misses nothing.
+func (e *Event) incomplete() bool {
+	if e.hasCall {
+		return !e.whole || len(e.paths) < e.items
+	}
+	for _, r := range e.records {
+		switch r.typ {
+		case typePath, typeCWD, typeProctitle, typeExecve, typeSockaddr:
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Event) parseSyscall(s *scanner) {
+	for s.next() {
+		switch string(s.key) {
+		case "arch":
+			e.arch = uint32(hexadecimal(s.val))
+		case "syscall":
+			e.sysno = uint32(decimal(s.val))
+		case "uring_op":
+			e.sysno = uint32(decimal(s.val))
+		case "success":
+			e.Success = No
+			if string(s.val) == "yes" {
+				e.Success = Yes
+			}
+		case "exit":
+			e.exit = signed(s.val)
+		case "a0", "a1", "a2", "a3":
+			e.args[s.key[1]-'0'] = hexadecimal(s.val)
+		case "items":
+			e.items = int(decimal(s.val))
+		case "ppid":
+			e.PPID = uint32(decimal(s.val))
+		case "pid":
+			e.PID = uint32(decimal(s.val))
+		case "auid":
+			e.AUID = id32(s.val)
+		case "uid":
+			e.UID = id32(s.val)
+		case "ses":
+			e.Ses = id32(s.val)
+		case "tty":
+			if !s.isNull() {
+				e.TTY = s.val
+			}
+		case "comm":
+			e.Comm = e.string(s)
+		case "exe":
+			e.Exe = e.string(s)
+		case "key":
+			e.Key = e.keys(s)
+		}
+	}
+	e.call = *e.findCall()
+	e.Syscall = e.call.name
+	if e.Success == No && e.exit < 0 {
+		e.Errno = errnoName(-e.exit)
+	}
+}
+
+func (e *Event) findCall() *call {
+	if !e.uring {
+		return archOf(e.arch).callOf(e.sysno)
+	}
+	if c, ok := uringCalls[uint64(e.sysno)]; ok {
+		return &c
+	}
+	return &noCall
+}
+
+// errnoName is the name of an error number; the architectures Linux runs on
+// today share those that file calls give, save MIPS, Alpha, PA-RISC and SPARC.
+func errnoName(n int64) string { return auparse.AuditErrnoToName[int(n)] }
+
+// id32 reads a user or session id; old kernels print unset as -1.
+func id32(b []byte) uint32 {
+	if string(b) == "-1" || string(b) == "unset" {
+		return Unset
+	}
+	return uint32(decimal(b))
+}
+
+// string decodes the field at s; nil for (null).
+func (e *Event) string(s *scanner) []byte {
+	if s.isNull() {
+		return nil
+	}
+	var val []byte
+	val, e.decoded = s.text(e.decoded)
+	return val
+}
+
+// keys decodes a rule's keys; the kernel puts a byte 1 between two.
+func (e *Event) keys(s *scanner) []byte {
+	key := e.string(s)
+	if bytes.IndexByte(key, 1) < 0 {
+		return key
+	}
+	start := len(e.decoded)
+	for _, c := range key {
+		if c == 1 {
+			c = ','
+		}
+		e.decoded = append(e.decoded, c)
+	}
+	return e.decoded[start:]
+}
+
+func (e *Event) parsePath(s *scanner) {
+	p := item{kind: ntUnknown}
+	for s.next() {
+		switch string(s.key) {
+		case "item":
+			p.number = int(decimal(s.val))
+		case "name":
+			p.name = e.string(s)
+		case "inode":
+			p.key.ino, p.hasIno = decimal(s.val), true
+		case "dev":
+			p.dev = s.val
+			major, minor, _ := bytes.Cut(s.val, []byte(":"))
+			p.key.dev = MakeDev(uint32(hexadecimal(major)), uint32(hexadecimal(minor)))
+		case "mode":
+			p.mode = octal(s.val)
+		case "nametype", "objtype": // objtype before Linux 3.14
+			p.kind = nametypeOf(s.val)
+		}
+	}
+	e.paths = append(e.paths, p)
+}
+
+func nametypeOf(b []byte) nametype {
+	switch string(b) {
+	case "NORMAL":
+		return ntNormal
+	case "PARENT":
+		return ntParent
+	case "DELETE":
+		return ntDelete
+	case "CREATE":
+		return ntCreate
+	}
+	return ntUnknown
+}
+
+func (e *Event) parseCwd(s *scanner) {
+	for s.next() {
+		if string(s.key) == "cwd" {
+			e.Cwd = e.string(s)
+			return
+		}
+	}
+}
+
+func (e *Event) parseTitle(s *scanner) {
+	for s.next() {
+		if string(s.key) == "proctitle" {
+			e.Title = e.string(s)
+			return
+		}
+	}
+}
+
+func (e *Event) parseOpenat2(s *scanner) {
+	for s.next() {
+		switch string(s.key) {
+		case "oflag":
+			e.args[3] = octal64(s.val)
+		case "resolve":
+			e.resolve = hexadecimal(bytes.TrimPrefix(s.val, []byte("0x")))
+		}
+	}
+}
+
+func octal64(b []byte) uint64 { return uint64(octal(b)) }

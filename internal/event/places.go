@@ -1,0 +1,468 @@
+package event
+
+// An inodeKey is what a PATH record identifies a file by.
+type inodeKey struct {
+	dev Dev
+	ino uint64
+}
+
+// A place is a position in the tree of names: a name in a directory. What was
+// learnt of a directory hangs on its place, and the places below follow when
+// it moves.
+//
+// A place without a parent, other than the root, is a top: a directory known
+// by its inode only. Names below it are known, and those who wait for their
+// paths wait in its list until some record tells where the top is.
+type place struct {
+	parent *place
+	name   string // empty for an alias: the same directory as parent
+
+	key    inodeKey
+	hasKey bool
+	at     int64  // when a record last said so, in Unix milliseconds
+	by     uint32 // the process of that record
+	since  uint64 // sequence of the event which made it or moved it here
+	dead   bool   // found to be untrue, together with all below
+	proc   bool   // told by the process, not by a record
+
+	asked   uint32 // the process whose descriptor was looked at, see Stream.ask
+	answer  string // and the path it gave
+	waiting slot   // of a top: ring of those who wait
+
+	older, newer *place
+}
+
+// A slot is a waiting Name's membership of a ring.
+type slot struct {
+	prev, next *slot
+	name       *Name
+}
+
+func (s *slot) init() { s.prev, s.next = s, s }
+
+func (s *slot) unlink() {
+	if s.next == nil {
+		return
+	}
+	s.prev.next, s.next.prev = s.next, s.prev
+	s.prev, s.next = nil, nil
+}
+
+func (s *slot) join(ring *slot) {
+	s.prev, s.next = ring.prev, ring
+	ring.prev.next, ring.prev = s, s
+}
+
+type kid struct {
+	parent *place
+	name   string
+}
+
+// maxNames is how many different places are remembered for one directory: it
+// has several where symlinks, bind mounts or chroots show it under other names.
+const maxNames = 4
+
+// A tree is all that is known of where directories are. It forgets the places
+// that were not used for longest.
+type tree struct {
+	root   *place
+	kids   map[kid]*place
+	inodes map[inodeKey][]*place // a directory's places, the latest confirmed last
+	lru    place                 // ring: newer is the oldest, older the newest
+	size   int
+	limit  int
+	maxAge int64 // milliseconds after which what was learnt is not believed any more
+	scrap  [][]*place
+}
+
+func (t *tree) reset() {
+	t.root = &place{}
+	t.kids = make(map[kid]*place)
+	t.inodes = make(map[inodeKey][]*place)
+	t.lru.older, t.lru.newer = &t.lru, &t.lru
+	t.size = 0
+}
+
+// anchored says whether p's path from the root is known.
+func (t *tree) anchored(p *place) bool { return t.top(p) == t.root }
+
+func (t *tree) top(p *place) *place {
+	for p.parent != nil {
+		p = p.parent
+	}
+	return p
+}
+
+// usable says whether what is known of p may be relied on at a time: it leads
+// to the root, nothing on the way was found untrue, and all was said lately.
+func (t *tree) usable(p *place, now int64) bool {
+	for p.parent != nil {
+		if p.dead || now-p.at > t.maxAge || p.at-now > t.maxAge {
+			return false
+		}
+		p = p.parent
+	}
+	return p == t.root
+}
+
+// find is the place of a directory, nil if it is not known for certain.
+//
+// What the same process said last is believed. What others said is believed if
+// nobody said otherwise: a process in a chroot or a container has other names
+// for the same directory.
+func (t *tree) find(key inodeKey, pid uint32, now int64) *place {
+	names := t.inodes[key]
+	var found *place
+	for i := len(names) - 1; i >= 0; i-- {
+		p := names[i]
+		if !t.usable(p, now) {
+			continue
+		}
+		if found == nil {
+			found = p
+			if p.by == pid {
+				break
+			}
+		} else if !t.same(p, found) {
+			return nil
+		}
+	}
+	if found != nil {
+		t.touch(found)
+	}
+	return found
+}
+
+// same says whether two places have the same path.
+func (t *tree) same(p, q *place) bool {
+	for {
+		for p.parent != nil && p.name == "" {
+			p = p.parent
+		}
+		for q.parent != nil && q.name == "" {
+			q = q.parent
+		}
+		if p == q {
+			return true
+		}
+		if p.parent == nil || q.parent == nil || p.name != q.name {
+			return false
+		}
+		p, q = p.parent, q.parent
+	}
+}
+
+// awaited is the place under which names in a directory wait whose path is not
+// known: the one with its detached chain, or a new top.
+func (t *tree) awaited(key inodeKey, now int64) *place {
+	for _, p := range t.inodes[key] {
+		if !p.dead && !t.anchored(p) {
+			return p
+		}
+	}
+	p := t.add(nil, "")
+	p.key, p.hasKey, p.at = key, true, now
+	p.waiting.init()
+	t.remember(p)
+	return p
+}
+
+// kid is the place of a name in a directory. The caller touches what it uses.
+func (t *tree) kid(parent *place, name []byte) *place {
+	if p, ok := t.kids[kid{parent, string(name)}]; ok {
+		return p
+	}
+	t.touch(parent)
+	p := t.add(parent, string(name))
+	t.kids[kid{parent, p.name}] = p
+	t.touch(p)
+	return p
+}
+
+// walk is the place of an absolute path without . and .. in it.
+func (t *tree) walk(path []byte, now int64) *place {
+	p := t.root
+	for i := 0; i < len(path); {
+		if path[i] == '/' {
+			i++
+			continue
+		}
+		end := i
+		for end < len(path) && path[end] != '/' {
+			end++
+		}
+		p = t.kid(p, path[i:end])
+		p.at = now
+		i = end
+	}
+	t.touch(p)
+	return p
+}
+
+// peek is walk without making anything; nil if there is no such place.
+func (t *tree) peek(path []byte) *place {
+	p := t.root
+	for i := 0; i < len(path); {
+		if path[i] == '/' {
+			i++
+			continue
+		}
+		end := i
+		for end < len(path) && path[end] != '/' {
+			end++
+		}
+		var ok bool
+		if p, ok = t.kids[kid{p, string(path[i:end])}]; !ok {
+			return nil
+		}
+		i = end
+	}
+	return p
+}
+
+// bind says that the directory at p is key. A place that was another directory
+// before is given up with all below it. It returns the place, which may be a new
+// one, and whoever waited for this directory waits at its top now.
+func (t *tree) bind(p *place, key inodeKey, pid uint32, now int64) *place {
+	if p == t.root {
+		return p
+	}
+	if p.hasKey && p.key != key {
+		p = t.replace(p)
+	}
+	p.key, p.hasKey, p.at, p.by, p.proc = key, true, now, pid, false
+	for _, q := range t.inodes[key] {
+		if q != p && q.parent == nil && t.top(p) != q {
+			t.alias(q, p)
+		}
+	}
+	t.remember(p)
+	return p
+}
+
+// replace gives a place's position to a new one.
+func (t *tree) replace(p *place) *place {
+	parent, name := p.parent, p.name
+	t.bury(p)
+	n := t.add(parent, name)
+	t.kids[kid{parent, name}] = n
+	t.touch(n)
+	return n
+}
+
+// alias hangs a top under the place that turned out to be the same directory.
+func (t *tree) alias(top, p *place) {
+	top.parent, top.at = p, p.at
+	t.splice(top, t.top(p))
+}
+
+// splice moves all who wait at from to the ring of to.
+func (t *tree) splice(from, to *place) {
+	if from.waiting.next == nil || from.waiting.next == &from.waiting {
+		return
+	}
+	if to.waiting.next == nil {
+		to.waiting.init()
+	}
+	first, last := from.waiting.next, from.waiting.prev
+	from.waiting.init()
+	first.prev, last.next = to.waiting.prev, &to.waiting
+	to.waiting.prev.next, to.waiting.prev = first, last
+}
+
+// remember puts p last among its directory's places.
+func (t *tree) remember(p *place) {
+	names := t.inodes[p.key]
+	if names == nil && len(t.scrap) > 0 {
+		names, t.scrap = t.scrap[len(t.scrap)-1], t.scrap[:len(t.scrap)-1]
+	}
+	for i, q := range names {
+		if q == p {
+			copy(names[i:], names[i+1:])
+			names[len(names)-1] = p
+			return
+		}
+	}
+	if len(names) == maxNames {
+		names[0].hasKey = false
+		names = append(names[:0], names[1:]...)
+	}
+	t.inodes[p.key] = append(names, p)
+}
+
+// forget ends the life of a directory: its inode may be given to another one.
+// Whoever waits below still learns the path it had.
+func (t *tree) forget(key inodeKey) {
+	names := t.inodes[key]
+	if names == nil {
+		return
+	}
+	delete(t.inodes, key)
+	for i, p := range names {
+		p.hasKey = false
+		t.bury(p)
+		names[i] = nil
+	}
+	t.scrap = append(t.scrap, names[:0])
+}
+
+// bury takes a place that is no more out of the tree.
+func (t *tree) bury(p *place) {
+	if p.parent != nil && t.kids[kid{p.parent, p.name}] == p {
+		delete(t.kids, kid{p.parent, p.name})
+	}
+	t.unname(p)
+	p.dead = true
+	if p.older != nil {
+		p.older.newer, p.newer.older = p.newer, p.older
+		p.older, p.newer = nil, nil
+		t.size--
+	}
+}
+
+// unname takes p from its directory's places.
+func (t *tree) unname(p *place) {
+	if !p.hasKey {
+		return
+	}
+	names := t.inodes[p.key]
+	for i, q := range names {
+		if q == p {
+			names = append(names[:i], names[i+1:]...)
+			break
+		}
+	}
+	if len(names) == 0 {
+		delete(t.inodes, p.key)
+	} else {
+		t.inodes[p.key] = names
+	}
+	p.hasKey = false
+}
+
+// move says that the directory key, at p until now, has the name in parent from
+// the event with sequence seq on. What is below p follows; other names the
+// directory had do not hold any more.
+func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now int64, seq uint64) {
+	t.rebase(p)
+	for _, q := range append([]*place(nil), t.inodes[key]...) {
+		if q == p {
+			continue
+		}
+		if t.same(q, p) && q.name == "" {
+			continue
+		}
+		t.bury(q)
+	}
+	if old, ok := t.kids[kid{parent, string(name)}]; ok && old != p {
+		t.bury(old)
+	}
+	delete(t.kids, kid{p.parent, p.name})
+	if t.inside(parent, p) {
+		t.bury(p) // the kernel allows no such rename: what was believed is untrue
+		return
+	}
+	p.parent, p.name = parent, string(name)
+	t.kids[kid{parent, p.name}] = p
+	p.at, p.by, p.since, p.proc = now, pid, seq, false
+	t.remember(p)
+}
+
+// inside says whether p is below or at dir.
+func (t *tree) inside(p, dir *place) bool {
+	for ; p != nil; p = p.parent {
+		if p == dir {
+			return true
+		}
+	}
+	return false
+}
+
+// rebase lets those who wait below p, which is about to move, wait for where p
+// was: their names stand before the move.
+func (t *tree) rebase(p *place) {
+	top := t.top(p)
+	if top == t.root || p.parent == nil || top.waiting.next == nil {
+		return
+	}
+	for s := top.waiting.next; s != &top.waiting; s = s.next {
+		if n := s.name; t.inside(n.place, p) {
+			var mid []byte
+			for q := n.place; q != p.parent; q = q.parent {
+				if q.name != "" {
+					mid = append(append([]byte(q.name), '/'), mid...)
+				}
+			}
+			n.mid = append(mid, n.mid...)
+			n.place = p.parent
+		}
+	}
+}
+
+// render appends the path of p as it was for an event with sequence seq; false
+// if something on the way has moved or was made since.
+func (t *tree) render(dst []byte, p *place, seq uint64) ([]byte, bool) {
+	length := 0
+	for q := p; q.parent != nil; q = q.parent {
+		if q.since > seq {
+			return dst, false
+		}
+		if q.name != "" {
+			length += 1 + len(q.name)
+		}
+	}
+	end := len(dst) + length
+	dst = grow(dst, length)
+	for q := p; q.parent != nil; q = q.parent {
+		if q.name == "" {
+			continue
+		}
+		end -= len(q.name)
+		copy(dst[end:], q.name)
+		end--
+		dst[end] = '/'
+	}
+	return dst, true
+}
+
+func grow(b []byte, n int) []byte {
+	for range n {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// add makes a place and forgets the least used if there are too many. Whoever
+// uses a place uses all above it, so the least used has none below it.
+func (t *tree) add(parent *place, name string) *place {
+	if t.size >= t.limit {
+		t.bury(t.lru.newer)
+	}
+	p := &place{parent: parent, name: name}
+	t.size++
+	t.front(p)
+	return p
+}
+
+func (t *tree) front(p *place) {
+	p.newer, p.older = &t.lru, t.lru.older
+	t.lru.older.newer = p
+	t.lru.older = p
+}
+
+// touch marks p as used, then those above it, so that these outlive p.
+func (t *tree) touch(p *place) {
+	for ; p != nil && p != t.root && p.older != nil; p = p.parent {
+		p.older.newer, p.newer.older = p.newer, p.older
+		t.front(p)
+	}
+}
+
+// dropDev forgets all directories of a file system that goes away.
+func (t *tree) dropDev(dev Dev) {
+	for key := range t.inodes {
+		if key.dev == dev {
+			t.forget(key)
+		}
+	}
+}

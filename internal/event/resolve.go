@@ -1,0 +1,309 @@
+package event
+
+import "bytes"
+
+// atFDCWD is AT_FDCWD as the low half of a system call's argument.
+const atFDCWD = 0xffffff9c
+
+// resolve finds out what the event did and to which files. It returns false if
+// a name has to wait for later records.
+func (s *Stream) resolve(e *Event) bool {
+	e.choose()
+	s.learnGiven(e)
+	if e.call.verb == verbRename || len(e.parents()) > 1 {
+		s.pair(e)
+	}
+	s.locate(e, &e.Path)
+	if e.Dest.event != nil {
+		s.locate(e, &e.Dest)
+	}
+	s.apply(e)
+	s.settle()
+	return e.unsolved == 0
+}
+
+// choose picks the records that tell of the event's names.
+func (e *Event) choose() {
+	c := &e.call
+	switch c.verb {
+	case verbRename:
+		e.chooseRename()
+		return
+	case verbLink:
+		e.use(&e.Path, e.first(ntNormal), nil, c.dir)
+		e.use(&e.Dest, e.first(ntCreate), e.first(ntParent), c.dest)
+		return
+	}
+
+	it := e.first(ntDelete)
+	if it == nil {
+		it = e.first(ntCreate)
+	}
+	parent := e.first(ntParent)
+	if it == nil {
+		it = e.first(ntNormal)
+	}
+	if it == nil && parent == nil && c.verb != verbSymlink {
+		it = e.first(ntUnknown)
+	}
+	e.use(&e.Path, it, parent, c.dir)
+	if c.verb == verbSymlink {
+		if target := e.first(ntUnknown); target != nil {
+			e.Target = target.name
+		}
+	}
+}
+
+// use makes n the name that a file's and its directory's record tell of.
+func (e *Event) use(n *Name, it, parent *item, dir int8) {
+	n.event, n.item, n.parent, n.dirArg = e, it, parent, dir
+	if it != nil {
+		n.given, n.Dev = it.name, it.dev
+		n.Has, n.Ino, n.Mode = it.hasIno, it.key.ino, it.mode
+	}
+}
+
+// first is the untaken item of a kind with the lowest number.
+func (e *Event) first(kind nametype) *item {
+	var found *item
+	for i := range e.paths {
+		p := &e.paths[i]
+		if p.kind == kind && !p.taken && (found == nil || p.number < found.number) {
+			found = p
+		}
+	}
+	return found
+}
+
+func (e *Event) parents() (two []*item) {
+	two = e.two[:0]
+	for i := range e.paths {
+		if p := &e.paths[i]; p.kind == ntParent && len(two) < len(e.two) {
+			two = append(two, p)
+		}
+	}
+	return two
+}
+
+// fromCWD says whether a relative name starts from the working directory.
+func (e *Event) fromCWD(dir int8) bool {
+	if !isAbs(e.Cwd) || e.resolve&(resolveInRoot|resolveBeneath) != 0 && dir < 0 {
+		return false
+	}
+	return dir == dirCWD || dir >= 0 && uint32(e.args[dir]) == atFDCWD
+}
+
+// openat2's flags under which even an absolute name starts from the descriptor.
+const (
+	resolveBeneath = 0x08
+	resolveInRoot  = 0x10
+)
+
+// base is the directory a given name starts from: nothing for an absolute
+// name, the working directory; ok is false if it is some descriptor's.
+func (e *Event) base(name []byte, dir int8) (base []byte, from From, ok bool) {
+	switch {
+	case isAbs(name) && e.resolve&resolveInRoot == 0:
+		return nil, FromAbsolute, true
+	case e.fromCWD(dir):
+		return e.Cwd, FromCWD, true
+	}
+	return nil, FromNone, false
+}
+
+// locate makes n's path, or puts n among those who wait for its directory.
+func (s *Stream) locate(e *Event, n *Name) {
+	switch {
+	case n.given == nil && n.parent == nil && n.item == nil:
+		return
+	case n.given == nil && n.parent == nil:
+		s.locateFile(e, n)
+		return
+	case n.given == nil || e.Success == No && n.item == nil:
+		s.locateDir(e, n)
+		return
+	}
+	if base, from, ok := e.base(n.given, n.dirArg); ok {
+		n.Path, n.From = s.join(e, n, base), from
+		return
+	}
+	if n.parent == nil {
+		s.locateFile(e, n)
+		return
+	}
+	s.await(e, n)
+}
+
+// locateDir finds the directory of a file whose name the records do not tell.
+func (s *Stream) locateDir(e *Event, n *Name) {
+	p := n.parent
+	if base, from, ok := s.parentBase(e, p, n.dirArg); ok {
+		start := len(e.built)
+		e.built, _ = appendJoined(e.built, base, p.name, from == FromCWD)
+		n.Dir, n.From = e.built[start:len(e.built):len(e.built)], from
+		return
+	}
+	s.await(e, n)
+}
+
+// parentBase is the base of a PARENT record's own name. The kernel prints the
+// directory part of what the caller gave, which ends in a slash, or the working
+// directory if there was none, whether or not that is where the name began.
+func (s *Stream) parentBase(e *Event, p *item, dir int8) (base []byte, from From, ok bool) {
+	switch {
+	case len(p.name) == 0:
+		return nil, FromNone, false
+	case p.name[len(p.name)-1] == '/' && !bytes.Equal(p.name, e.Cwd):
+		return e.base(p.name, dir)
+	case e.fromCWD(dir):
+		return nil, FromCWD, bytes.Equal(p.name, e.Cwd)
+	}
+	return nil, FromNone, false
+}
+
+// locateFile finds a file of which there is no PARENT record.
+func (s *Stream) locateFile(e *Event, n *Name) {
+	if n.item.isDir() {
+		if p := s.tree.find(n.item.key, e.PID, e.ID.UnixMilli()); p != nil {
+			start := len(e.built)
+			if built, ok := s.tree.render(e.built, p, e.First); ok {
+				e.built = built
+				n.Path, n.From = built[start:len(built):len(built)], s.how(p)
+				return
+			}
+		}
+	}
+	if s.askFile(e, n) {
+		return
+	}
+	n.unresolved()
+}
+
+// join is the path of a name that starts from base. A .. is resolved where the
+// working directory, as the kernel prints it, or the parent's inode vouch for it.
+func (s *Stream) join(e *Event, n *Name, base []byte) []byte {
+	start := len(e.built)
+	var plain bool
+	e.built, plain = appendJoined(e.built, base, n.given, base != nil)
+	path := e.built[start:len(e.built):len(e.built)]
+	if plain || n.parent == nil {
+		return path
+	}
+
+	lexical := appendLexical(s.scratch[:0], path)
+	s.scratch = lexical
+	dir, _ := splitName(lexical)
+	at := s.tree.peek(dir)
+	if at == nil || !at.hasKey || at.key != n.parent.key || !s.tree.usable(at, e.ID.UnixMilli()) {
+		return path
+	}
+	e.built = append(e.built[:start], lexical...)
+	return e.built[start:len(e.built):len(e.built)]
+}
+
+// how is the path_from of a name whose directory is at p.
+func (s *Stream) how(p *place) From {
+	for ; p.parent != nil; p = p.parent {
+		if p.proc {
+			return FromProc
+		}
+	}
+	return FromTrail
+}
+
+// await finds n's directory by its inode, now if it is known, else later.
+func (s *Stream) await(e *Event, n *Name) {
+	if n.parent == nil || !n.parent.hasIno || n.parent.key.ino == 0 {
+		n.unresolved()
+		return
+	}
+	now := e.ID.UnixMilli()
+	if p := s.tree.find(n.parent.key, e.PID, now); p != nil {
+		n.place = p
+		if s.finish(n, s.how(p)) {
+			return
+		}
+	}
+	n.place = s.tree.awaited(n.parent.key, now)
+	top := s.tree.top(n.place)
+	if top == s.tree.root || top.waiting.next == nil {
+		top.waiting.init()
+	}
+	n.wait.name = n
+	n.wait.join(&top.waiting)
+	e.unsolved++
+	s.ask(e, n)
+}
+
+// finish makes n's path from its directory's place.
+func (s *Stream) finish(n *Name, from From) bool {
+	e := n.event
+	start := len(e.built)
+	built, ok := s.tree.render(e.built, n.place, e.First)
+	if !ok {
+		return false
+	}
+	n.complete(built, start, from)
+	return true
+}
+
+// complete appends what comes after the directory, which built[start:] is.
+func (n *Name) complete(built []byte, start int, from From) {
+	e := n.event
+	last := lastPart(n.given)
+	if len(n.mid) > 0 || len(last) > 0 {
+		if len(built) == start || built[len(built)-1] != '/' {
+			built = append(built, '/')
+		}
+		built = append(built, n.mid...)
+		built = append(built, last...)
+	}
+	if len(built) == start {
+		built = append(built, '/')
+	}
+	e.built = built
+	path := built[start:len(built):len(built)]
+	n.From = from
+	if n.given == nil {
+		n.Dir = path
+	} else {
+		n.Path = path
+	}
+}
+
+// unresolved gives up: the name as given, and the directory's inode.
+func (n *Name) unresolved() {
+	n.From, n.Path = FromUnresolved, n.given
+	if n.parent != nil && n.parent.hasIno {
+		n.ParentIno, n.ParentDev = n.parent.key.ino, n.parent.dev
+	}
+}
+
+// settle completes all who waited for a directory whose path is known now.
+func (s *Stream) settle() {
+	ring := &s.tree.root.waiting
+	for ring.next != nil && ring.next != ring {
+		slot := ring.next
+		slot.unlink()
+		n := slot.name
+		if !s.trusted(n.event, n.place) || !s.finish(n, s.how(n.place)) {
+			s.giveUp(n)
+		}
+		s.solved(n.event)
+	}
+}
+
+// trusted says whether a place found later may name an event's directory.
+func (s *Stream) trusted(*Event, *place) bool { return true }
+
+// giveUp ends n's wait without a record that names its directory.
+func (s *Stream) giveUp(n *Name) {
+	p := n.place
+	if p == nil || p.answer == "" || p.asked != n.event.PID {
+		n.unresolved()
+		return
+	}
+	start := len(n.event.built)
+	built := append(n.event.built, p.answer...)
+	n.complete(bytes.TrimSuffix(built, []byte("/")), start, FromProc)
+}

@@ -1,0 +1,181 @@
+package event
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A scripted is one record of a made-up journal.
+type scripted struct {
+	typ  Type
+	text string
+}
+
+// TestRestartAnywhere interleaves the records of many events at random, kills
+// the reader at random, again and again, and lets it go on from the last mark
+// that was saved. Every event must arrive whole, and be acknowledged exactly once.
+func TestRestartAnywhere(t *testing.T) {
+	seeds := 3000
+	if testing.Short() {
+		seeds = 300
+	}
+	for seed := range seeds {
+		if err := restartAnywhere(uint64(seed)); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func restartAnywhere(seed uint64) error {
+	rnd := rand.New(rand.NewPCG(seed, 1))
+	journal, want := scriptJournal(rnd)
+	got := map[ID]int{}
+	var mark []byte
+
+	for try := 0; ; try++ {
+		if try > 10000 {
+			return fmt.Errorf("no progress: %d of %d events", len(got), len(want))
+		}
+		s := NewStream(Options{ResolveWait: 200 * time.Millisecond, Held: 1 + rnd.IntN(20)})
+		low := uint64(1)
+		if mark != nil {
+			var err error
+			if low, err = s.Resume(mark); err != nil {
+				return fmt.Errorf("resume: %w", err)
+			}
+		}
+		dies := int(low) + rnd.IntN(len(journal))
+		for seq := low; seq <= uint64(len(journal)); seq++ {
+			r := journal[seq-1]
+			s.Push(seq, r.typ, []byte(r.text))
+			s.Tick(time.UnixMilli(int64(try)*1e6 + int64(seq)))
+			if seq == uint64(len(journal)) {
+				s.Tick(time.UnixMilli(int64(try)*1e6 + 1e5)) // quiet: what is held goes
+			}
+			var late []*Event // returned, but not in the batch that is acknowledged
+			for e, ok := s.Next(); ok; e, ok = s.Next() {
+				if len(late) > 0 || rnd.IntN(4) == 0 {
+					late = append(late, e)
+					continue
+				}
+				if err := acknowledge(got, want, e); err != nil {
+					return err
+				}
+				mark = s.AppendMark(mark[:0])
+			}
+			for i, e := range late {
+				if rnd.IntN(8) == 0 {
+					dies = int(seq) // with this one and those after it in flight
+					break
+				}
+				if err := acknowledge(got, want, e); err != nil {
+					return err
+				}
+				mark = s.AppendMark(mark[:0], late[i+1:]...)
+			}
+			if int(seq) == dies {
+				break
+			}
+		}
+		if len(got) == len(want) {
+			return nil
+		}
+	}
+}
+
+// acknowledge checks that an event came whole, and counts it.
+func acknowledge(got map[ID]int, want map[ID]int, e *Event) error {
+	got[e.ID]++
+	if got[e.ID] > 1 {
+		return fmt.Errorf("event %v was acknowledged twice", e.ID)
+	}
+	if _, ok := want[e.ID]; !ok {
+		return fmt.Errorf("event %v was never sent", e.ID)
+	}
+	if e.Records() != want[e.ID] {
+		return fmt.Errorf("event %v has %d records, want %d", e.ID, e.Records(), want[e.ID])
+	}
+	return nil
+}
+
+// scriptJournal makes events of all kinds, some of which wait for the name of
+// their directory, and interleaves their records. It returns the journal and
+// how many records each event has.
+func scriptJournal(rnd *rand.Rand) (journal []scripted, want map[ID]int) {
+	want = map[ID]int{}
+	var running [][]scripted
+	events := 3 + rnd.IntN(40)
+	serial := uint64(100)
+	for begun := 0; begun < events || len(running) > 0; {
+		if begun < events && (len(running) == 0 || rnd.IntN(6) == 0) {
+			begun++
+			serial++
+			id := ID{Sec: 1000 + int64(begun)/4, Milli: uint16(begun % 4 * 250), Serial: serial}
+			recs, n := scriptEvent(rnd, id)
+			if n == 0 {
+				seq := uint64(len(journal) + 1)
+				want[ID{id.Sec, id.Milli, noteSerial + seq}] = 1
+				journal = append(journal, recs...)
+				continue
+			}
+			want[id] = n
+			running = append(running, recs)
+			continue
+		}
+		i := rnd.IntN(len(running))
+		journal = append(journal, running[i][0])
+		if running[i] = running[i][1:]; len(running[i]) == 0 {
+			running = append(running[:i], running[i+1:]...)
+		}
+	}
+	return journal, want
+}
+
+// scriptEvent makes the records of one event and says how many an Event of it
+// has; 0 stands for a note of our own.
+func scriptEvent(rnd *rand.Rand, id ID) ([]scripted, int) {
+	head := "audit(" + id.String() + "): "
+	dir := 1 + rnd.IntN(5)
+	switch rnd.IntN(8) {
+	case 0:
+		return []scripted{{1112, head + "pid=1 uid=0 msg='op=login res=success'"}}, 1
+	case 1:
+		text := AppendNote(nil, Note{Time: id.Time(), Fields: []NoteField{{"cause", "overrun"}}})
+		return []scripted{{TypeGap, string(text)}}, 0
+	case 2: // names its directory
+		return script(head, "a0=ffffff9c", fmt.Sprintf("/d/%d/", dir), fmt.Sprintf("/d/%d/f", dir), dir), 5
+	default:
+		return script(head, "a0=3", "/home", "f", dir), 5
+	}
+}
+
+func script(head, args, parent, name string, dir int) []scripted {
+	return []scripted{
+		{typeSyscall, head + "arch=c000003e syscall=263 success=yes exit=0 " + args + " items=2 ppid=1 pid=2 uid=0"},
+		{typeCWD, head + `cwd="/home"`},
+		{typePath, head + fmt.Sprintf(`item=0 name="%s" inode=%d dev=fe:00 mode=040755 nametype=PARENT`, parent, dir)},
+		{typePath, head + fmt.Sprintf(`item=1 name="%s" inode=99 dev=fe:00 mode=0100644 nametype=DELETE`, name)},
+		{typeProctitle, head + "proctitle=726D"},
+		{typeEOE, strings.TrimSpace(head)},
+	}
+}
+
+func TestResumeRefusesDamage(t *testing.T) {
+	s := NewStream(Options{})
+	s.Push(1, typeSyscall, []byte("audit(1.000:1): arch=c000003e"))
+	mark := s.AppendMark(nil)
+	if _, err := NewStream(Options{}).Resume(mark); err != nil {
+		t.Fatal(err)
+	}
+	for cut := range len(mark) {
+		if _, err := NewStream(Options{}).Resume(mark[:cut]); err == nil {
+			t.Errorf("a mark cut at %d of %d bytes was accepted", cut, len(mark))
+		}
+	}
+	if _, err := NewStream(Options{}).Resume(append(mark, 0)); err == nil {
+		t.Error("a mark with a byte too many was accepted")
+	}
+}

@@ -1,0 +1,346 @@
+package event
+
+import "time"
+
+// Defaults of Options.
+const (
+	DefaultLimit   = 4096
+	DefaultGiveUp  = 4096
+	DefaultWait    = time.Second
+	DefaultPlaces  = 1 << 16
+	DefaultTrail   = time.Minute
+	DefaultHeld    = 4096
+	idle           = time.Second // without records and without EOE, an event is over
+	maxRecordsEach = 1 << 16     // more records in one event are another one
+)
+
+// Options bound a Stream. The zero value of each field means its default.
+type Options struct {
+	// Limit is how many events may be open: begun, and not seen to end. When
+	// one more begins, the oldest is given up as it is.
+	Limit int
+
+	// GiveUp is after how many later records an open event is given up.
+	GiveUp int
+
+	// ResolveWait is how long an event waits for a record that names its
+	// directory. Negative: not at all.
+	ResolveWait time.Duration
+
+	// Held is how many events may wait; when one more has to, the oldest goes
+	// as it is.
+	Held int
+
+	// Places is how many directories, and names above them, are remembered.
+	Places int
+
+	// TrailAge is how long what a record told of a directory's path is believed.
+	TrailAge time.Duration
+
+	// Lookup is asked about processes; nil if there is nobody to ask.
+	Lookup Lookup
+}
+
+// A Lookup answers what only the running system knows. It must not block.
+type Lookup interface {
+	// FD returns what a process's descriptor is open on, and the identity of
+	// that file.
+	FD(pid uint32, fd int32) (path string, dev Dev, ino uint64, ok bool)
+}
+
+// A Stream puts records together to events and finds their paths. Events are
+// returned as they become complete; one whose directory is not known yet waits
+// a moment, and others pass it.
+//
+// A Stream is not safe for concurrent use.
+type Stream struct {
+	limit, giveUpAfter int
+	heldLimit          int
+	wait               int64 // milliseconds
+	lookup             Lookup
+
+	open  map[ID]*Event
+	last  *Event // the event of the last record
+	live  list   // all events not returned yet, by First
+	young list   // those open, by First
+	held  list   // those that wait for a directory, in the order they were closed
+	ready list   // those to be returned
+	free  []*Event
+
+	high    uint64 // sequence of the last record pushed
+	records uint64 // how many were pushed
+	clock   int64  // the latest time of any event, Unix milliseconds
+	tick    int64  // the latest Tick, Unix milliseconds; 0 if there was none
+
+	resume resume
+
+	tree    tree
+	order   order
+	scratch []byte
+}
+
+// NewStream returns a Stream that knows nothing yet.
+func NewStream(o Options) *Stream {
+	s := &Stream{
+		limit:       or(o.Limit, DefaultLimit),
+		giveUpAfter: or(o.GiveUp, DefaultGiveUp),
+		heldLimit:   or(o.Held, DefaultHeld),
+		wait:        or(o.ResolveWait, DefaultWait).Milliseconds(),
+		lookup:      o.Lookup,
+		open:        make(map[ID]*Event),
+		live:        list{of: func(e *Event) *link { return &e.live }},
+	}
+	queue := func(e *Event) *link { return &e.queue }
+	s.young.of, s.held.of, s.ready.of = queue, queue, queue
+	s.tree.limit = or(o.Places, DefaultPlaces)
+	s.tree.maxAge = or(o.TrailAge, DefaultTrail).Milliseconds()
+	s.tree.reset()
+	return s
+}
+
+func or[T int | time.Duration](v, def T) T {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// Push takes the record with journal sequence seq. Sequences rise. text is
+// borrowed: it may be changed once Push has returned.
+func (s *Stream) Push(seq uint64, typ Type, text []byte) {
+	s.high = seq
+	s.records++
+	id, _, err := ParseHeader(text)
+	if err != nil {
+		s.pushBroken(seq, typ, text)
+		return
+	}
+	if typ >= TypeGap {
+		id.Serial = noteSerial + seq
+	}
+	if s.resume.skips(seq, id) {
+		return
+	}
+	s.clock = max(s.clock, id.UnixMilli())
+
+	e := s.eventOf(id, seq, typ)
+	if e == nil {
+		s.expire()
+		return
+	}
+	if typ == typeEOE {
+		e.whole = true
+		e.Last = seq
+		s.close(e)
+	} else {
+		e.add(seq, typ, text)
+		e.arrived = s.tick
+		if typ.alone() {
+			e.whole = true
+			s.close(e)
+		} else if len(e.records) >= maxRecordsEach {
+			s.close(e)
+		}
+	}
+	s.expire()
+}
+
+// eventOf is the open event with an ID, or a new one; nil for the end of an
+// event that is not open.
+func (s *Stream) eventOf(id ID, seq uint64, typ Type) *Event {
+	if s.last != nil && s.last.ID == id && !s.last.closed {
+		return s.last
+	}
+	e := s.open[id]
+	if e == nil {
+		if typ == typeEOE {
+			return nil
+		}
+		e = s.begin(id, seq)
+	}
+	s.last = e
+	return e
+}
+
+func (s *Stream) begin(id ID, seq uint64) *Event {
+	if s.young.n >= s.limit {
+		s.close(s.young.head)
+	}
+	e := s.alloc()
+	e.ID, e.First, e.Last, e.born = id, seq, seq, s.records
+	s.open[id] = e
+	s.live.push(e)
+	s.young.push(e)
+	return e
+}
+
+func (s *Stream) alloc() *Event {
+	if n := len(s.free); n > 0 {
+		e := s.free[n-1]
+		s.free = s.free[:n-1]
+		return e
+	}
+	e := new(Event)
+	e.reset()
+	return e
+}
+
+// Free gives an event back for reuse. Nothing of it may be used afterwards.
+func (s *Stream) Free(e *Event) {
+	if len(s.free) < 64 {
+		e.reset()
+		s.free = append(s.free, e)
+	}
+}
+
+// pushBroken delivers a record without a readable header as an event of its own.
+func (s *Stream) pushBroken(seq uint64, typ Type, text []byte) {
+	id := ID{Sec: s.clock / 1000, Milli: uint16(s.clock % 1000), Serial: noteSerial + seq}
+	if s.resume.skips(seq, id) {
+		return
+	}
+	e := s.begin(id, seq)
+	e.add(seq, typ, text)
+	e.Action, e.Partial = "unparsed", true
+	s.shut(e)
+	s.ready.push(e)
+}
+
+// shut takes an event out of those that are open.
+func (s *Stream) shut(e *Event) {
+	delete(s.open, e.ID)
+	s.young.remove(e)
+	e.closed = true
+	if s.last == e {
+		s.last = nil
+	}
+}
+
+// close ends an event, complete or not, and finds its paths.
+func (s *Stream) close(e *Event) {
+	s.shut(e)
+	e.parse()
+	switch {
+	case e.describe():
+		s.note(e)
+		s.ready.push(e)
+	case s.resolve(e):
+		e.name()
+		s.ready.push(e)
+	default:
+		s.hold(e)
+	}
+}
+
+func (s *Stream) hold(e *Event) {
+	if s.held.n >= s.heldLimit {
+		s.release(s.held.head)
+	}
+	e.heldAt = s.tick
+	s.held.push(e)
+	if s.wait < 0 {
+		s.release(e)
+	}
+}
+
+// solved counts one of e's names as found; a held event that has all goes.
+func (s *Stream) solved(e *Event) {
+	e.unsolved--
+	if e.unsolved > 0 || e.queue == (link{}) && s.held.head != e {
+		return
+	}
+	s.held.remove(e)
+	e.name()
+	s.ready.push(e)
+}
+
+// release lets a held event go with what is known of it.
+func (s *Stream) release(e *Event) {
+	for _, n := range []*Name{&e.Path, &e.Dest} {
+		if n.wait.next != nil {
+			n.wait.unlink()
+			s.giveUp(n)
+		}
+	}
+	e.unsolved = 0
+	s.held.remove(e)
+	e.name()
+	s.ready.push(e)
+}
+
+// expire gives up open events after enough later records, and lets held events
+// go whose time is over.
+func (s *Stream) expire() {
+	for e := s.young.head; e != nil && s.records-e.born >= uint64(s.giveUpAfter); e = s.young.head {
+		s.close(e)
+	}
+	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait; e = s.held.head {
+		s.release(e)
+	}
+}
+
+// Tick lets time pass on a host where no records come. now is the wall clock's.
+func (s *Stream) Tick(now time.Time) {
+	s.tick = now.UnixMilli()
+	for e := s.young.head; e != nil; {
+		next := e.queue.next
+		if e.arrived == 0 {
+			e.arrived = s.tick
+		}
+		if s.tick-e.arrived >= idle.Milliseconds() {
+			s.close(e)
+		}
+		e = next
+	}
+	for e := s.held.head; e != nil; e = s.held.head {
+		if e.heldAt == 0 {
+			e.heldAt = s.tick
+		}
+		if s.tick-e.heldAt < s.wait {
+			break
+		}
+		s.release(e)
+	}
+}
+
+// Flush ends every event as it is: there are no more records. A daemon that
+// stops does not flush; it begins again at Low.
+func (s *Stream) Flush() {
+	for s.young.head != nil {
+		s.close(s.young.head)
+	}
+	for s.held.head != nil {
+		s.release(s.held.head)
+	}
+}
+
+// Next returns the next event that is complete and resolved.
+func (s *Stream) Next() (*Event, bool) {
+	e := s.ready.head
+	if e == nil {
+		return nil, false
+	}
+	s.ready.remove(e)
+	s.live.remove(e)
+	e.Low = s.Low()
+	return e, true
+}
+
+// Low is the oldest sequence still needed if all events returned so far are
+// delivered.
+func (s *Stream) Low() uint64 {
+	if e := s.live.head; e != nil {
+		return e.First
+	}
+	return s.high + 1
+}
+
+// Pending is how many events have begun and were not returned yet.
+func (s *Stream) Pending() int { return s.live.n }
+
+// DropDev forgets what was learnt of a file system: it goes away.
+func (s *Stream) DropDev(dev Dev) { s.tree.dropDev(dev) }
+
+// Forget forgets all that was learnt of directories: events were lost, and
+// with them perhaps the renames that made it untrue.
+func (s *Stream) Forget() { s.tree.reset() }

@@ -1,0 +1,100 @@
+package event
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/elastic/go-libaudit/v2/auparse"
+)
+
+// A Type is the kind of a record: the message type of the netlink datagram
+// that brought it.
+type Type uint16
+
+// The types this package treats specially, from linux/audit.h.
+const (
+	typeUserFirst  Type = 1100 // AUDIT_FIRST_USER_MSG: user space's, one record an event
+	typeKernFirst  Type = 1300 // AUDIT_FIRST_EVENT: the kernel's, several records an event
+	typeSyscall    Type = 1300
+	typePath       Type = 1302
+	typeIPC        Type = 1303
+	typeSocketcall Type = 1304
+	typeConfig     Type = 1305
+	typeSockaddr   Type = 1306
+	typeCWD        Type = 1307
+	typeExecve     Type = 1309
+	typeEOE        Type = 1320
+	typeProctitle  Type = 1327
+	typeFeature    Type = 1328
+	typeReplace    Type = 1329
+	typeUringop    Type = 1336
+	typeOpenat2    Type = 1337
+	typeKernel     Type = 2000 // AUDIT_KERNEL: asynchronous, one record
+	typeUser2First Type = 2100 // AUDIT_FIRST_USER_MSG2
+)
+
+// Types of our own notes (see [AppendNote]). They lie beyond every range that
+// linux/audit.h hands out (1000 to 2999).
+const (
+	TypeGap    Type = 64001 // something was lost: action "gap"
+	TypeDaemon Type = 64002 // we started, stopped or reloaded: action "daemon"
+	TypeRules  Type = 64003 // we changed the kernel's rules: action "rules"
+)
+
+var ownNames = map[Type]string{
+	TypeGap:    "AUDITSHIPPER_GAP",
+	TypeDaemon: "AUDITSHIPPER_DAEMON",
+	TypeRules:  "AUDITSHIPPER_RULES",
+
+	// Newer than the table of go-libaudit.
+	1333: "TIME_INJOFFSET", 1334: "BPF", 1335: "EVENT_LISTENER",
+	1339: "DM_EVENT", 1420: "TASK_CONTEXTS", 1421: "OBJ_CONTEXTS",
+	1423: "LANDLOCK_ACCESS", 1424: "LANDLOCK_DOMAIN",
+}
+
+var ownTypes = func() map[string]Type {
+	m := make(map[string]Type, len(ownNames))
+	for t, name := range ownNames {
+		m[name] = t
+	}
+	return m
+}()
+
+// String is the name that audit.log has for the type, UNKNOWN[n] where it has none.
+func (t Type) String() string {
+	switch t {
+	case typeSyscall:
+		return "SYSCALL"
+	case typePath:
+		return "PATH"
+	case typeCWD:
+		return "CWD"
+	case typeProctitle:
+		return "PROCTITLE"
+	case typeEOE:
+		return "EOE"
+	}
+	if name, ok := ownNames[t]; ok {
+		return name
+	}
+	return auparse.AuditMessageType(t).String()
+}
+
+// ParseType reads what String prints.
+func ParseType(s string) (Type, bool) {
+	if t, ok := ownTypes[s]; ok {
+		return t, true
+	}
+	if num, ok := strings.CutPrefix(s, "UNKNOWN["); ok && strings.HasSuffix(num, "]") {
+		n, err := strconv.ParseUint(num[:len(num)-1], 10, 16)
+		return Type(n), err == nil
+	}
+	t, err := auparse.GetAuditMessageType(s)
+	return Type(t), err == nil
+}
+
+// alone says whether a record of this type is an event by itself. The kernel's
+// own types may all come with a SYSCALL record, so those wait for EOE.
+func (t Type) alone() bool {
+	return t < typeKernFirst || t == typeKernel || t >= typeUser2First
+}
