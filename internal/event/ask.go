@@ -1,22 +1,122 @@
 package event
 
-import "strings"
+import "bytes"
 
-// ask looks at the caller's descriptor while the caller may still live. The
-// answer counts only if no record names the directory in time, and only if it
-// is the same file as the PARENT record's.
+// A Lookup answers what only the running system knows. Both methods must
+// answer at once or not at all: neither may wait for a file server.
+type Lookup interface {
+	// FD returns what a process's descriptor is open on, and that file's identity.
+	FD(pid uint32, fd int32) (path string, dev Dev, ino uint64, ok bool)
+
+	// Is says whether path leads to the directory with that identity now. False
+	// stands also for not knowing. path is valid during the call only.
+	Is(path []byte, dev Dev, ino uint64) bool
+}
+
+// How long what records told of a directory's path is believed, in
+// milliseconds. What changes in our sight is followed at once; these bound the
+// harm of what changes out of it: other clients of a file server, processes
+// that the kernel does not audit, another view of the tree (chroot, container).
+const (
+	briefly   = 5_000   // without asking: the caller's own word, or all others' if there is nobody to ask
+	ownWord   = 60_000  // the caller's own word if there is nobody to ask
+	confirmed = 600_000 // anybody's word, if it turns out to be true still
+)
+
+// known is where a directory is, nil if that is not certain.
+func (s *Stream) known(e *Event, key inodeKey) *place {
+	now := e.ID.UnixMilli()
+	s.found = s.tree.candidates(s.found[:0], key, now, confirmed)
+	if len(s.found) == 0 {
+		return nil
+	}
+	p := s.found[0]
+	age, _ := s.tree.age(p, now)
+	switch {
+	case p.by == e.PID && age <= briefly:
+	case s.lookup != nil:
+		p = s.confirm(e, s.found, key)
+	case p.by == e.PID && age <= ownWord:
+	case age > briefly || !s.agree(s.found, now):
+		p = nil
+	}
+	if p != nil {
+		s.tree.touch(p)
+	}
+	return p
+}
+
+// confirm looks which of several places the directory is at now.
+func (s *Stream) confirm(e *Event, among []*place, key inodeKey) *place {
+	for _, p := range among {
+		path, ok := s.tree.render(s.scratch[:0], p, e.First)
+		s.scratch = path
+		if ok && s.lookup.Is(path, key.dev, key.ino) {
+			s.tree.confirm(p, e.PID, e.ID.UnixMilli())
+			return p
+		}
+	}
+	return nil
+}
+
+// agree says whether all that was said of late comes to the same path.
+func (s *Stream) agree(said []*place, now int64) bool {
+	for _, p := range said[1:] {
+		if age, _ := s.tree.age(p, now); age <= ownWord && !s.tree.same(p, said[0]) {
+			return false
+		}
+	}
+	return true
+}
+
+// ask looks at the caller while it may still live: at its descriptor, then at
+// the names on its command line. What it tells counts only if it leads to the
+// very directory of the PARENT record, and if no record names that in time.
 func (s *Stream) ask(e *Event, n *Name) {
-	p := n.place
-	if s.lookup == nil || n.dirArg < 0 || e.PID == 0 || p.asked == e.PID {
+	p, now := n.place, e.ID.UnixMilli()
+	if s.lookup == nil || e.PID == 0 || p.asked == e.PID && now-p.askedAt < briefly {
 		return
 	}
-	if dir, _ := splitName(n.given); n.given != nil && len(dir) > 0 {
-		return // the descriptor is not of the directory that holds the name
+	p.asked, p.askedAt, p.answer = e.PID, now, ""
+	if n.dirArg >= 0 && n.parent != nil {
+		path, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])))
+		if ok && p.key == (inodeKey{dev, ino}) && isAbs([]byte(path)) {
+			p.answer = path
+			return
+		}
 	}
-	path, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])))
-	p.asked, p.answer = e.PID, ""
-	if ok && p.key == (inodeKey{dev, ino}) && strings.HasPrefix(path, "/") {
-		p.answer = path
+	s.guess(e, p)
+}
+
+// maxGuesses bounds how many words of a command line are tried.
+const maxGuesses = 8
+
+// guess tries the words of the command line, as in mv report.csv archive/: a
+// directory which one of them leads to, and which is the record's, has that name.
+func (s *Stream) guess(e *Event, p *place) {
+	if !isAbs(e.Cwd) {
+		return
+	}
+	_, rest, _ := bytes.Cut(e.Title, []byte{0})
+	for range maxGuesses {
+		if len(rest) == 0 {
+			return
+		}
+		var word []byte
+		word, rest, _ = bytes.Cut(rest, []byte{0})
+		if len(word) == 0 || word[0] == '-' {
+			continue
+		}
+		base := e.Cwd
+		if isAbs(word) {
+			base = nil
+		}
+		path, plain := appendJoined(s.scratch[:0], base, word, base != nil)
+		s.scratch = path
+		if plain && s.lookup.Is(path, p.key.dev, p.key.ino) {
+			p.answer = string(path)
+			return
+		}
 	}
 }
 
@@ -37,7 +137,7 @@ func (s *Stream) askFile(e *Event, n *Name) bool {
 		return false
 	}
 	path, dev, ino, ok := s.lookup.FD(e.PID, fd)
-	if !ok || n.item.key != (inodeKey{dev, ino}) || !strings.HasPrefix(path, "/") {
+	if !ok || n.item.key != (inodeKey{dev, ino}) || !isAbs([]byte(path)) {
 		return false
 	}
 	start := len(e.built)

@@ -45,6 +45,7 @@ type Event struct {
 	overwritten *item // what a rename replaced
 	two         [2]*item
 	samePointer bool // old and new name were one string of the caller
+	unpaired    bool // a rename that waits to know which PARENT is whose
 
 	buf      []byte // the records' texts, one after the other
 	records  []record

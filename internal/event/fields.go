@@ -123,3 +123,13 @@ var hexFields = map[string]bool{
 	"name": true, "new-disk": true, "old-disk": true, "new-fs": true, "old-fs": true, "path": true,
 	"root_dir": true, "unit": true, "vm": true, "watch": true, "proctitle": true, "ocomm": true,
 }
+
+// field returns the value of a collected field, nil if there is none.
+func (e *Event) field(key string) []byte {
+	for i := range e.fields {
+		if string(e.fields[i].key) == key {
+			return e.fields[i].val
+		}
+	}
+	return nil
+}

@@ -90,7 +90,7 @@ func (s *Stream) dirPlace(e *Event, n *Name) *place {
 	if n.parent == nil || !n.parent.hasIno || n.given == nil {
 		return nil
 	}
-	if p := s.tree.find(n.parent.key, e.PID, e.ID.UnixMilli()); p != nil {
+	if p := s.known(e, n.parent.key); p != nil {
 		return p
 	}
 	if n.Path == nil || n.From == FromUnresolved {

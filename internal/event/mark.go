@@ -17,7 +17,8 @@ func (s *Stream) AppendMark(dst []byte, but ...*Event) []byte {
 	for _, e := range but {
 		low = min(low, e.First)
 	}
-	dst = append(dst, markVersion, byte(s.order))
+	dst = append(dst, markVersion, byte(s.order), byte(len(s.boot)))
+	dst = append(dst, s.boot...)
 	dst = binary.AppendUvarint(dst, low)
 	dst = binary.AppendUvarint(dst, s.high-low+1)
 	dst = binary.AppendUvarint(dst, uint64(s.live.n+len(but)))
@@ -60,10 +61,11 @@ var errMark = errors.New("damaged mark")
 // Resume lets a new Stream go on from a mark. It returns the sequence of the
 // first record to push.
 func (s *Stream) Resume(mark []byte) (low uint64, err error) {
-	if len(mark) < 2 || mark[0] != markVersion || mark[1] > byte(orderOldFirst) {
+	if len(mark) < 3 || mark[0] != markVersion || mark[1] > byte(orderOldFirst) || len(mark)-3 < int(mark[2]) {
 		return 0, errMark
 	}
-	d := decoder{rest: mark[2:]}
+	boot, rest := string(mark[3:3+mark[2]]), mark[3+int(mark[2]):]
+	d := decoder{rest: rest}
 	low = d.uvarint()
 	high := low + d.uvarint() - 1
 	n := d.uvarint()
@@ -81,7 +83,9 @@ func (s *Stream) Resume(mark []byte) (low uint64, err error) {
 	if d.bad || len(d.rest) > 0 {
 		return 0, errMark
 	}
-	s.order = order(mark[1])
+	if s.boot == "" || s.boot == boot {
+		s.order, s.boot = order(mark[1]), boot
+	}
 	s.resume = resume{high: high, pending: pending}
 	s.high = low - 1
 	return low, nil

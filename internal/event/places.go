@@ -25,8 +25,10 @@ type place struct {
 	dead   bool   // found to be untrue, together with all below
 	proc   bool   // told by the process, not by a record
 
-	asked   uint32 // the process whose descriptor was looked at, see Stream.ask
-	answer  string // and the path it gave
+	asked   uint32 // the process that was looked at, see Stream.ask
+	askedAt int64
+	answer  string // what it told
+	overdue bool   // some name waited in vain for a record, and took the answer
 	waiting slot   // of a top: ring of those who wait
 
 	older, newer *place
@@ -71,7 +73,6 @@ type tree struct {
 	lru    place                 // ring: newer is the oldest, older the newest
 	size   int
 	limit  int
-	maxAge int64 // milliseconds after which what was learnt is not believed any more
 	scrap  [][]*place
 }
 
@@ -93,44 +94,37 @@ func (t *tree) top(p *place) *place {
 	return p
 }
 
-// usable says whether what is known of p may be relied on at a time: it leads
-// to the root, nothing on the way was found untrue, and all was said lately.
-func (t *tree) usable(p *place, now int64) bool {
+// age is how long ago the oldest of what makes up p's path was said, in
+// milliseconds; ok is false if the path is not known, or known to be untrue.
+func (t *tree) age(p *place, now int64) (age int64, ok bool) {
 	for p.parent != nil {
-		if p.dead || now-p.at > t.maxAge || p.at-now > t.maxAge {
-			return false
+		if p.dead {
+			return 0, false
 		}
+		age = max(age, now-p.at, p.at-now)
 		p = p.parent
 	}
-	return p == t.root
+	return age, p == t.root
 }
 
-// find is the place of a directory, nil if it is not known for certain.
-//
-// What the same process said last is believed. What others said is believed if
-// nobody said otherwise: a process in a chroot or a container has other names
-// for the same directory.
-func (t *tree) find(key inodeKey, pid uint32, now int64) *place {
+// candidates are the places that a directory may be at, the latest said first,
+// none older than maxAge.
+func (t *tree) candidates(dst []*place, key inodeKey, now, maxAge int64) []*place {
 	names := t.inodes[key]
-	var found *place
 	for i := len(names) - 1; i >= 0; i-- {
-		p := names[i]
-		if !t.usable(p, now) {
-			continue
-		}
-		if found == nil {
-			found = p
-			if p.by == pid {
-				break
-			}
-		} else if !t.same(p, found) {
-			return nil
+		if age, ok := t.age(names[i], now); ok && age <= maxAge {
+			dst = append(dst, names[i])
 		}
 	}
-	if found != nil {
-		t.touch(found)
+	return dst
+}
+
+// confirm notes that a path is true now, because somebody has looked.
+func (t *tree) confirm(p *place, pid uint32, now int64) {
+	p.by = pid
+	for ; p.parent != nil; p = p.parent {
+		p.at = now
 	}
-	return found
 }
 
 // same says whether two places have the same path.

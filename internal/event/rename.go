@@ -67,58 +67,145 @@ func (e *Event) sameName() {
 	}
 }
 
-// pair gives each of a rename's names its PARENT record.
-func (s *Stream) pair(e *Event) {
-	if e.call.verb != verbRename {
-		return
+// pair gives each of a rename's names its PARENT record; false if nothing tells
+// which is whose.
+func (s *Stream) pair(e *Event) bool {
+	if e.uring {
+		e.pairUring()
+		return true
 	}
 	two := e.parents()
 	switch {
 	case len(two) == 0:
-		return
-	case len(two) == 1 || two[0].key == two[1].key:
-		e.Path.parent, e.Dest.parent = two[len(two)-1], two[0]
-		s.observe(e, two)
+		return true
 	case e.Path.item == nil || e.Dest.item == nil:
 		s.pairBlind(e, two)
-	default:
-		s.pairNamed(e, two)
+		return true
+	case len(two) == 1:
+		e.Path.parent, e.Dest.parent = two[0], two[0]
+		return true
 	}
-	s.learnGiven(e)
-}
 
-// pairNamed uses what the kernel prints as a PARENT's name: the directory part
-// of the name as given, or the working directory.
-func (s *Stream) pairNamed(e *Event, two []*item) {
 	newFirst := e.matches(two[0], &e.Dest) && e.matches(two[1], &e.Path)
 	oldFirst := e.matches(two[0], &e.Path) && e.matches(two[1], &e.Dest)
 	switch {
 	case newFirst && !oldFirst:
-		s.order = orderNewFirst
+		s.learnOrder(orderNewFirst)
 	case oldFirst && !newFirst:
-		s.order = orderOldFirst
+		s.learnOrder(orderOldFirst)
+	case newFirst && two[0].key != two[1].key && s.order == orderUnknown:
+		s.learnOrder(s.witness(e, two))
 	}
 	switch {
+	case two[0].key == two[1].key:
+		e.Dest.parent, e.Path.parent = two[0], two[1]
 	case newFirst && (!oldFirst || s.order == orderNewFirst):
 		e.Dest.parent, e.Path.parent = two[0], two[1]
 	case oldFirst && (!newFirst || s.order == orderOldFirst):
 		e.Path.parent, e.Dest.parent = two[0], two[1]
+	default:
+		return !newFirst && !oldFirst // what matches neither way will never be known
+	}
+	return true
+}
+
+// learnOrder takes note of the order, and lets those who waited for it go on.
+func (s *Stream) learnOrder(o order) {
+	if o == orderUnknown || o == s.order {
+		return
+	}
+	s.order = o
+	for e := s.held.head; e != nil; {
+		next := e.queue.next
+		if e.unpaired {
+			e.unpaired = false
+			e.unsolved = 0
+			s.pair(e)
+			s.place(e)
+			if e.unsolved == 0 {
+				s.held.remove(e)
+				e.name()
+				s.ready.push(e)
+			}
+		}
+		e = next
 	}
 }
 
-// observe learns the order from a rename within one directory.
-func (s *Stream) observe(e *Event, two []*item) {
-	if len(two) < 2 || e.Path.item == nil || e.Dest.item == nil {
+// witness finds the order from which of the two directories is the one that a
+// name started from.
+func (s *Stream) witness(e *Event, two []*item) order {
+	for i, n := range []*Name{&e.Path, &e.Dest} {
+		if dir, _ := splitName(n.given); len(dir) > 0 {
+			continue
+		}
+		zero, one := s.startsFrom(e, n, two[0]), s.startsFrom(e, n, two[1])
+		switch {
+		case zero == one:
+		case zero == (i == 0):
+			return orderOldFirst
+		default:
+			return orderNewFirst
+		}
+	}
+	return orderUnknown
+}
+
+// startsFrom says whether the directory that a name is relative to is certainly dir.
+func (s *Stream) startsFrom(e *Event, n *Name, dir *item) bool {
+	if e.fromCWD(n.dirArg) {
+		at := s.tree.peek(e.Cwd)
+		if at != nil && at.hasKey && at.key == dir.key && s.known(e, dir.key) == at {
+			return true
+		}
+		return s.lookup != nil && s.lookup.Is(e.Cwd, dir.key.dev, dir.key.ino)
+	}
+	if s.lookup == nil || n.dirArg < 0 {
+		return false
+	}
+	_, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])))
+	return ok && dir.key == (inodeKey{dev, ino})
+}
+
+// pairUring tells the PARENTs of an io_uring rename apart: it prints the old
+// name's twice, and no names.
+func (e *Event) pairUring() {
+	var once, twice *item
+	for i := range e.paths {
+		p := &e.paths[i]
+		if p.kind != ntParent {
+			continue
+		}
+		n := 0
+		for j := range e.paths {
+			if q := &e.paths[j]; q.kind == ntParent && q.key == p.key {
+				n++
+			}
+		}
+		switch n {
+		case 1:
+			once = p
+		case 2:
+			twice = p
+		case 3:
+			once, twice = p, p
+		}
+	}
+	if once != nil && twice != nil {
+		e.Path.parent, e.Dest.parent = twice, once
+	}
+}
+
+// unpaired gives up: a name that needs no directory is known all the same.
+func (n *Name) unpaired(e *Event) {
+	base, from, ok := e.base(n.given, n.dirArg)
+	if !ok {
+		n.unresolved()
 		return
 	}
-	newFirst := e.matches(two[0], &e.Dest) && e.matches(two[1], &e.Path)
-	oldFirst := e.matches(two[0], &e.Path) && e.matches(two[1], &e.Dest)
-	if newFirst && !oldFirst {
-		s.order = orderNewFirst
-	}
-	if oldFirst && !newFirst {
-		s.order = orderOldFirst
-	}
+	start := len(e.built)
+	e.built, _ = appendJoined(e.built, base, n.given, base != nil)
+	n.Path, n.From = e.built[start:len(e.built):len(e.built)], from
 }
 
 // matches says whether a PARENT record may be the one of a name.

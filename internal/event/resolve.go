@@ -9,17 +9,26 @@ const atFDCWD = 0xffffff9c
 // a name has to wait for later records.
 func (s *Stream) resolve(e *Event) bool {
 	e.choose()
-	s.learnGiven(e)
-	if e.call.verb == verbRename || len(e.parents()) > 1 {
-		s.pair(e)
+	if e.call.verb == verbRename && !s.pair(e) {
+		e.unpaired, e.unsolved = true, 1
+		if e.Path.item.isDir() {
+			s.tree.forget(e.Path.item.key)
+		}
+		return false
 	}
+	s.place(e)
+	return e.unsolved == 0
+}
+
+// place finds the event's paths, and notes what it says about directories.
+func (s *Stream) place(e *Event) {
+	s.learnGiven(e)
 	s.locate(e, &e.Path)
 	if e.Dest.event != nil {
 		s.locate(e, &e.Dest)
 	}
 	s.apply(e)
 	s.settle()
-	return e.unsolved == 0
 }
 
 // choose picks the records that tell of the event's names.
@@ -164,19 +173,12 @@ func (s *Stream) parentBase(e *Event, p *item, dir int8) (base []byte, from From
 // locateFile finds a file of which there is no PARENT record.
 func (s *Stream) locateFile(e *Event, n *Name) {
 	if n.item.isDir() {
-		if p := s.tree.find(n.item.key, e.PID, e.ID.UnixMilli()); p != nil {
-			start := len(e.built)
-			if built, ok := s.tree.render(e.built, p, e.First); ok {
-				e.built = built
-				n.Path, n.From = built[start:len(built):len(built)], s.how(p)
-				return
-			}
-		}
-	}
-	if s.askFile(e, n) {
+		s.awaitAt(e, n, n.item.key)
 		return
 	}
-	n.unresolved()
+	if !s.askFile(e, n) {
+		n.unresolved()
+	}
 }
 
 // join is the path of a name that starts from base. A .. is resolved where the
@@ -194,7 +196,7 @@ func (s *Stream) join(e *Event, n *Name, base []byte) []byte {
 	s.scratch = lexical
 	dir, _ := splitName(lexical)
 	at := s.tree.peek(dir)
-	if at == nil || !at.hasKey || at.key != n.parent.key || !s.tree.usable(at, e.ID.UnixMilli()) {
+	if at == nil || !at.hasKey || at.key != n.parent.key || s.known(e, n.parent.key) != at {
 		return path
 	}
 	e.built = append(e.built[:start], lexical...)
@@ -217,22 +219,28 @@ func (s *Stream) await(e *Event, n *Name) {
 		n.unresolved()
 		return
 	}
-	now := e.ID.UnixMilli()
-	if p := s.tree.find(n.parent.key, e.PID, now); p != nil {
+	s.awaitAt(e, n, n.parent.key)
+}
+
+func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
+	if p := s.known(e, key); p != nil {
 		n.place = p
 		if s.finish(n, s.how(p)) {
 			return
 		}
 	}
-	n.place = s.tree.awaited(n.parent.key, now)
+	n.place = s.tree.awaited(key, e.ID.UnixMilli())
+	s.ask(e, n)
+	if n.place.overdue && s.takeAnswer(n) {
+		return
+	}
 	top := s.tree.top(n.place)
-	if top == s.tree.root || top.waiting.next == nil {
+	if top.waiting.next == nil {
 		top.waiting.init()
 	}
 	n.wait.name = n
 	n.wait.join(&top.waiting)
 	e.unsolved++
-	s.ask(e, n)
 }
 
 // finish makes n's path from its directory's place.
@@ -251,6 +259,9 @@ func (s *Stream) finish(n *Name, from From) bool {
 func (n *Name) complete(built []byte, start int, from From) {
 	e := n.event
 	last := lastPart(n.given)
+	if n.parent == nil { // the place is the file itself
+		last = nil
+	}
 	if len(n.mid) > 0 || len(last) > 0 {
 		if len(built) == start || built[len(built)-1] != '/' {
 			built = append(built, '/')
@@ -264,7 +275,7 @@ func (n *Name) complete(built []byte, start int, from From) {
 	e.built = built
 	path := built[start:len(built):len(built)]
 	n.From = from
-	if n.given == nil {
+	if n.given == nil && n.parent != nil {
 		n.Dir = path
 	} else {
 		n.Path = path
@@ -286,24 +297,30 @@ func (s *Stream) settle() {
 		slot := ring.next
 		slot.unlink()
 		n := slot.name
-		if !s.trusted(n.event, n.place) || !s.finish(n, s.how(n.place)) {
+		if !s.finish(n, s.how(n.place)) {
 			s.giveUp(n)
 		}
 		s.solved(n.event)
 	}
 }
 
-// trusted says whether a place found later may name an event's directory.
-func (s *Stream) trusted(*Event, *place) bool { return true }
-
 // giveUp ends n's wait without a record that names its directory.
 func (s *Stream) giveUp(n *Name) {
-	p := n.place
-	if p == nil || p.answer == "" || p.asked != n.event.PID {
-		n.unresolved()
+	if n.place != nil && s.takeAnswer(n) {
+		n.place.overdue = true
 		return
 	}
-	start := len(n.event.built)
-	built := append(n.event.built, p.answer...)
+	n.unresolved()
+}
+
+// takeAnswer uses what the process itself told of n's directory.
+func (s *Stream) takeAnswer(n *Name) bool {
+	p, e := n.place, n.event
+	if p.answer == "" || p.asked != e.PID || len(n.mid) > 0 {
+		return false
+	}
+	start := len(e.built)
+	built := append(e.built, p.answer...)
 	n.complete(bytes.TrimSuffix(built, []byte("/")), start, FromProc)
+	return true
 }

@@ -8,7 +8,6 @@ const (
 	DefaultGiveUp  = 4096
 	DefaultWait    = time.Second
 	DefaultPlaces  = 1 << 16
-	DefaultTrail   = time.Minute
 	DefaultHeld    = 4096
 	idle           = time.Second // without records and without EOE, an event is over
 	maxRecordsEach = 1 << 16     // more records in one event are another one
@@ -34,18 +33,13 @@ type Options struct {
 	// Places is how many directories, and names above them, are remembered.
 	Places int
 
-	// TrailAge is how long what a record told of a directory's path is believed.
-	TrailAge time.Duration
-
 	// Lookup is asked about processes; nil if there is nobody to ask.
 	Lookup Lookup
-}
 
-// A Lookup answers what only the running system knows. It must not block.
-type Lookup interface {
-	// FD returns what a process's descriptor is open on, and the identity of
-	// that file.
-	FD(pid uint32, fd int32) (path string, dev Dev, ino uint64, ok bool)
+	// Boot is the running kernel's boot id. What was learnt of a kernel is
+	// carried over a restart only if it is still the same, and is forgotten
+	// when a daemon note comes with another one in its field boot_id.
+	Boot string
 }
 
 // A Stream puts records together to events and finds their paths. Events are
@@ -75,7 +69,9 @@ type Stream struct {
 	resume resume
 
 	tree    tree
+	found   []*place // scratch of known
 	order   order
+	boot    string
 	scratch []byte
 }
 
@@ -93,7 +89,7 @@ func NewStream(o Options) *Stream {
 	queue := func(e *Event) *link { return &e.queue }
 	s.young.of, s.held.of, s.ready.of = queue, queue, queue
 	s.tree.limit = or(o.Places, DefaultPlaces)
-	s.tree.maxAge = or(o.TrailAge, DefaultTrail).Milliseconds()
+	s.boot = o.Boot[:min(len(o.Boot), 255)]
 	s.tree.reset()
 	return s
 }
@@ -223,12 +219,30 @@ func (s *Stream) close(e *Event) {
 	switch {
 	case e.describe():
 		s.note(e)
+		s.heed(e)
 		s.ready.push(e)
 	case s.resolve(e):
 		e.name()
 		s.ready.push(e)
 	default:
 		s.hold(e)
+	}
+}
+
+// heed draws the consequences of what a note of our own says. What was lost may
+// have been the very rename that makes untrue what is known, and another boot
+// may number devices and print renames otherwise.
+func (s *Stream) heed(e *Event) {
+	switch e.records[0].typ {
+	case TypeGap:
+		if string(e.field("cause")) != "rejected" { // that one was read, not missed
+			s.Forget()
+		}
+	case TypeDaemon:
+		if boot := e.field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
+			s.Forget()
+			s.boot, s.order = string(boot), orderUnknown
+		}
 	}
 }
 
@@ -257,9 +271,12 @@ func (s *Stream) solved(e *Event) {
 // release lets a held event go with what is known of it.
 func (s *Stream) release(e *Event) {
 	for _, n := range []*Name{&e.Path, &e.Dest} {
-		if n.wait.next != nil {
+		switch {
+		case n.wait.next != nil:
 			n.wait.unlink()
 			s.giveUp(n)
+		case e.unpaired:
+			n.unpaired(e)
 		}
 	}
 	e.unsolved = 0

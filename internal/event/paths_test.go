@@ -1,0 +1,319 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A fakeKernel prints the records of calls as the kernel would, into a Stream.
+type fakeKernel struct {
+	t      *testing.T
+	s      *Stream
+	seq    uint64
+	serial uint64
+	now    time.Time
+	pid    int
+	cwd    string
+}
+
+func newFakeKernel(t *testing.T, o Options) *fakeKernel {
+	return &fakeKernel{t: t, s: NewStream(o), now: time.Unix(1700000000, 0), pid: 100, cwd: "/home"}
+}
+
+// A pathRecord is name, inode, mode and nametype of a PATH record.
+type pathRecord struct {
+	name string // "" prints (null)
+	ino  int
+	mode string
+	kind string
+}
+
+const dirMode, fileMode = "040755", "0100644"
+
+// call prints one event: system call nr with its arguments and PATH records.
+func (k *fakeKernel) call(nr int, args string, paths ...pathRecord) {
+	k.result(nr, "success=yes exit=0", args, paths...)
+}
+
+func (k *fakeKernel) result(nr int, result, args string, paths ...pathRecord) {
+	k.serial++
+	head := fmt.Sprintf("audit(%d.%03d:%d): ", k.now.Unix(), k.now.Nanosecond()/1e6, k.serial)
+	k.push(typeSyscall, head+fmt.Sprintf("arch=c000003e syscall=%d %s %s items=%d ppid=1 pid=%d auid=1000 uid=0 ses=1 comm=\"t\" exe=\"/t\" key=\"k\"",
+		nr, result, args, len(paths), k.pid))
+	k.push(typeCWD, head+fmt.Sprintf("cwd=%q", k.cwd))
+	for i, p := range paths {
+		name := "(null)"
+		if p.name != "" {
+			name = `"` + p.name + `"`
+		}
+		k.push(typePath, head+fmt.Sprintf("item=%d name=%s inode=%d dev=fe:00 mode=%s nametype=%s", i, name, p.ino, p.mode, p.kind))
+	}
+	k.push(typeEOE, head)
+}
+
+func (k *fakeKernel) push(typ Type, text string) {
+	k.seq++
+	k.s.Push(k.seq, typ, []byte(text))
+}
+
+func (k *fakeKernel) note(typ Type, fields ...NoteField) {
+	k.push(typ, string(AppendNote(nil, Note{Time: k.now, Fields: fields})))
+}
+
+func (k *fakeKernel) later(d time.Duration) { k.now = k.now.Add(d) }
+
+// unlinkat deletes name in the directory dir, given by a descriptor.
+func (k *fakeKernel) unlinkat(dir int, name string) {
+	k.call(263, "a0=3 a1=1 a2=0", pathRecord{k.cwd, dir, dirMode, "PARENT"}, pathRecord{name, 9, fileMode, "DELETE"})
+}
+
+// rmdirat removes the directory ino, name in dir, given by a descriptor.
+func (k *fakeKernel) rmdirat(dir int, name string, ino int) {
+	k.call(263, "a0=3 a1=1 a2=200", pathRecord{k.cwd, dir, dirMode, "PARENT"}, pathRecord{name, ino, dirMode, "DELETE"})
+}
+
+// unlink deletes an absolute name.
+func (k *fakeKernel) unlink(parent int, path string) {
+	k.call(87, "a0=1", pathRecord{path[:strings.LastIndexByte(path, '/')+1], parent, dirMode, "PARENT"}, pathRecord{path, 9, fileMode, "DELETE"})
+}
+
+func (k *fakeKernel) rmdir(parent int, path string, ino int) {
+	k.call(84, "a0=1", pathRecord{path[:strings.LastIndexByte(path, '/')+1], parent, dirMode, "PARENT"}, pathRecord{path, ino, dirMode, "DELETE"})
+}
+
+func (k *fakeKernel) mkdir(parent int, path string, ino int) {
+	k.call(83, "a0=1", pathRecord{path[:strings.LastIndexByte(path, '/')+1], parent, dirMode, "PARENT"}, pathRecord{path, ino, dirMode, "CREATE"})
+}
+
+// rename renames the directory ino by absolute names.
+func (k *fakeKernel) rename(oldDir int, oldName string, newDir int, newName string, ino int) {
+	k.call(82, "a0=1 a1=2",
+		pathRecord{newName[:strings.LastIndexByte(newName, '/')+1], newDir, dirMode, "PARENT"},
+		pathRecord{oldName[:strings.LastIndexByte(oldName, '/')+1], oldDir, dirMode, "PARENT"},
+		pathRecord{oldName, ino, dirMode, "DELETE"}, pathRecord{newName, ino, dirMode, "CREATE"})
+}
+
+// renameat renames a file, both directories given by descriptors.
+func (k *fakeKernel) renameat(newDir int, newName string, oldDir int, oldName string) {
+	k.call(264, "a0=3 a1=1 a2=4 a3=2",
+		pathRecord{k.cwd, newDir, dirMode, "PARENT"}, pathRecord{k.cwd, oldDir, dirMode, "PARENT"},
+		pathRecord{oldName, 9, fileMode, "DELETE"}, pathRecord{newName, 9, fileMode, "CREATE"})
+}
+
+// paths flushes and returns each event as "path from [dest from]".
+func (k *fakeKernel) paths() []string {
+	k.s.Flush()
+	var all []*Event
+	for e, ok := k.s.Next(); ok; e, ok = k.s.Next() {
+		all = append(all, e)
+	}
+	out := make([]string, len(all))
+	for i := range out {
+		out[i] = "?"
+	}
+	for _, e := range all {
+		if e.ID.Serial > noteSerial {
+			continue
+		}
+		line := string(e.Path.Path) + string(e.Path.Dir) + " " + e.Path.From.String()
+		if e.Dest.event != nil {
+			line += " > " + string(e.Dest.Path) + " " + e.Dest.From.String()
+		}
+		out[e.ID.Serial-1] = line
+	}
+	return out
+}
+
+// expect compares the last events' paths.
+func (k *fakeKernel) expect(want ...string) {
+	k.t.Helper()
+	got := k.paths()
+	got = got[max(0, len(got)-len(want)):]
+	for i := range want {
+		if got[i] != want[i] {
+			k.t.Errorf("event %d of the last %d: got %q, want %q", i+1, len(want), got[i], want[i])
+		}
+	}
+}
+
+// TestTrail is about directories named by other records, earlier or later.
+func TestTrail(t *testing.T) {
+	tests := []struct {
+		name string
+		run  func(k *fakeKernel)
+		want []string
+	}{
+		{"named by its own removal later", func(k *fakeKernel) {
+			k.unlinkat(83, "f1")
+			k.rmdirat(81, "c", 83)
+			k.unlinkat(81, "f2")
+			k.rmdirat(8, "b", 81)
+			k.rmdir(1, "/srv/t", 8)
+		}, []string{"/srv/t/b/c/f1 trail", "/srv/t/b/c trail", "/srv/t/b/f2 trail", "/srv/t/b trail", "/srv/t absolute"}},
+		{"named too late", func(k *fakeKernel) {
+			k.unlinkat(8, "f")
+			k.later(2 * time.Second)
+			k.unlink(8, "/srv/t/g")
+		}, []string{"f unresolved", "/srv/t/g absolute"}},
+		{"a rename names the old place for what was before it", func(k *fakeKernel) {
+			k.unlinkat(8, "f")
+			k.rename(1, "/srv/t", 1, "/srv/u", 8)
+			k.unlinkat(8, "g")
+		}, []string{"/srv/t/f trail", "/srv/t absolute > /srv/u absolute", "/srv/u/g trail"}},
+		{"what is below a renamed directory follows", func(k *fakeKernel) {
+			k.unlink(83, "/srv/t/b/c/x")
+			k.rename(1, "/srv/t", 1, "/srv/u", 8)
+			k.unlinkat(83, "f")
+		}, []string{"/srv/u/b/c/f trail"}},
+		{"a directory above moved before the trail named it", func(k *fakeKernel) {
+			k.unlinkat(83, "f") // in /srv/t/c
+			k.rename(1, "/srv/t", 1, "/srv/u", 8)
+			k.rmdir(8, "/srv/u/c", 83)
+		}, []string{"f unresolved", "/srv/t absolute > /srv/u absolute", "/srv/u/c absolute"}},
+		{"moved by names below an unknown directory", func(k *fakeKernel) {
+			k.unlinkat(83, "f")
+			k.call(264, "a0=3 a1=1 a2=3 a3=2", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{k.cwd, 8, dirMode, "PARENT"},
+				pathRecord{"c", 83, dirMode, "DELETE"}, pathRecord{"d", 83, dirMode, "CREATE"})
+			k.unlinkat(83, "g")
+			k.rmdir(1, "/srv/t", 8)
+		}, []string{"/srv/t/c/f trail", "/srv/t/c trail > /srv/t/d trail", "/srv/t/d/g trail", "/srv/t absolute"}},
+		{"an inode given to another directory", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.rmdir(1, "/srv/t", 8)
+			k.unlinkat(8, "f")
+		}, []string{"f unresolved"}},
+		{"an inode given to another directory while one waits", func(k *fakeKernel) {
+			k.unlinkat(8, "f")
+			k.mkdir(1, "/srv/new", 8)
+			k.unlinkat(8, "g")
+		}, []string{"f unresolved", "/srv/new absolute", "/srv/new/g trail"}},
+		{"a name given to another directory out of sight", func(k *fakeKernel) {
+			k.unlink(83, "/srv/t/c/x")
+			k.unlink(8, "/srv/t/x")
+			k.unlink(99, "/srv/t/x") // /srv/t is another inode now
+			k.unlinkat(83, "f")
+		}, []string{"f unresolved"}},
+		{"another process calls it otherwise", func(k *fakeKernel) {
+			k.unlink(8, "/srv/jail/data/x")
+			k.pid = 200
+			k.unlink(8, "/data/x")
+			k.pid = 300
+			k.unlinkat(8, "f")
+			k.pid = 200
+			k.unlinkat(8, "g")
+		}, []string{"f unresolved", "/data/g trail"}},
+		{"another process's word, a while ago", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.pid = 200
+			k.later(10 * time.Second)
+			k.unlinkat(8, "f")
+		}, []string{"f unresolved"}},
+		{"events were lost", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.note(TypeGap, NoteField{"cause", "overrun"})
+			k.unlinkat(8, "f")
+		}, []string{"f unresolved", "?"}},
+		{"a rejected event is no loss of knowledge", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.note(TypeGap, NoteField{"cause", "rejected"})
+			k.unlinkat(8, "f")
+		}, []string{"/srv/t/f trail", "?"}},
+		{"the file system went away", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.s.DropDev(MakeDev(0xfe, 0))
+			k.unlinkat(8, "f")
+		}, []string{"f unresolved"}},
+		{"replaced by a rename", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.unlink(7, "/srv/u/x")
+			k.call(82, "a0=1 a1=2", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/", 1, dirMode, "PARENT"},
+				pathRecord{"/srv/t", 8, dirMode, "DELETE"}, pathRecord{"/srv/u", 7, dirMode, "DELETE"}, pathRecord{"/srv/u", 8, dirMode, "CREATE"})
+			k.unlinkat(8, "f")
+			k.unlinkat(7, "g")
+		}, []string{"/srv/u/f trail", "g unresolved"}},
+		{"exchanged", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.call(316, "a0=ffffff9c a1=2 a2=ffffff9c", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/", 1, dirMode, "PARENT"},
+				pathRecord{"/srv/t", 8, dirMode, "DELETE"}, pathRecord{"/srv/u", 7, dirMode, "DELETE"},
+				pathRecord{"/srv/u", 8, dirMode, "CREATE"}, pathRecord{"/srv/t", 7, dirMode, "CREATE"})
+			k.unlinkat(8, "f")
+			k.unlink(7, "/srv/t/y")
+			k.unlinkat(7, "g")
+		}, []string{"f unresolved", "/srv/t/y absolute", "/srv/t/g trail"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			tt.run(k)
+			k.expect(tt.want...)
+		})
+	}
+}
+
+// TestRenameSides is about which directory is the old name's.
+func TestRenameSides(t *testing.T) {
+	dirs := func(k *fakeKernel) {
+		k.unlink(1, "/srv/old/x")
+		k.unlink(2, "/srv/new/x")
+	}
+	tests := []struct {
+		name string
+		run  func(k *fakeKernel)
+		want []string
+	}{
+		{"nothing tells", func(k *fakeKernel) {
+			dirs(k)
+			k.renameat(2, "n", 1, "o")
+		}, []string{"o unresolved > n unresolved"}},
+		{"an earlier rename told", func(k *fakeKernel) {
+			dirs(k)
+			k.rename(5, "/a/d", 6, "/b/d", 7)
+			k.renameat(2, "n", 1, "o")
+		}, []string{"/srv/old/o trail > /srv/new/n trail"}},
+		{"a later rename tells", func(k *fakeKernel) {
+			dirs(k)
+			k.renameat(2, "n", 1, "o")
+			k.rename(5, "/a/d", 6, "/b/d", 7)
+		}, []string{"/srv/old/o trail > /srv/new/n trail", "/a/d absolute > /b/d absolute"}},
+		{"a kernel that prints the old one first", func(k *fakeKernel) {
+			dirs(k)
+			k.call(82, "a0=1 a1=2", pathRecord{"/a/", 5, dirMode, "PARENT"}, pathRecord{"/b/", 6, dirMode, "PARENT"},
+				pathRecord{"/a/d", 7, dirMode, "DELETE"}, pathRecord{"/b/d", 7, dirMode, "CREATE"})
+			k.renameat(1, "n", 2, "o") // the order of the arguments is that of the records
+		}, []string{"/srv/old/o trail > /srv/new/n trail"}},
+		{"another boot", func(k *fakeKernel) {
+			k.rename(5, "/a/d", 6, "/b/d", 7)
+			k.note(TypeDaemon, NoteField{"boot_id", "b2"})
+			dirs(k)
+			k.renameat(2, "n", 1, "o")
+		}, []string{"o unresolved > n unresolved", "?"}},
+		{"one string for both names", func(k *fakeKernel) {
+			dirs(k)
+			k.call(264, "a0=3 a1=1 a2=4 a3=1",
+				pathRecord{k.cwd, 2, dirMode, "PARENT"}, pathRecord{"", 1, dirMode, "PARENT"},
+				pathRecord{"", 9, fileMode, "DELETE"}, pathRecord{"n", 9, fileMode, "CREATE"})
+		}, []string{"/srv/old/n trail > /srv/new/n trail"}},
+		{"the working directory is known", func(k *fakeKernel) {
+			dirs(k)
+			k.cwd = "/srv/old"
+			k.call(264, "a0=ffffff9c a1=1 a2=4 a3=2",
+				pathRecord{k.cwd, 2, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
+				pathRecord{"o", 9, fileMode, "DELETE"}, pathRecord{"n", 9, fileMode, "CREATE"})
+		}, []string{"/srv/old/o cwd > /srv/new/n trail"}},
+		{"the working directory is not known", func(k *fakeKernel) {
+			k.cwd = "/srv/old"
+			k.call(264, "a0=ffffff9c a1=1 a2=4 a3=2",
+				pathRecord{k.cwd, 2, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
+				pathRecord{"o", 9, fileMode, "DELETE"}, pathRecord{"n", 9, fileMode, "CREATE"})
+		}, []string{"/srv/old/o cwd > n unresolved"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			tt.run(k)
+			k.expect(tt.want...)
+		})
+	}
+}
