@@ -1,0 +1,106 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A filer is the directory of a journal, and all that the journal asks of a
+// file system. The tests have one that fails.
+type filer interface {
+	list() ([]string, error)
+	open(name string, flag int) (file, error)
+	remove(name string) error
+	syncDir() error
+
+	// capacity is the size of the whole file system in bytes, 0 if unknown.
+	capacity() (int64, error)
+}
+
+// A file is what the journal asks of *os.File.
+type file interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
+	size() (int64, error)
+
+	// allocate makes sure that the first n bytes can be written on a full disk.
+	allocate(n int64) error
+}
+
+// A directory is a filer on the real file system.
+type directory string
+
+func (d directory) list() ([]string, error) {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Readdirnames(-1)
+}
+
+func (d directory) open(name string, flag int) (file, error) {
+	f, err := os.OpenFile(filepath.Join(string(d), name), flag, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return diskFile{f}, nil
+}
+
+func (d directory) remove(name string) error {
+	return os.Remove(filepath.Join(string(d), name))
+}
+
+func (d directory) syncDir() error {
+	f, err := os.Open(string(d))
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+func (d directory) capacity() (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(string(d), &st); err != nil {
+		return 0, &os.PathError{Op: "statfs", Path: string(d), Err: err}
+	}
+	return int64(st.Blocks) * st.Bsize, nil
+}
+
+type diskFile struct{ *os.File }
+
+func (f diskFile) size() (int64, error) {
+	fi, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
+func (f diskFile) allocate(n int64) error {
+	var err error = unix.EINTR
+	for errors.Is(err, unix.EINTR) {
+		err = unix.Fallocate(int(f.Fd()), 0, 0, n)
+	}
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		_, err = f.WriteAt(make([]byte, n), 0)
+	}
+	if err != nil {
+		return fmt.Errorf("allocate %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
+// isFull says whether err means that there is no room, which passes.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
