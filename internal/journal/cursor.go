@@ -61,13 +61,10 @@ func appendPlace(dst []byte, p place) []byte {
 	return dst
 }
 
+// parsePlace returns the place in b, which is a whole file.
 func parsePlace(b []byte) (place, bool) {
-	if len(b) < cursorLen || string(b[:8]) != cursorMagic {
-		return place{}, false
-	}
-	n := uint64(binary.LittleEndian.Uint32(b[48:]))
-	if n > uint64(len(b)-cursorLen) ||
-		crc32.Checksum(b[12:cursorLen+n], castagnoli) != binary.LittleEndian.Uint32(b[8:]) {
+	if len(b) < cursorLen || string(b[:8]) != cursorMagic || len(b) < placeSize(b) ||
+		crc32.Checksum(b[12:placeSize(b)], castagnoli) != binary.LittleEndian.Uint32(b[8:]) {
 		return place{}, false
 	}
 	return place{
@@ -76,8 +73,16 @@ func parsePlace(b []byte) (place, bool) {
 		low:    binary.LittleEndian.Uint64(b[24:]),
 		last:   binary.LittleEndian.Uint64(b[32:]),
 		millis: int64(binary.LittleEndian.Uint64(b[40:])),
-		extra:  slices.Clone(b[cursorLen : cursorLen+n]),
+		extra:  slices.Clone(b[cursorLen:placeSize(b)]),
 	}, true
+}
+
+// placeSize returns how long the place that b begins with says it is.
+func placeSize(b []byte) int {
+	if string(b[:8]) != cursorMagic {
+		return cursorLen
+	}
+	return cursorLen + int(min(binary.LittleEndian.Uint32(b[48:]), MaxExtra))
 }
 
 // MaxExtra is how much SetCursor takes beside the sequence, in bytes.
@@ -89,7 +94,7 @@ const MaxExtra = 1 << 20
 func readPlace(fs filer) (p place, slot int, damaged []string, err error) {
 	slot = -1
 	for i, name := range cursorNames {
-		b, err := readFile(fs, name, cursorLen+MaxExtra)
+		b, err := readFile(fs, name, cursorLen, placeSize)
 		if err != nil {
 			return place{}, -1, nil, err
 		}
@@ -104,9 +109,10 @@ func readPlace(fs filer) (p place, slot int, damaged []string, err error) {
 	return p, slot, damaged, nil
 }
 
-// readFile returns at most the first limit bytes of a file, and none of one
-// that is missing or that the medium cannot give back.
-func readFile(fs filer, name string, limit int64) ([]byte, error) {
+// readFile returns the first n bytes of a file, and more if size says so when
+// it sees those; less than that of a file which is shorter, missing or cannot
+// be read from the medium.
+func readFile(fs filer, name string, n int, size func([]byte) int) ([]byte, error) {
 	f, err := fs.open(name, os.O_RDONLY)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
@@ -115,11 +121,23 @@ func readFile(fs filer, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.NewSectionReader(f, 0, limit))
-	if err != nil && !isMedia(err) {
-		return nil, err
+	b, err := readUpTo(f, nil, n)
+	if len(b) == n && err == nil && size != nil {
+		b, err = readUpTo(f, b, size(b))
 	}
-	return b, nil
+	return b, err
+}
+
+// readUpTo makes b the first n bytes of f, of which it is the beginning, or
+// what can be had of them.
+func readUpTo(f io.ReaderAt, b []byte, n int) ([]byte, error) {
+	have := len(b)
+	b = append(b, make([]byte, n-have)...)
+	got, err := f.ReadAt(b[have:], int64(have))
+	if errors.Is(err, io.EOF) || isMedia(err) {
+		err = nil
+	}
+	return b[:have+got], err
 }
 
 func blank(b []byte) bool {
@@ -188,7 +206,7 @@ func (c *cursorStore) file(slot int) (file, error) {
 		return nil, err
 	}
 	size, err := f.size()
-	if err == nil && size < cursorRoom {
+	if err == nil && size == 0 {
 		err = f.allocate(cursorRoom)
 	}
 	if err != nil && !isFull(err) { // if it is, the write will say so

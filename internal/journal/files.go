@@ -32,7 +32,8 @@ type file interface {
 	Sync() error
 	size() (int64, error)
 
-	// allocate makes sure that the first n bytes can be written on a full disk.
+	// allocate makes sure that the first n bytes of an empty file can be written
+	// on a full disk.
 	allocate(n int64) error
 }
 
@@ -89,7 +90,7 @@ func (f diskFile) size() (int64, error) {
 func (f diskFile) allocate(n int64) error {
 	var err error = unix.EINTR
 	for errors.Is(err, unix.EINTR) {
-		err = unix.Fallocate(int(f.Fd()), 0, 0, n)
+		err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, n)
 	}
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		_, err = f.WriteAt(make([]byte, n), 0)

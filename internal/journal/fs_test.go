@@ -21,6 +21,19 @@ type memFS struct {
 	room      int64 // bytes all files may hold together, 0 for no limit
 	failAfter int64 // bytes that may still be written before EIO, if above 0
 	noCut     bool  // truncating fails
+
+	// step, if set, is called in the middle of every change: a write is half
+	// done, a name not yet there or not yet gone.
+	step func()
+}
+
+// midway calls step without holding mu.
+func (fs *memFS) midway() {
+	if fs.step != nil {
+		fs.mu.Unlock()
+		defer fs.mu.Lock()
+		fs.step()
+	}
 }
 
 type memData struct {
@@ -108,9 +121,11 @@ func (fs *memFS) open(name string, flag int) (file, error) {
 	switch {
 	case d == nil && flag&os.O_CREATE == 0:
 		return nil, &os.PathError{Op: "open", Path: name, Err: syscall.ENOENT}
-	case d != nil && flag&os.O_EXCL != 0:
-		return nil, &os.PathError{Op: "open", Path: name, Err: syscall.EEXIST}
+	case d != nil && flag&os.O_TRUNC != 0:
+		fs.midway()
+		d.now = nil
 	case d == nil:
+		fs.midway()
 		d = &memData{}
 		fs.files[name] = d
 	}
@@ -123,6 +138,7 @@ func (fs *memFS) remove(name string) error {
 	if fs.files[name] == nil {
 		return &os.PathError{Op: "remove", Path: name, Err: syscall.ENOENT}
 	}
+	fs.midway()
 	delete(fs.files, name)
 	return nil
 }
@@ -130,6 +146,7 @@ func (fs *memFS) remove(name string) error {
 func (fs *memFS) syncDir() error {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	fs.midway()
 	fs.durable = maps.Clone(fs.files)
 	return nil
 }
@@ -178,10 +195,16 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if n == 0 {
 		return 0, err
 	}
-	if end := int(off) + n; end > len(f.d.now) {
+	size := len(f.d.now)
+	if end := int(off) + n; end > size {
 		f.d.now = append(f.d.now, make([]byte, end-len(f.d.now))...)
 	}
-	copy(f.d.now[off:], p[:n])
+	half := copy(f.d.now[off:], p[:n/2])
+	whole := f.d.now
+	f.d.now = whole[:max(size, int(off)+half)] // the size follows the bytes
+	f.fs.midway()
+	f.d.now = whole
+	copy(f.d.now[int(off)+half:], p[half:n])
 	return n, err
 }
 
@@ -198,6 +221,7 @@ func (f *memFile) Truncate(size int64) error {
 func (f *memFile) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	f.fs.midway()
 	f.d.synced = slices.Clone(f.d.now)
 	// As ext4 and XFS do, a file that is synced keeps its name.
 	for name, d := range f.fs.files {
@@ -230,8 +254,5 @@ func (f *memFile) allocate(n int64) error {
 		return syscall.ENOSPC
 	}
 	f.d.holds = max(f.d.holds, n)
-	if int64(len(f.d.now)) < n {
-		f.d.now = append(f.d.now, make([]byte, n-int64(len(f.d.now)))...)
-	}
 	return nil
 }

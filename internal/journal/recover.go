@@ -46,7 +46,7 @@ func (j *Journal) found(d Damage) {
 // readLast opens the file of the last sequence and returns what it says, 0 if
 // that is nothing.
 func (j *Journal) readLast() (uint64, error) {
-	b, err := readFile(j.fs, lastName, lastLen)
+	b, err := readFile(j.fs, lastName, lastLen, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -203,20 +203,22 @@ func scanTail(f file, s *segment) (tail, error) {
 // reuse goes on in the last segment, if its end is known for certain. Otherwise
 // it stays as it is and the next Append begins another.
 func (j *Journal) reuse(s *segment, f file, t tail) error {
-	headless := s.millis == 0
-	if headless && t.last < s.base {
-		if s.bytes.Load() <= headLen && j.last.Load() < s.base {
-			return errors.Join(f.Close(), j.drop(s)) // it was just being made
+	// Of a segment without its header the salt may be wrong.
+	sure := s.millis != 0 && !t.unreadable
+	j.last.Store(max(j.last.Load(), t.last))
+	if !sure && t.last < s.base {
+		if s.bytes.Load() <= headLen && j.Next() == s.base {
+			j.forget(s)
+			return f.Close()
 		}
 		j.last.Store(max(j.last.Load(), s.base)) // there must have been something
 	}
-	j.last.Store(max(j.last.Load(), t.last))
 	if t.millis != 0 && j.last.Load() == t.last {
 		j.millis.Store(t.millis)
 	}
 	j.latest = max(j.latest, t.millis)
 	j.reportTail(s, t)
-	if headless || t.unreadable {
+	if !sure {
 		return f.Close() // nothing is cut off that might yet be read by hand
 	}
 	if t.junk {
@@ -249,11 +251,12 @@ func (j *Journal) reportTail(s *segment, t tail) {
 	j.found(d)
 }
 
-// drop removes the last segment, which is empty.
-func (j *Journal) drop(s *segment) error {
+// forget takes the last segment from the list because it was just being made.
+// Its file stays, for the name tells the last sequence, until the same segment
+// is made again.
+func (j *Journal) forget(s *segment) {
 	j.segs = j.segs[:len(j.segs)-1]
 	j.bytes.Add(-s.bytes.Load())
-	return j.fs.remove(s.name())
 }
 
 // settleCursor makes the cursor ready to be moved. Without one delivery begins

@@ -148,10 +148,10 @@ func isOurs(name string) bool {
 }
 
 // createSegment makes the file of a new segment, header included, or leaves
-// nothing behind.
+// nothing behind. A file of that name can only be one that a crash left unmade.
 func createSegment(fs filer, h head) (*segment, error) {
 	s := &segment{head: h}
-	f, err := fs.open(s.name(), os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	f, err := fs.open(s.name(), os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return nil, err
 	}

@@ -158,7 +158,7 @@ func (v *viewSource) high() (uint64, error) {
 // lastKnown returns the highest sequence that anything outside the segments
 // knows of, and when it was appended if that is known.
 func (v *viewSource) lastKnown() (last uint64, millis int64, err error) {
-	b, err := readFile(v.fs, lastName, lastLen)
+	b, err := readFile(v.fs, lastName, lastLen, nil)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -332,7 +332,7 @@ func verifyFiles(fs filer, report func(*Damage)) (segments int, err error) {
 	if slot < 0 && len(bases) > 0 {
 		note("", ReasonNoCursor)
 	}
-	b, failed := readFile(fs, lastName, lastLen)
+	b, failed := readFile(fs, lastName, lastLen, nil)
 	if _, _, ok := parseLast(b); !ok && !blank(b) {
 		note(lastName, ReasonLast)
 	}
