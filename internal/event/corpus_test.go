@@ -88,3 +88,19 @@ func diffLines(t *testing.T, got, want []byte) {
 		}
 	}
 }
+
+func readCorpus(t testing.TB) (logs [][]byte) {
+	t.Helper()
+	names, err := filepath.Glob("testdata/corpus/*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		log, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs = append(logs, log)
+	}
+	return logs
+}

@@ -14,6 +14,8 @@ type Event struct {
 	Action  string
 	Partial bool // records are missing: no EOE, or fewer PATHs than items=
 
+	Truncated bool // there was more than an event may have
+
 	// What the SYSCALL (or URINGOP) record says. Unset numbers are Unset.
 	Syscall   string
 	Success   Tristate
@@ -43,6 +45,7 @@ type Event struct {
 	resolve uint64 // openat2's resolve= flags
 
 	overwritten *item // what a rename replaced
+	exchanged   *item // the DELETE record of what changed places with the old name
 	two         [2]*item
 	samePointer bool // old and new name were one string of the caller
 	unpaired    bool // a rename that waits to know which PARENT is whose

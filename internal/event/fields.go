@@ -1,5 +1,10 @@
 package event
 
+import (
+	"bytes"
+	"strconv"
+)
+
 // A field is one key and value of a record that is no file event's.
 type field struct {
 	key  []byte
@@ -11,37 +16,61 @@ type fieldKind uint8
 
 const (
 	fieldText fieldKind = iota
-	fieldInt
+	fieldNumber
 	fieldBool
 )
 
+// maxFields bounds what one event keeps; what is beyond makes it truncated.
+const maxFields = 256
+
 // note collects the fields of an event that is not about files.
 func (s *Stream) note(e *Event) {
+	rules := e.Action == "rules"
 	for i := range e.records {
 		typ, text := e.Record(i)
 		switch typ {
-		case typeSyscall, typeUringop, typePath, typeCWD, typeProctitle:
+		case typePath, typeCWD, typeProctitle, typeExecve:
 			continue
+		case typeSyscall, typeUringop, typeSockaddr:
+			if rules { // how the rule came to the kernel is of no interest
+				continue
+			}
 		}
 		_, rest, err := ParseHeader(text)
 		if err != nil {
 			continue
 		}
-		e.collect(scanner{rest: rest}, typ >= TypeGap)
+		if typ == typeAVC {
+			e.collectSaid(rest)
+		}
+		e.collect(scanner{rest: rest}, typ)
 	}
 }
 
-func (e *Event) collect(s scanner, own bool) {
+// collectSaid keeps what a text says before its first pair:
+// avc:  denied  { read } for, PAM: authentication, or all of a plain message.
+func (e *Event) collectSaid(text []byte) {
+	if i := bytes.IndexByte(text, '='); i >= 0 {
+		text = text[:bytes.LastIndexByte(text[:i], ' ')+1]
+	}
+	if text = bytes.TrimSpace(text); len(text) > 0 {
+		e.addField(field{key: []byte("msg"), val: text})
+	}
+}
+
+func (e *Event) collect(s scanner, typ Type) {
 	for s.next() {
-		if own {
+		switch {
+		case typ >= TypeGap:
 			e.collectOwn(&s)
-			continue
+		case string(s.key) == "msg" && s.quoted:
+			e.collectSaid(s.val)
+			e.collect(scanner{rest: s.val, loose: true}, typ)
+		case string(s.key) == "saddr" && typ == typeSockaddr:
+			e.collectSockaddr(s.val)
+		default:
+			e.collectOne(&s)
 		}
-		if string(s.key) == "msg" && s.quoted {
-			e.collect(scanner{rest: s.val}, false)
-			continue
-		}
-		e.collectOne(&s)
 	}
 }
 
@@ -52,14 +81,15 @@ func (e *Event) collectOwn(s *scanner) {
 	case s.quoted:
 	case string(s.val) == "true" || string(s.val) == "false":
 		f.kind = fieldBool
-	case isNumber(s.val) && len(s.val) < 16:
-		f.kind = fieldInt
+	case isNumber(s.val):
+		f.kind = fieldNumber
 	default:
 		f.val = e.string(s)
 	}
-	e.fields = append(e.fields, f)
+	e.addField(f)
 }
 
+// isNumber says whether JSON and its readers take b as an integer, exactly.
 func isNumber(b []byte) bool {
 	if len(b) > 1 && b[0] == '-' {
 		b = b[1:]
@@ -69,10 +99,11 @@ func isNumber(b []byte) bool {
 			return false
 		}
 	}
-	return len(b) > 0 && (len(b) == 1 || b[0] != '0')
+	return len(b) > 0 && len(b) < 16 && (len(b) == 1 || b[0] != '0')
 }
 
-// collectOne takes a field of the kernel's or of user space.
+// collectOne takes a field of the kernel's or of user space: into its place if
+// it has one in every event, else under its own name.
 func (e *Event) collectOne(s *scanner) {
 	if s.isNull() || string(s.val) == "?" {
 		return
@@ -80,56 +111,142 @@ func (e *Event) collectOne(s *scanner) {
 	switch string(s.key) {
 	case "pid":
 		e.PID = uint32(decimal(s.val))
+	case "ppid":
+		e.PPID = uint32(decimal(s.val))
 	case "uid":
 		e.UID = id32(s.val)
 	case "auid":
 		e.AUID = id32(s.val)
 	case "ses":
 		e.Ses = id32(s.val)
+	case "tty":
+		e.TTY = s.val
 	case "comm":
 		e.Comm = e.string(s)
 	case "exe":
 		e.Exe = e.string(s)
+	case "cwd":
+		e.Cwd = e.string(s)
 	case "key":
 		e.Key = e.keys(s)
-	case "res", "success":
+	case "res", "success", "result":
 		e.Success = No
 		if v := string(s.val); v == "1" || v == "yes" || v == "success" {
 			e.Success = Yes
 		}
-	case "dir", "path":
-		if e.Action == "rules" {
-			e.Path.Path = e.string(s)
+	case "arch", "syscall", "items", "uring_op":
+		// They are told by name, or of no use.
+	default:
+		if e.Action == "rules" && (string(s.key) == "dir" || string(s.key) == "path") {
+			e.Path.Path, e.Path.From = e.string(s), FromAbsolute
 			return
 		}
-		fallthrough
-	default:
-		f := field{key: s.key, val: s.val}
-		switch {
-		case s.quoted:
-		case isNumber(s.val) && len(s.val) < 16:
-			f.kind = fieldInt
-		case len(s.val) > 1 && hexFields[string(s.key)]:
-			f.val = e.string(s)
-		}
-		e.fields = append(e.fields, f)
+		e.collectOther(s)
 	}
+}
+
+func (e *Event) collectOther(s *scanner) {
+	f := field{key: s.key, val: s.val}
+	switch {
+	case s.quoted:
+	case (string(s.key) == "oauid" || string(s.key) == "oses") && id32(s.val) == Unset:
+		return
+	case len(s.key) == 2 && s.key[0] == 'a' && s.key[1] >= '0' && s.key[1] <= '3':
+		// Arguments of a call are hex, whatever their digits look like.
+	case hexFields[string(s.key)]:
+		f.val = e.string(s)
+	case numbers[string(s.key)] && isNumber(s.val):
+		f.kind = fieldNumber
+	}
+	if string(s.key) == "data" || string(s.key) == "proctitle" {
+		f.val = bytes.ReplaceAll(f.val, []byte{0}, []byte{' '})
+	}
+	e.addField(f)
 }
 
 // hexFields are those whose value user space or the kernel writes as hex when
 // it holds what a quoted string may not; any other that looks like hex is a number.
 var hexFields = map[string]bool{
-	"acct": true, "cmd": true, "cwd": true, "data": true, "dir": true, "file": true, "grp": true,
+	"acct": true, "cmd": true, "data": true, "dir": true, "file": true, "grp": true,
 	"name": true, "new-disk": true, "old-disk": true, "new-fs": true, "old-fs": true, "path": true,
 	"root_dir": true, "unit": true, "vm": true, "watch": true, "proctitle": true, "ocomm": true,
+	"new-rng": true, "old-rng": true, "device": true, "invalid_context": true, "sw": true, "table": true,
 }
 
-// field returns the value of a collected field, nil if there is none.
-func (e *Event) field(key string) []byte {
-	for i := range e.fields {
-		if string(e.fields[i].key) == key {
-			return e.fields[i].val
+// numbers are the fields that are integers in JSON. All others are strings
+// whatever they look like, so that a key has one type.
+var numbers = map[string]bool{
+	"argc": true, "audit_backlog_limit": true, "audit_backlog_wait_time": true, "audit_enabled": true,
+	"audit_failure": true, "audit_pid": true, "audit_rate_limit": true, "egid": true, "entries": true,
+	"euid": true, "exit": true, "fd": true, "fsgid": true, "fsuid": true, "gid": true, "id": true,
+	"inode_gid": true, "inode_uid": true, "list": true, "oauid": true, "ogid": true, "old": true,
+	"old-auid": true, "old-ses": true, "opid": true, "oses": true, "ouid": true, "sgid": true, "sig": true,
+	"suid": true,
+}
+
+// reserved are the keys that mean something else in every event.
+var reserved = map[string]string{
+	"v": "version", "id": "user_id", "time": "at", "host": "from_host", "action": "act", "type": "kind",
+	"raw": "raw_value", "partial": "partial_value", "truncated": "truncated_value", "errno": "error",
+}
+
+// addField adds a field under a name that JSON, and queries over it, can use;
+// what occurs again with another value gets a number.
+func (e *Event) addField(f field) {
+	if len(e.fields) >= maxFields {
+		e.Truncated = true
+		return
+	}
+	if to, ok := reserved[string(f.key)]; ok {
+		f.key = []byte(to)
+	} else if string(f.key) == "cmd" && len(e.Title) > 0 {
+		f.key = []byte("command")
+	} else {
+		f.key = plainKey(f.key)
+	}
+	base := f.key
+	for n := 2; ; n++ {
+		same := e.findField(f.key)
+		if same == nil {
+			break
 		}
+		if bytes.Equal(same.val, f.val) {
+			return
+		}
+		f.key = strconv.AppendInt(append(append([]byte(nil), base...), '_'), int64(n), 10)
+	}
+	e.fields = append(e.fields, f)
+}
+
+// plainKey is a key in the letters that queries over JSON take unquoted.
+func plainKey(key []byte) []byte {
+	plain := key
+	for i, c := range key {
+		if c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' {
+			continue
+		}
+		if &plain[0] == &key[0] {
+			plain = bytes.Clone(key)
+		}
+		plain[i] = '_'
+	}
+	return plain
+}
+
+func (e *Event) findField(key []byte) *field {
+	for i := range e.fields {
+		if bytes.Equal(e.fields[i].key, key) {
+			return &e.fields[i]
+		}
+	}
+	return nil
+}
+
+// Field returns the value of a field that has no place of its own in Event, as
+// text; nil if there is none.
+func (e *Event) Field(key string) []byte {
+	if f := e.findField([]byte(key)); f != nil {
+		return f.val
 	}
 	return nil
 }

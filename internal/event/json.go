@@ -76,7 +76,7 @@ func (enc *Encoder) appendObject(dst []byte, e *Event, raw bool) []byte {
 		enc.scratch = enc.AppendRaw(enc.scratch[:0], e)
 		dst = enc.bytes(dst, "raw", enc.scratch)
 	}
-	if enc.wasCut {
+	if enc.wasCut || e.Truncated {
 		dst = append(dst, `,"truncated":true`...)
 	}
 	return append(dst, '}')

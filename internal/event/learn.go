@@ -53,7 +53,13 @@ func (s *Stream) apply(e *Event) {
 	if e.Dest.event != nil {
 		n = &e.Dest
 	}
-	if n.item == nil || !n.item.isDir() {
+	if n.item == nil {
+		return
+	}
+	if n.item.isLink() {
+		s.applyLink(e, n)
+	}
+	if !n.item.isDir() {
 		return
 	}
 	switch n.item.kind {
@@ -112,6 +118,11 @@ func (s *Stream) applyRename(e *Event) {
 		s.tree.forget(e.overwritten.key)
 	}
 	old, dest := &e.Path, &e.Dest
+	for _, n := range []*Name{old, dest} {
+		if n.item != nil && n.item.isLink() {
+			s.applyLink(e, n)
+		}
+	}
 	if e.Exchange {
 		s.exchange(e)
 		return
@@ -119,6 +130,11 @@ func (s *Stream) applyRename(e *Event) {
 	if old.item == nil || !old.item.isDir() {
 		return
 	}
+	s.relocate(e, old, dest)
+}
+
+// relocate moves the directory that was old to where dest is.
+func (s *Stream) relocate(e *Event, old, dest *Name) {
 	from, to := s.placeOf(e, old), s.dirPlace(e, dest)
 	s.settle()
 	last := lastPart(dest.given)
@@ -129,18 +145,39 @@ func (s *Stream) applyRename(e *Event) {
 	s.tree.move(from, to, last, old.item.key, e.PID, e.ID.UnixMilli(), e.First)
 }
 
-// exchange forgets both directories that changed places: their next mention
-// tells where they are.
+// exchange lets two names change places, of which one or both are directories.
 func (s *Stream) exchange(e *Event) {
-	for _, n := range []*Name{&e.Path, &e.Dest} {
-		if n.item != nil && n.item.isDir() {
-			s.placeOf(e, n)
-			s.settle()
+	old, dest := e.Path, e.Dest // copies: the DELETE records of both
+	dest.item = e.exchanged
+	switch {
+	case !old.item.isDir() && !dest.item.isDir():
+	case !dest.item.isDir():
+		s.relocate(e, &old, &dest)
+	case !old.item.isDir():
+		s.relocate(e, &dest, &old)
+	default:
+		p, q := s.placeOf(e, &old), s.placeOf(e, &dest)
+		s.settle()
+		if p == nil || q == nil || p.dead || q.dead {
+			s.tree.forget(old.item.key)
+			s.tree.forget(dest.item.key)
+			return
 		}
+		s.tree.swap(p, q, e.First)
 	}
-	for _, n := range []*Name{&e.Path, &e.Dest} {
-		if n.item != nil && n.item.isDir() {
-			s.tree.forget(n.item.key)
-		}
+}
+
+// applyLink notes that a symlink came or went, and with it the names that led
+// through it.
+func (s *Stream) applyLink(e *Event, n *Name) {
+	path := n.Path
+	if n.From == FromUnresolved || !isAbs(path) {
+		return
+	}
+	if p := s.tree.peek(path); p != nil && p != s.tree.root {
+		s.tree.bury(p)
+	}
+	if n.item.kind == ntCreate {
+		s.tree.walk(path, e.ID.UnixMilli()).since = e.First
 	}
 }

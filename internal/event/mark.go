@@ -64,7 +64,8 @@ func (s *Stream) Resume(mark []byte) (low uint64, err error) {
 	if len(mark) < 3 || mark[0] != markVersion || mark[1] > byte(orderOldFirst) || len(mark)-3 < int(mark[2]) {
 		return 0, errMark
 	}
-	boot, rest := string(mark[3:3+mark[2]]), mark[3+int(mark[2]):]
+	bootEnd := 3 + int(mark[2])
+	boot, rest := string(mark[3:bootEnd]), mark[bootEnd:]
 	d := decoder{rest: rest}
 	low = d.uvarint()
 	high := low + d.uvarint() - 1

@@ -38,9 +38,14 @@ type item struct {
 const (
 	modeType = 0o170000
 	modeDir  = 0o040000
+	modeLink = 0o120000
 )
 
 func (p *item) isDir() bool { return p.hasIno && p.mode&modeType == modeDir }
+
+func (p *item) isLink() bool {
+	return p.hasIno && p.mode&modeType == modeLink && (p.kind == ntDelete || p.kind == ntCreate)
+}
 
 // parse reads the records that make a file event; what else there is stays for
 // fields.
@@ -70,6 +75,9 @@ func (e *Event) parse() {
 		}
 	}
 	e.Partial = e.incomplete()
+	if e.call.verb == verbExec {
+		e.parseExecve()
+	}
 }
 
 // incomplete says whether records are missing. A lone record of the kernel that

@@ -239,9 +239,18 @@ func TestTrail(t *testing.T) {
 				pathRecord{"/srv/t", 8, dirMode, "DELETE"}, pathRecord{"/srv/u", 7, dirMode, "DELETE"},
 				pathRecord{"/srv/u", 8, dirMode, "CREATE"}, pathRecord{"/srv/t", 7, dirMode, "CREATE"})
 			k.unlinkat(8, "f")
-			k.unlink(7, "/srv/t/y")
 			k.unlinkat(7, "g")
-		}, []string{"f unresolved", "/srv/t/y absolute", "/srv/t/g trail"}},
+		}, []string{"/srv/u/f trail", "/srv/t/g trail"}},
+		{"a symlink that is gone", func(k *fakeKernel) {
+			k.unlink(8, "/srv/link/x")
+			k.call(87, "a0=1", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/link", 5, "0120777", "DELETE"})
+			k.unlinkat(8, "f")
+		}, []string{"f unresolved"}},
+		{"a symlink that was made later", func(k *fakeKernel) {
+			k.unlinkat(8, "f")
+			k.call(88, "a0=1 a1=2", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"t", 0, "00", "UNKNOWN"}, pathRecord{"/srv/link", 5, "0120777", "CREATE"})
+			k.unlink(8, "/srv/link/x")
+		}, []string{"f unresolved", "/srv/link absolute", "/srv/link/x absolute"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

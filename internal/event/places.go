@@ -362,6 +362,29 @@ func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now
 	t.remember(p)
 }
 
+// swap lets two directories change places, each with what is below it.
+func (t *tree) swap(p, q *place, seq uint64) {
+	if t.inside(p, q) || t.inside(q, p) {
+		t.bury(p)
+		t.bury(q)
+		return
+	}
+	t.rebase(p)
+	t.rebase(q)
+	for _, both := range [][2]*place{{p, q}, {q, p}} {
+		for _, r := range append([]*place(nil), t.inodes[both[0].key]...) {
+			if r != both[0] && r.name != "" {
+				t.bury(r)
+			}
+		}
+	}
+	p.parent, q.parent = q.parent, p.parent
+	p.name, q.name = q.name, p.name
+	t.kids[kid{p.parent, p.name}] = p
+	t.kids[kid{q.parent, q.name}] = q
+	p.since, q.since = seq, seq
+}
+
 // inside says whether p is below or at dir.
 func (t *tree) inside(p, dir *place) bool {
 	for ; p != nil; p = p.parent {

@@ -34,7 +34,7 @@ func (e *Event) chooseRename() {
 		return
 	}
 	if back := e.first(ntCreate); back != nil && back.hasIno && back.key == other.key {
-		e.Exchange = true
+		e.Exchange, e.exchanged = true, other
 	} else if other.hasIno && e.Success != No {
 		e.Overwrote, e.overwritten = other.key.ino, other
 	}
@@ -78,11 +78,11 @@ func (s *Stream) pair(e *Event) bool {
 	switch {
 	case len(two) == 0:
 		return true
-	case e.Path.item == nil || e.Dest.item == nil:
-		s.pairBlind(e, two)
-		return true
 	case len(two) == 1:
 		e.Path.parent, e.Dest.parent = two[0], two[0]
+		return true
+	case e.Path.item == nil || e.Dest.item == nil:
+		s.pairBlind(e, two)
 		return true
 	}
 
@@ -223,12 +223,19 @@ func (e *Event) matches(parent *item, n *Name) bool {
 	return bytes.Equal(parent.name, dir)
 }
 
-// pairBlind gives the PARENTs of a call without names, by the order alone.
+// pairBlind gives the PARENTs of a call that failed, and of whose names the
+// records tell at most the old one.
 func (s *Stream) pairBlind(e *Event, two []*item) {
-	switch s.order {
-	case orderNewFirst:
+	newFirst, oldFirst := s.order == orderNewFirst, s.order == orderOldFirst
+	if e.Path.item != nil {
+		if zero, one := e.matches(two[0], &e.Path), e.matches(two[1], &e.Path); zero != one {
+			newFirst, oldFirst = one, zero
+		}
+	}
+	switch {
+	case newFirst || two[0].key == two[1].key:
 		e.Dest.parent, e.Path.parent = two[0], two[1]
-	case orderOldFirst:
+	case oldFirst:
 		e.Path.parent, e.Dest.parent = two[0], two[1]
 	}
 }

@@ -12,6 +12,10 @@ type scanner struct {
 
 	key, val []byte
 	quoted   bool
+
+	// loose reads what user space writes: words without = are part of the value
+	// before them, as in op=adding user, and pairs may stand in parentheses.
+	loose bool
 }
 
 // next moves to the next pair; words without = are skipped.
@@ -19,7 +23,7 @@ func (s *scanner) next() bool {
 	b := s.rest
 	for {
 		i := 0
-		for i < len(b) && (b[i] == ' ' || b[i] == ',') {
+		for i < len(b) && (b[i] == ' ' || b[i] == ',' || s.loose && b[i] == '(') {
 			i++
 		}
 		b = b[i:]
@@ -53,7 +57,33 @@ func (s *scanner) value(b []byte) {
 	for i < len(b) && b[i] != ' ' {
 		i++
 	}
+	for s.loose {
+		n := looseWord(b[i:])
+		if n == 0 {
+			break
+		}
+		i += n
+	}
 	s.val, s.rest, s.quoted = b[:i], b[i:], false
+	if s.loose {
+		s.val = bytes.TrimRight(s.val, ",)")
+	}
+}
+
+// looseWord is the length of a space and a word without = at b's start; 0 if
+// there is none.
+func looseWord(b []byte) int {
+	if len(b) < 2 || b[0] != ' ' || b[1] == ' ' || b[1] == ':' {
+		return 0
+	}
+	i := 1
+	for i < len(b) && b[i] != ' ' {
+		if b[i] == '=' {
+			return 0
+		}
+		i++
+	}
+	return i
 }
 
 // isNull says whether the value is the kernel's way to say that there is none.

@@ -235,11 +235,11 @@ func (s *Stream) close(e *Event) {
 func (s *Stream) heed(e *Event) {
 	switch e.records[0].typ {
 	case TypeGap:
-		if string(e.field("cause")) != "rejected" { // that one was read, not missed
+		if string(e.Field("cause")) != "rejected" { // that one was read, not missed
 			s.Forget()
 		}
 	case TypeDaemon:
-		if boot := e.field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
+		if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
 			s.Forget()
 			s.boot, s.order = string(boot), orderUnknown
 		}

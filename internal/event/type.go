@@ -26,8 +26,8 @@ const (
 	typeEOE        Type = 1320
 	typeProctitle  Type = 1327
 	typeFeature    Type = 1328
-	typeReplace    Type = 1329
 	typeUringop    Type = 1336
+	typeAVC        Type = 1400
 	typeOpenat2    Type = 1337
 	typeKernel     Type = 2000 // AUDIT_KERNEL: asynchronous, one record
 	typeUser2First Type = 2100 // AUDIT_FIRST_USER_MSG2

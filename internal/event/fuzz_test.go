@@ -1,0 +1,173 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzParseHeader: a header that parses must be a prefix of the input, and
+// printing the ID must give it back.
+func FuzzParseHeader(f *testing.F) {
+	f.Add([]byte("audit(1490137971.011:50406): pid=1"))
+	f.Add([]byte("audit(1.000:1):"))
+	f.Add([]byte("audit(999999999999.999:18446744073709551615): x"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		id, rest, err := ParseHeader(in)
+		if err != nil {
+			return
+		}
+		if !bytes.HasSuffix(in, rest) {
+			t.Errorf("rest %q is not the tail of %q", rest, in)
+		}
+		if again, err := ParseID(id.String()); err != nil || again != id {
+			t.Errorf("%v printed and parsed is %v, %v", id, again, err)
+		}
+	})
+}
+
+// FuzzParseLine: what is parsed and printed must parse to the same again.
+func FuzzParseLine(f *testing.F) {
+	f.Add([]byte(`node=h type=SYSCALL msg=audit(1.000:1): arch=c000003e`))
+	f.Add([]byte("type=UNKNOWN[1334] msg=audit(1.000:1): prog-id=5\x1dAUID=\"x\"\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		typ, text, node, err := ParseLine(in)
+		if err != nil {
+			return
+		}
+		typ2, text2, node2, err := ParseLine(AppendLine(nil, typ, text, node))
+		if err != nil || typ2 != typ || !bytes.Equal(text, text2) || !bytes.Equal(node, node2) {
+			t.Errorf("%q: %v %q %q became %v %q %q, %v", in, typ, text, node, typ2, text2, node2, err)
+		}
+	})
+}
+
+// FuzzStream: whatever records come, each is in one event, and every event is a
+// JSON object in UTF-8, on one line, within the limit and without a key twice.
+func FuzzStream(f *testing.F) {
+	f.Add([]byte(strings.Join(exampleRecords, "\n")))
+	for _, log := range readCorpus(f) {
+		for i := 0; i < len(log); i += 20000 {
+			f.Add(log[i:min(len(log), i+2000)])
+		}
+	}
+	f.Add([]byte("type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=82 success=yes items=2\ntype=PATH msg=audit(1.000:1): item=0 name=(null) inode=1 dev=fe:00 mode=040755 nametype=PARENT\ntype=PATH msg=audit(1.000:1): item=0 name=\"x\" inode=1 dev=fe:00 mode=040755 nametype=DELETE\ntype=EOE msg=audit(1.000:1):"))
+	f.Add([]byte("type=EXECVE msg=audit(1.000:1): argc=9 a0[1]=41 a0_len=3 a7=\"x\""))
+	f.Add([]byte("type=USER msg=audit(1.000:1): msg='op=a b=\"' acct=4 id=00 v=x"))
+	f.Fuzz(checkStream)
+}
+
+func checkStream(t *testing.T, in []byte) {
+	const limit = 1 << 15
+	s := NewStream(Options{Places: 16, Held: 4, Limit: 4, GiveUp: 40})
+	enc := &Encoder{Host: "h", IncludeRaw: true, MaxBytes: limit}
+	records, seq := 0, uint64(0)
+	for line := range bytes.Lines(in) {
+		seq++
+		typ, text, _, err := ParseLine(line)
+		if err != nil {
+			typ, text = typeSyscall, line
+		}
+		if typ != typeEOE {
+			records++
+		}
+		s.Push(seq, typ, text)
+	}
+	s.Flush()
+	for e, ok := s.Next(); ok; e, ok = s.Next() {
+		records -= e.Records()
+		line := enc.AppendJSON(nil, e)
+		checkObject(t, line)
+		if len(line) > limit {
+			t.Errorf("%d bytes, want at most %d", len(line), limit)
+		}
+		s.Free(e)
+	}
+	if records != 0 {
+		t.Errorf("%d records are in no event", records)
+	}
+	if s.Pending() != 0 || s.Low() != seq+1 {
+		t.Errorf("%d pending, low %d after %d records", s.Pending(), s.Low(), seq)
+	}
+}
+
+// TestDamagedLogs does what fuzzing does, but with a corpus cut and mixed with
+// itself, so that records of one event meet in ways no kernel sends.
+func TestDamagedLogs(t *testing.T) {
+	logs := readCorpus(t)
+	for seed := range 300 {
+		rnd := rand.New(rand.NewPCG(uint64(seed), 2))
+		in := bytes.Clone(logs[rnd.IntN(len(logs))])
+		in = in[:min(len(in), 20000)]
+		for range 1 + rnd.IntN(60) {
+			i := rnd.IntN(len(in) - 30)
+			switch rnd.IntN(3) {
+			case 0:
+				in[i] = "0123456789abcdef ./\"=\n"[rnd.IntN(22)]
+			case 1:
+				copy(in[i:i+20], in[rnd.IntN(len(in)-30):])
+			case 2:
+				in = append(in[:i], in[i+rnd.IntN(20):]...)
+			}
+		}
+		checkStream(t, in)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+// checkObject requires one line of UTF-8 that is a JSON object without a key twice.
+func checkObject(t *testing.T, line []byte) {
+	t.Helper()
+	if !utf8.Valid(line) || bytes.IndexByte(line, '\n') >= 0 {
+		t.Errorf("not one line of UTF-8: %q", line)
+	}
+	dec := json.NewDecoder(bytes.NewReader(line))
+	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
+		t.Fatalf("not an object: %q", line)
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+		if seen[key.(string)] {
+			t.Errorf("key %q twice in %s", key, line)
+		}
+		seen[key.(string)] = true
+		var v any
+		if err := dec.Decode(&v); err != nil {
+			t.Fatalf("%v in %q", err, line)
+		}
+	}
+}
+
+// FuzzShell: the words of a command line stay on one line.
+func FuzzShell(f *testing.F) {
+	f.Add([]byte("mv\x00q2 draft.csv\x00archive/q2.csv\x00"))
+	f.Add([]byte("a\x00\x00'\x00$'\\\x00\xff"))
+	f.Fuzz(func(t *testing.T, title []byte) {
+		got := appendShell(nil, title)
+		if bytes.IndexByte(got, 0) >= 0 || bytes.IndexByte(got, '\n') >= 0 {
+			t.Errorf("%q became %q", title, got)
+		}
+	})
+}
+
+// FuzzResume: a damaged mark is refused, and costs no more memory than it has bytes.
+func FuzzResume(f *testing.F) {
+	s := NewStream(Options{Boot: "b"})
+	s.Push(7, typeSyscall, []byte("audit(1.000:1): arch=c000003e"))
+	f.Add(s.AppendMark(nil))
+	f.Fuzz(func(t *testing.T, mark []byte) {
+		s := NewStream(Options{})
+		if low, err := s.Resume(mark); err == nil {
+			s.Push(low, typeSyscall, []byte("audit(1.000:1): arch=c000003e"))
+		}
+	})
+}
