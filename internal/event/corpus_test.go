@@ -47,6 +47,13 @@ func (someUsers) UserName(uid uint32) string {
 	return map[uint32]string{0: "root", 1000: "ec2-user", 65534: "nobody"}[uid]
 }
 
+func (someUsers) FileSystem(dev Dev) string {
+	if dev == MakeDev(0, 0x99) {
+		return "fs-0123456789abcdef0"
+	}
+	return ""
+}
+
 // TestCorpus compares the events of captured records with those a person has
 // looked at. Run with -update to accept new ones, then read the difference.
 func TestCorpus(t *testing.T) {

@@ -29,6 +29,8 @@ type Event struct {
 	Cwd       []byte
 	Title     []byte // the command line, arguments apart by NUL bytes
 
+	Container, Unit string // where the process ran, if Options.Process told
+
 	Path, Dest Name // Dest only of a rename and a link
 
 	Exchange  bool

@@ -81,6 +81,7 @@ func checkStream(t *testing.T, in []byte) {
 		records -= e.Records()
 		line := enc.AppendJSON(nil, e)
 		checkObject(t, line)
+		checkObject(t, enc.AppendOCSF(nil, e))
 		if len(line) > limit {
 			t.Errorf("%d bytes, want at most %d", len(line), limit)
 		}

@@ -24,26 +24,35 @@ type Encoder struct {
 	wasCut  bool
 }
 
-// Names gives users' names. It must not block; "" stands for one not known (yet).
+// Names gives names to numbers. It must not block; "" stands for one that is not
+// known (yet) or that does not exist.
 type Names interface {
+	// UserName is the name of a user.
 	UserName(uid uint32) string
+
+	// FileSystem is the id of the file system on a device, such as an EFS's
+	// fs-0123456789abcdef0.
+	FileSystem(dev Dev) string
 }
 
 // AppendJSON appends an event as one JSON object without a newline. One that
 // would be too long is shortened, field by field, and says so.
 func (enc *Encoder) AppendJSON(dst []byte, e *Event) []byte {
+	return enc.fit(dst, e, (*Encoder).appendObject)
+}
+
+// fit appends an event as form does, with ever shorter fields until it is not
+// too long.
+func (enc *Encoder) fit(dst []byte, e *Event, form func(*Encoder, []byte, *Event) []byte) []byte {
 	limit := enc.MaxBytes
 	if limit == 0 {
 		limit = DefaultMaxBytes
 	}
 	start := len(dst)
-	raw := enc.IncludeRaw
 	enc.cut, enc.wasCut = 0, false
 	for _, cut := range [...]int{0, 16384, 4096, 1024, 256, 64, 16} {
-		if cut > 0 {
-			enc.cut, raw, enc.wasCut = cut, false, true
-		}
-		dst = enc.appendObject(dst[:start], e, raw)
+		enc.cut, enc.wasCut = cut, cut > 0
+		dst = form(enc, dst[:start], e)
 		if len(dst)-start <= limit {
 			break
 		}
@@ -51,7 +60,7 @@ func (enc *Encoder) AppendJSON(dst []byte, e *Event) []byte {
 	return dst
 }
 
-func (enc *Encoder) appendObject(dst []byte, e *Event, raw bool) []byte {
+func (enc *Encoder) appendObject(dst []byte, e *Event) []byte {
 	dst = append(dst, `{"v":1,"id":"`...)
 	dst = e.ID.append(dst)
 	dst = append(dst, `","time":"`...)
@@ -72,7 +81,7 @@ func (enc *Encoder) appendObject(dst []byte, e *Event, raw bool) []byte {
 	if e.Partial {
 		dst = append(dst, `,"partial":true`...)
 	}
-	if raw {
+	if enc.IncludeRaw && !enc.wasCut {
 		enc.scratch = enc.AppendRaw(enc.scratch[:0], e)
 		dst = enc.bytes(dst, "raw", enc.scratch)
 	}
@@ -116,7 +125,11 @@ func (enc *Encoder) appendNames(dst []byte, e *Event) []byte {
 	if dev == nil {
 		dev = dest.ParentDev
 	}
-	return enc.bytes(dst, "dev", dev)
+	dst = enc.bytes(dst, "dev", dev)
+	if enc.Names != nil && len(dev) > 0 {
+		dst = enc.str(dst, "fs_id", enc.Names.FileSystem(parseDev(dev)))
+	}
+	return dst
 }
 
 // fileType names the type bits of a mode.
@@ -162,7 +175,9 @@ func (enc *Encoder) appendWho(dst []byte, e *Event) []byte {
 			dst = enc.hex(dst, "cmd_hex", e.Title)
 		}
 	}
-	return enc.exact(dst, "cwd", "cwd_hex", e.Cwd)
+	dst = enc.exact(dst, "cwd", "cwd_hex", e.Cwd)
+	dst = enc.str(dst, "container", e.Container)
+	return enc.str(dst, "unit", e.Unit)
 }
 
 func (enc *Encoder) appendFields(dst []byte, e *Event) []byte {

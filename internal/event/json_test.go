@@ -40,7 +40,7 @@ func TestExample(t *testing.T) {
 // TestNoAllocation pins what one event costs once the stream is warm.
 func TestNoAllocation(t *testing.T) {
 	s, enc := NewStream(Options{}), &Encoder{Host: "ip-10-0-1-23", Names: someUsers{}, IncludeRaw: true}
-	push, dst := examplePusher(t, s), make([]byte, 0, 1<<16)
+	push, dst, mark := examplePusher(t, s), make([]byte, 0, 1<<16), make([]byte, 0, 1<<10)
 	run := func() {
 		push()
 		e, ok := s.Next()
@@ -48,6 +48,9 @@ func TestNoAllocation(t *testing.T) {
 			t.Fatal("no event")
 		}
 		dst = enc.AppendJSON(dst[:0], e)
+		dst = enc.AppendOCSF(dst[:0], e)
+		dst = enc.AppendRaw(dst[:0], e)
+		mark = s.AppendMark(mark[:0])
 		s.Free(e)
 	}
 	run()

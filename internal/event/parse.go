@@ -12,6 +12,12 @@ type Dev uint64
 // MakeDev puts a device number together.
 func MakeDev(major, minor uint32) Dev { return Dev(major)<<32 | Dev(minor) }
 
+// parseDev reads a device as the kernel prints it: fe:00, in hex.
+func parseDev(b []byte) Dev {
+	major, minor, _ := bytes.Cut(b, []byte(":"))
+	return MakeDev(uint32(hexadecimal(major)), uint32(hexadecimal(minor)))
+}
+
 // A nametype is the part a PATH record plays in its event.
 type nametype uint8
 
@@ -205,8 +211,7 @@ func (e *Event) parsePath(s *scanner) {
 			p.key.ino, p.hasIno = decimal(s.val), true
 		case "dev":
 			p.dev = s.val
-			major, minor, _ := bytes.Cut(s.val, []byte(":"))
-			p.key.dev = MakeDev(uint32(hexadecimal(major)), uint32(hexadecimal(minor)))
+			p.key.dev = parseDev(s.val)
 		case "mode":
 			p.mode = octal(s.val)
 		case "nametype", "objtype": // objtype before Linux 3.14

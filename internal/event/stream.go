@@ -36,6 +36,11 @@ type Options struct {
 	// Lookup is asked about processes; nil if there is nobody to ask.
 	Lookup Lookup
 
+	// Process says in which container and systemd unit a process runs; both are
+	// empty if it does not live any more, or runs in none. It is called once
+	// an event, as early as possible, and must not block. nil: nobody knows.
+	Process func(pid uint32) (container, unit string)
+
 	// Boot is the running kernel's boot id. What was learnt of a kernel is
 	// carried over a restart only if it is still the same, and is forgotten
 	// when a daemon note comes with another one in its field boot_id.
@@ -52,6 +57,7 @@ type Stream struct {
 	heldLimit          int
 	wait               int64 // milliseconds
 	lookup             Lookup
+	process            func(pid uint32) (container, unit string)
 
 	open  map[ID]*Event
 	last  *Event // the event of the last record
@@ -83,6 +89,7 @@ func NewStream(o Options) *Stream {
 		heldLimit:   or(o.Held, DefaultHeld),
 		wait:        or(o.ResolveWait, DefaultWait).Milliseconds(),
 		lookup:      o.Lookup,
+		process:     o.Process,
 		open:        make(map[ID]*Event),
 		live:        list{of: func(e *Event) *link { return &e.live }},
 	}
@@ -216,6 +223,9 @@ func (s *Stream) shut(e *Event) {
 func (s *Stream) close(e *Event) {
 	s.shut(e)
 	e.parse()
+	if s.process != nil && e.PID != 0 {
+		e.Container, e.Unit = s.process(e.PID)
+	}
 	switch {
 	case e.describe():
 		s.note(e)
