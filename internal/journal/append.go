@@ -122,7 +122,7 @@ func (j *Journal) write(b []byte, now int64) (n, size int, err error) {
 	j.commit(s, n, size, now)
 	if err != nil {
 		cut := s.file.Truncate(at + int64(size))
-		if cut != nil || !isFull(err) {
+		if (cut != nil || !isFull(err)) && s.bytes.Load() > headLen {
 			j.seal() // nothing is written behind what cannot be trusted
 		}
 		err = errors.Join(err, cut)
@@ -151,6 +151,9 @@ func (j *Journal) segmentFor(n int, now int64) (*segment, error) {
 			return s, nil
 		}
 	}
+	if err := j.readyCursor(); err != nil {
+		return nil, err
+	}
 	s, err := createSegment(j.fs, head{salt: j.salt, base: j.Next(), millis: now, latest: j.latest})
 	if err != nil {
 		return nil, err
@@ -163,6 +166,16 @@ func (j *Journal) segmentFor(n int, now int64) (*segment, error) {
 	j.mu.Unlock()
 	j.active = s
 	return s, nil
+}
+
+// readyCursor makes sure that the cursor has its room before the records take
+// it, or they could never be given back.
+func (j *Journal) readyCursor() error {
+	if j.cursorReady.Load() || !j.cursorMu.TryLock() {
+		return nil
+	}
+	defer j.cursorMu.Unlock()
+	return j.makeCursor()
 }
 
 // seal ends the active segment. Sync closes its file.
@@ -180,10 +193,13 @@ func (j *Journal) mark() {
 	}
 	j.lastBuf = appendLast(j.lastBuf[:0], j.last.Load(), j.millis.Load())
 	if _, err := j.lastFile.WriteAt(j.lastBuf, 0); err != nil && !isFull(err) {
-		err = fmt.Errorf("note last sequence: %w", err)
-		j.markError.Store(&err) // the records are safe, so it is for Sync to say
+		// The records are safe, so it is for Sync to say.
+		j.markError.Store(&markError{err})
 	}
 }
+
+// A markError keeps an error of mark for Sync.
+type markError struct{ error }
 
 // announce wakes the reader, if it has not been woken already.
 func (j *Journal) announce() {

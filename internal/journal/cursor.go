@@ -156,6 +156,22 @@ type cursorStore struct {
 	buf     []byte
 }
 
+// adopt goes on behind the place that was read from a slot. Whether that is on
+// the medium nobody knows.
+func (c *cursorStore) adopt(p place, slot int) {
+	c.gen, c.last, c.latest, c.dirty = p.gen, p.last, slot, true
+}
+
+// make makes all files, so that later none need be made on a full disk.
+func (c *cursorStore) make() error {
+	for slot := range c.files {
+		if _, err := c.file(slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // write makes p the place, as far as this process' death is concerned.
 func (c *cursorStore) write(p place) error {
 	slot := 0
@@ -175,21 +191,16 @@ func (c *cursorStore) write(p place) error {
 	return nil
 }
 
-// adopt goes on behind the place that was read from a slot.
-func (c *cursorStore) adopt(p place, slot int) error {
-	c.gen, c.last, c.latest, c.dirty = p.gen, p.last, slot, true
-	if _, err := c.file(slot); err != nil {
-		return err
-	}
-	return c.sync()
-}
-
 // sync makes the last place written the one that a power cut leaves.
 func (c *cursorStore) sync() error {
 	if !c.dirty {
 		return nil
 	}
-	if err := c.files[c.latest].Sync(); err != nil {
+	f, err := c.file(c.latest)
+	if err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
 		return err
 	}
 	c.durable, c.dirty = c.latest, false
@@ -209,7 +220,7 @@ func (c *cursorStore) file(slot int) (file, error) {
 	if err == nil && size == 0 {
 		err = f.allocate(cursorRoom)
 	}
-	if err != nil && !isFull(err) { // if it is, the write will say so
+	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	c.files[slot] = f

@@ -164,7 +164,7 @@ func (j *Journal) Sync() error {
 	}
 	errs = append(errs, j.syncPlace())
 	if err := j.markError.Swap(nil); err != nil {
-		errs = append(errs, *err)
+		errs = append(errs, fmt.Errorf("note last sequence: %w", err.error))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("sync journal: %w", err)
@@ -216,14 +216,18 @@ func (j *Journal) syncSegment(s *segment, f file) error {
 func (j *Journal) syncPlace() error {
 	j.cursorMu.Lock()
 	defer j.cursorMu.Unlock()
-	low, extra := j.cursorNow()
-	if last := j.last.Load(); last != j.cursor.last || j.cursor.latest < 0 {
-		if err := j.writePlace(low, extra); err != nil && !isFull(err) {
+	if !j.cursorReady.Load() {
+		if err := j.makeCursor(); isFull(err) {
+			return nil // there is no segment either
+		} else if err != nil {
 			return err
 		}
 	}
-	if j.cursor.latest < 0 {
-		return nil // the disk has been full since the journal was made
+	low, extra := j.cursorNow()
+	if j.last.Load() != j.cursor.last {
+		if err := j.writePlace(low, extra); err != nil && !isFull(err) {
+			return err
+		}
 	}
 	return j.syncCursor(low)
 }

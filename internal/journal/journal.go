@@ -107,12 +107,13 @@ type Journal struct {
 	segs  []*segment // oldest first
 	place place      // low and extra
 
-	cursorMu sync.Mutex // held while cursor files are written and synced
-	cursor   cursorStore
+	cursorMu    sync.Mutex // held while cursor files are written and synced
+	cursor      cursorStore
+	cursorReady atomic.Bool // its files have been made
 
 	syncMu    sync.Mutex
 	newNames  atomic.Bool // a segment was made since the directory was synced
-	markError atomic.Pointer[error]
+	markError atomic.Pointer[markError]
 }
 
 // Open opens the journal in dir, making it if need be, and repairs what a

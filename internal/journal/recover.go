@@ -264,19 +264,35 @@ func (j *Journal) forget(s *segment) {
 func (j *Journal) settleCursor(slot int, used bool) error {
 	j.cursor = cursorStore{fs: j.fs, latest: -1, durable: -1}
 	if slot >= 0 {
-		j.syncedLow.Store(j.place.low)
-		return j.cursor.adopt(j.place, slot)
-	}
-	j.place = place{low: j.Next()}
-	if len(j.segs) > 0 {
-		j.place.low = j.segs[0].base
-	}
-	if used || len(j.segs) > 0 {
-		j.found(Damage{Reason: ReasonNoCursor})
+		j.cursor.adopt(j.place, slot)
+	} else {
+		j.place = place{low: j.Next()}
+		if len(j.segs) > 0 {
+			j.place.low = j.segs[0].base
+		}
+		if used || len(j.segs) > 0 {
+			j.found(Damage{Reason: ReasonNoCursor})
+		}
 	}
 	j.syncedLow.Store(j.place.low)
-	if err := j.writePlace(j.place.low, nil); err != nil && !isFull(err) {
+	if err := j.makeCursor(); err != nil && !isFull(err) {
 		return err
 	}
 	return j.cursor.sync()
+}
+
+// makeCursor makes the files of the cursor that are missing, and writes it if
+// it never was.
+func (j *Journal) makeCursor() error {
+	if err := j.cursor.make(); err != nil {
+		return err
+	}
+	if j.cursor.latest < 0 {
+		low, extra := j.cursorNow()
+		if err := j.writePlace(low, extra); err != nil {
+			return err
+		}
+	}
+	j.cursorReady.Store(true)
+	return nil
 }
