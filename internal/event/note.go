@@ -17,7 +17,7 @@ type Note struct {
 
 // A NoteField is one fact of a Note. Its key becomes the event's: lower-case
 // letters, digits and _. A value is a string, an int, int64, uint64, a bool or
-// a time.Time; a field whose value is "" or a zero time is left out.
+// a time.Time; a field whose value is "", false or a zero time is left out.
 type NoteField struct {
 	Key   string
 	Value any
@@ -53,7 +53,10 @@ func (f NoteField) append(dst []byte) []byte {
 	case uint64:
 		return strconv.AppendUint(dst, v, 10)
 	case bool:
-		return strconv.AppendBool(dst, v)
+		if !v {
+			return dst[:start]
+		}
+		return append(dst, "true"...)
 	case time.Time:
 		if v.IsZero() {
 			return dst[:start]

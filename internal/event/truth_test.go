@@ -20,41 +20,59 @@ type verdict struct {
 	bytes                    int
 }
 
-// judge compares the successful deletes and renames in log with truth: lines of
-// ACTION HEX-PATH [HEX-DEST], in any order.
-func judge(t *testing.T, o Options, log, truth []byte) verdict {
-	t.Helper()
-	v := verdict{missing: parseTruth(t, truth)}
-	s := NewStream(o)
-	enc := &Encoder{Host: "host"}
-	pushLines(t, s, log)
-	s.Flush()
-	var line []byte
-	var open []string
+// A judge takes events, to compare their successful deletes and renames with
+// what truly happened.
+type judge struct {
+	t     *testing.T
+	enc   Encoder
+	bytes int
+	did   []deed
+	line  []byte
+}
+
+// A deed is what an event says was done, and, for an exchange, the same the
+// other way round.
+type deed struct {
+	what, reverse, json string
+	unresolved          bool
+}
+
+func newJudge(t *testing.T) *judge { return &judge{t: t, enc: Encoder{Host: "host"}} }
+
+func (j *judge) drain(s *Stream) {
 	for e, ok := s.Next(); ok; e, ok = s.Next() {
-		line = enc.AppendJSON(line[:0], e)
-		v.bytes += len(line)
-		if e.Action != "delete" && e.Action != "rename" || e.Success != Yes {
-			continue
+		j.line = j.enc.AppendJSON(j.line[:0], e)
+		j.bytes += len(j.line)
+		if (e.Action == "delete" || e.Action == "rename") && e.Success == Yes {
+			d := deed{what: fmt.Sprintf("%s %q %q", e.Action, e.Path.Path, e.Dest.Path), json: string(j.line)}
+			d.unresolved = e.Path.From == FromUnresolved || e.Dest.From == FromUnresolved
+			if e.Exchange {
+				d.reverse = fmt.Sprintf("%s %q %q", e.Action, e.Dest.Path, e.Path.Path)
+			}
+			j.did = append(j.did, d)
 		}
-		v.total++
-		did := fmt.Sprintf("%s %q %q", e.Action, e.Path.Path, e.Dest.Path)
-		switch {
-		case e.Path.From == FromUnresolved || e.Dest.From == FromUnresolved:
-			v.unresolved++
-			open = append(open, string(line))
-		case v.missing[did] > 0:
-			v.right++
-			v.missing[did]--
-		case e.Exchange && v.missing[fmt.Sprintf("%s %q %q", e.Action, e.Dest.Path, e.Path.Path)] > 0:
-			v.right++
-			v.missing[fmt.Sprintf("%s %q %q", e.Action, e.Dest.Path, e.Path.Path)]--
-		default:
-			v.wrong = append(v.wrong, did+" "+e.Path.From.String()+" "+e.Dest.From.String()+" "+e.ID.String())
-		}
+		s.Free(e)
 	}
-	for _, line := range open {
-		t.Logf("unresolved: %s", line)
+}
+
+// verdict compares with truth: lines of ACTION HEX-PATH [HEX-DEST], in any order.
+func (j *judge) verdict(truth []byte) verdict {
+	j.t.Helper()
+	v := verdict{missing: parseTruth(j.t, truth), total: len(j.did), bytes: j.bytes}
+	for _, d := range j.did {
+		if v.missing[d.what] == 0 && d.reverse != "" {
+			d.what = d.reverse
+		}
+		switch {
+		case d.unresolved:
+			v.unresolved++
+			j.t.Logf("unresolved: %s", d.json)
+		case v.missing[d.what] > 0:
+			v.right++
+			v.missing[d.what]--
+		default:
+			v.wrong = append(v.wrong, d.json)
+		}
 	}
 	return v
 }
@@ -84,7 +102,11 @@ func TestTruth(t *testing.T) {
 	for _, name := range logs {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			log := gunzip(t, name)
-			v := judge(t, Options{}, log, gunzip(t, strings.TrimSuffix(name, ".log.gz")+".truth.gz"))
+			s, j := NewStream(Options{}), newJudge(t)
+			pushLines(t, s, log)
+			s.Flush()
+			j.drain(s)
+			v := j.verdict(gunzip(t, strings.TrimSuffix(name, ".log.gz")+".truth.gz"))
 			t.Logf("%d events, %d right, %d unresolved, %d wrong; %d bytes as JSON, %.2f of raw",
 				v.total, v.right, v.unresolved, len(v.wrong), v.bytes, float64(v.bytes)/float64(len(log)))
 			for _, w := range v.wrong {
