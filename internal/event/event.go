@@ -87,6 +87,7 @@ type record struct {
 	typ      Type
 	seq      uint64
 	off, end uint32
+	body     uint32 // where what follows the header begins
 }
 
 // A From says how a path became known. Its values are those of path_from.
@@ -141,10 +142,18 @@ func (e *Event) Record(i int) (Type, []byte) {
 	return r.typ, e.buf[r.off:r.end]
 }
 
-func (e *Event) add(seq uint64, typ Type, text []byte) {
+// body is what follows record i's header.
+func (e *Event) body(i int) []byte {
+	r := e.records[i]
+	return e.buf[r.body:r.end]
+}
+
+// add takes a record, of which the last rest bytes follow the header.
+func (e *Event) add(seq uint64, typ Type, text []byte, rest int) {
 	off := len(e.buf)
 	e.buf = append(e.buf, text...)
-	e.records = append(e.records, record{typ: typ, seq: seq, off: uint32(off), end: uint32(len(e.buf))})
+	end := len(e.buf)
+	e.records = append(e.records, record{typ: typ, seq: seq, off: uint32(off), end: uint32(end), body: uint32(end - rest)})
 	e.Last = seq
 }
 

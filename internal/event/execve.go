@@ -15,15 +15,10 @@ func (e *Event) parseExecve() {
 	var args []arg
 	argc := 0
 	for i := range e.records {
-		typ, text := e.Record(i)
-		if typ != typeExecve {
+		if e.records[i].typ != typeExecve {
 			continue
 		}
-		_, rest, err := ParseHeader(text)
-		if err != nil {
-			continue
-		}
-		s := scanner{rest: rest}
+		s := scanner{rest: e.body(i)}
 		for s.next() {
 			if string(s.key) == "argc" {
 				argc = int(decimal(s.val))

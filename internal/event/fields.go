@@ -27,7 +27,7 @@ const maxFields = 256
 func (s *Stream) note(e *Event) {
 	rules := e.Action == "rules"
 	for i := range e.records {
-		typ, text := e.Record(i)
+		typ, rest := e.records[i].typ, e.body(i)
 		switch typ {
 		case typePath, typeCWD, typeProctitle, typeExecve:
 			continue
@@ -35,10 +35,6 @@ func (s *Stream) note(e *Event) {
 			if rules { // how the rule came to the kernel is of no interest
 				continue
 			}
-		}
-		_, rest, err := ParseHeader(text)
-		if err != nil {
-			continue
 		}
 		if typ == typeAVC {
 			e.collectSaid(rest)

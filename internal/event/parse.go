@@ -57,13 +57,8 @@ func (p *item) isLink() bool {
 // fields.
 func (e *Event) parse() {
 	for i := range e.records {
-		typ, text := e.Record(i)
-		_, rest, err := ParseHeader(text)
-		if err != nil {
-			continue
-		}
-		s := scanner{rest: rest}
-		switch typ {
+		s := scanner{rest: e.body(i)}
+		switch e.records[i].typ {
 		case typeSyscall:
 			e.hasCall = true
 			e.parseSyscall(&s)
@@ -216,6 +211,8 @@ func (e *Event) parsePath(s *scanner) {
 			p.mode = octal(s.val)
 		case "nametype", "objtype": // objtype before Linux 3.14
 			p.kind = nametypeOf(s.val)
+			e.paths = append(e.paths, p) // what follows are capabilities
+			return
 		}
 	}
 	e.paths = append(e.paths, p)

@@ -22,22 +22,19 @@ type scanner struct {
 func (s *scanner) next() bool {
 	b := s.rest
 	for {
+		for len(b) > 0 && (b[0] == ' ' || b[0] == ',' || s.loose && b[0] == '(') {
+			b = b[1:]
+		}
 		i := 0
-		for i < len(b) && (b[i] == ' ' || b[i] == ',' || s.loose && b[i] == '(') {
-			i++
-		}
-		b = b[i:]
-		if len(b) == 0 {
-			s.rest = nil
-			return false
-		}
-
-		i = 0
 		for i < len(b) && b[i] != '=' && b[i] != ' ' {
 			i++
 		}
-		if i == len(b) || b[i] == ' ' || i == 0 {
-			b = b[min(i+1, len(b)):]
+		if i == len(b) {
+			s.rest = nil
+			return false
+		}
+		if b[i] == ' ' || i == 0 {
+			b = b[i+1:]
 			continue
 		}
 		s.key = b[:i]
@@ -53,9 +50,9 @@ func (s *scanner) value(b []byte) {
 			return
 		}
 	}
-	i := 0
-	for i < len(b) && b[i] != ' ' {
-		i++
+	i := bytes.IndexByte(b, ' ')
+	if i < 0 {
+		i = len(b)
 	}
 	for s.loose {
 		n := looseWord(b[i:])

@@ -113,7 +113,7 @@ func or[T int | time.Duration](v, def T) T {
 func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 	s.high = seq
 	s.records++
-	id, _, err := ParseHeader(text)
+	id, rest, err := ParseHeader(text)
 	if err != nil {
 		s.pushBroken(seq, typ, text)
 		return
@@ -136,7 +136,7 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 		e.Last = seq
 		s.close(e)
 	} else {
-		e.add(seq, typ, text)
+		e.add(seq, typ, text, len(rest))
 		e.arrived = s.tick
 		if typ.alone() {
 			e.whole = true
@@ -203,7 +203,7 @@ func (s *Stream) pushBroken(seq uint64, typ Type, text []byte) {
 		return
 	}
 	e := s.begin(id, seq)
-	e.add(seq, typ, text)
+	e.add(seq, typ, text, len(text))
 	e.Action, e.Partial = "unparsed", true
 	s.shut(e)
 	s.ready.push(e)
