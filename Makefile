@@ -1,0 +1,37 @@
+.PHONY: build check test kernel fuzz bench vuln demo packages clean
+
+TOOL    := go tool -modfile=tools/go.mod
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.release=$(VERSION)
+
+build: ## the static binary, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/auditshipper
+
+check: ## what a contributor runs before a commit: no network, no root
+	@test -z "$$($(TOOL) gofumpt -l .)" || { $(TOOL) gofumpt -d .; exit 1; }
+	go vet ./...
+	$(TOOL) staticcheck ./...
+	go test -race -shuffle=on ./...
+
+test: ## everything, as CI does; as root
+	scripts/test
+
+kernel: ## tests that change the audit state; as root, in a throw-away machine
+	AUDITSHIPPER_KERNEL=1 go test -count=1 -run '^TestKernel' -timeout 30m ./...
+
+demo: ## the whole way on this machine; as root
+	go run ./cmd/auditshipper demo
+
+fuzz: ## every fuzz target in turn, 30 seconds each
+	@go list ./... | while read p; do \
+	  go test -list '^Fuzz' $$p | grep ^Fuzz | while read f; do \
+	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$p || exit 1; done; done
+
+bench: ## micro-benchmarks with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+
+vuln: ## needs the network
+	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+clean:
+	rm -rf bin dist
