@@ -28,6 +28,7 @@ const (
 	offBoot      = 16 // the boot's id, 16 bytes
 	offBase      = 32 // uint64: sequence of the first record landed
 	offRefused   = 40 // three uint64, see Refusal
+	offSeen      = 64 // two uint64, see Seen
 	offVectors   = 4096
 	offSlots     = offVectors + slots*int(unsafe.Sizeof(mmsghdr{}))
 	landingLen   = offSlots + slots*slotLen
@@ -208,6 +209,24 @@ func (l *Landing) SetRefused(r Refusal) {
 	for i, v := range []uint64{r.Count, r.From, r.To} {
 		binary.NativeEndian.PutUint64(l.mem[offRefused+8*i:], v)
 	}
+}
+
+// A Seen is the last look at the kernel's counter of lost records, and when that
+// was (Unix nanoseconds). It lies in the landing so that the next process knows
+// since when nobody looked. Both are zero after a reboot.
+type Seen struct{ Lost, At uint64 }
+
+// Seen returns the last look noted, which may be an earlier process's.
+func (l *Landing) Seen() Seen {
+	at := func(i int) uint64 { return binary.NativeEndian.Uint64(l.mem[offSeen+8*i:]) }
+	return Seen{at(0), at(1)}
+}
+
+// SetSeen notes a look. It belongs to one goroutine, not necessarily that of
+// Receive.
+func (l *Landing) SetSeen(s Seen) {
+	binary.NativeEndian.PutUint64(l.mem[offSeen:], s.Lost)
+	binary.NativeEndian.PutUint64(l.mem[offSeen+8:], s.At)
 }
 
 // bootID is the kernel's random id of this boot, as 16 bytes.

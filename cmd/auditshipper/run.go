@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/daemon"
+)
+
+func runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "run the daemon",
+		Long: `Run installs the rules of the configured watches, receives the kernel's audit
+records, keeps them in the journal and delivers events to CloudWatch Logs until
+it is told to stop. SIGTERM stops it within ten seconds; SIGHUP makes it read
+the configuration again.
+
+It needs CAP_AUDIT_CONTROL and CAP_AUDIT_READ. Where another audit daemon is
+registered it works beside it. Without a region and an endpoint it writes events
+to standard output, one JSON object a line.
+
+exit status:
+  0  stopped as told
+  1  it failed, a retry may help
+  2  the configuration is not valid
+  4  a never,task rule makes auditing pointless (rules.on_never_task: fail)
+  5  the audit configuration is locked until a reboot`,
+		Example: "  auditshipper run -c /etc/auditshipper/auditshipper.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd)
+			if err := errors.Join(err, preflight(c)); err != nil {
+				return withStatus(exitUsage, err)
+			}
+			reloads := make(chan os.Signal, 1)
+			signal.Notify(reloads, unix.SIGHUP)
+			log, level := newLog(c.Log, cmd.ErrOrStderr())
+			err = daemon.Run(cmd.Context(), c, daemon.Options{
+				Version: version(), Log: log, Level: level, Stdout: cmd.OutOrStdout(),
+				Reload:  func() (config.Config, error) { return loadConfig(cmd) },
+				Reloads: reloads,
+			})
+			return daemonStatus(err)
+		},
+	}
+}
+
+// daemonStatus gives the daemon's errors their exit status.
+func daemonStatus(err error) error {
+	var fault *config.Fault
+	if errors.As(err, &fault) {
+		return withStatus(exitUsage, err)
+	}
+	return err
+}
+
+// preflight reports what the system at hand makes wrong in a configuration,
+// beside what is wrong in itself.
+func preflight(c config.Config) error {
+	return errors.Join(daemon.Check(c)...)
+}
+
+// newLog makes the daemon's log on w: for people on a terminal, as JSON
+// elsewhere.
+func newLog(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel) {
+	enc := zap.NewProductionEncoderConfig()
+	enc.EncodeTime = zapcore.ISO8601TimeEncoder
+	enc.EncodeDuration = zapcore.StringDurationEncoder
+	encoder := zapcore.NewJSONEncoder(enc)
+	f, isFile := w.(*os.File)
+	if c.Format == "console" || c.Format == "auto" && isFile && term.IsTerminal(int(f.Fd())) {
+		enc.EncodeLevel = zapcore.CapitalLevelEncoder
+		encoder = zapcore.NewConsoleEncoder(enc)
+	}
+	level := zap.NewAtomicLevel()
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		fmt.Fprintln(w, err) // validate accepts only levels; Default is one
+	}
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(w), level)), level
+}

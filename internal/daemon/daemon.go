@@ -1,0 +1,337 @@
+// Package daemon joins the others: the receive loop and the deliver loop with
+// the journal between them, the keeper of the rules, and what the service
+// manager and people want to know.
+//
+// Only the receive loop may append to the journal, and it waits only for the
+// kernel. Only the deliver loop reads it. Whatever could hang (a network, a
+// dead file server, a slow disk's fsync) has a goroutine of its own.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
+	"github.com/auditshipper/auditshipper/internal/kaudit"
+	"github.com/auditshipper/auditshipper/internal/ship"
+)
+
+// drainTime is how long a stop waits for what is on its way to the service;
+// with what else there is to do it stays below 10 s.
+const drainTime = 8 * time.Second
+
+// Options are what the daemon needs besides its configuration.
+type Options struct {
+	Version string
+	Log     *zap.Logger
+	Level   zap.AtomicLevel // of Log, for a reload to change
+	Stdout  io.Writer       // where events go if the output is stdout
+
+	// Reload reads the configuration again; a receive on Reloads asks for it.
+	Reload  func() (config.Config, error)
+	Reloads <-chan os.Signal
+
+	// Ready, if not nil, is called once the daemon is: records are received and
+	// the rules are in the kernel.
+	Ready func()
+}
+
+// A Daemon is one run of the program. Run makes it; nothing outlives it.
+type Daemon struct {
+	Options
+	cfg  config.Config
+	host string
+	log  *zap.Logger
+
+	manager  *manager
+	control  *kaudit.Control
+	landing  *kaudit.Landing
+	journal  *journal.Journal
+	source   *opened
+	receiver *receiver
+	deliver  *deliverer
+	shipper  *ship.Shipper
+	notes    *notes
+	lookup   *lookup
+	mounts   mountTable
+	keeper   *keeper
+	loss     *lossWatch
+	server   *server
+
+	output  outputStatus
+	started time.Time
+	state   atomic.Value // string, see Status.State
+	gaps    gapCounts
+}
+
+// Run runs the daemon until ctx is done, and returns nil after a clean stop.
+func Run(ctx context.Context, cfg config.Config, o Options) (err error) {
+	d := &Daemon{Options: o, cfg: cfg, log: o.Log, started: time.Now()}
+	d.state.Store("starting")
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// open brings everything into being, in the order in which evidence would be
+// lost otherwise: auditing on, a place to keep records, somebody who receives
+// them, and only then the rules that make them.
+func (d *Daemon) open(ctx context.Context) error {
+	var err error
+	if d.host, err = os.Hostname(); err != nil {
+		return fmt.Errorf("find the host's name: %w", err)
+	}
+	if d.manager, err = newManager(); err != nil {
+		return err
+	}
+	if err := d.openState(); err != nil {
+		return err
+	}
+	if err := d.openSource(); err != nil {
+		return err
+	}
+	if err := d.openOutput(ctx); err != nil {
+		return err
+	}
+	d.server, err = serve(d.cfg.Socket, func() any { return d.status() })
+	return err
+}
+
+// openState opens the landing and the journal, and puts into the journal what
+// the last process received and had not written yet.
+func (d *Daemon) openState() error {
+	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
+		return d.cfg.Fault("state_dir", "", "%v", err)
+	}
+	var err error
+	d.journal, err = journal.Open(filepath.Join(d.cfg.StateDir, "journal"), journal.Options{
+		MaxBytes:      int64(d.cfg.Journal.MaxBytes),
+		KeepDelivered: int64(d.cfg.Journal.KeepDelivered),
+	})
+	if errors.Is(err, journal.ErrLocked) {
+		return d.cfg.Fault("state_dir", "every daemon needs a state_dir of its own", "%v", err)
+	}
+	if err != nil {
+		return err
+	}
+	for _, damage := range d.journal.Recovered() {
+		d.log.Warn("journal repaired", zap.Error(&damage))
+	}
+	if d.landing, err = kaudit.OpenLanding(filepath.Join(d.cfg.StateDir, "landing")); err != nil {
+		return err
+	}
+	if d.landing.Volatile != nil {
+		d.log.Warn("landing is not on disk; a kill could cost what was just received", zap.Error(d.landing.Volatile))
+	}
+	d.notes = &notes{now: time.Now, wake: func() {}, count: d.gaps.add}
+	d.receiver = &receiver{
+		journal: d.journal, notes: d.notes, configChanged: make(chan struct{}, 1),
+		refused: &refusals{landing: d.landing, now: time.Now, count: d.gaps.add},
+	}
+	left := d.landing.Left(d.journal.Next())
+	if len(left) > 0 {
+		d.log.Info("records of the last process recovered", zap.Int("records", len(left)))
+	}
+	return d.receiver.append(left)
+}
+
+// openOutput makes what takes events out of the journal.
+func (d *Daemon) openOutput(ctx context.Context) error {
+	list, err := readMounts()
+	if err != nil {
+		return fmt.Errorf("read mounts: %w", err)
+	}
+	d.mounts.set(list)
+	d.lookup = newLookup(&d.mounts)
+	d.deliver = new(deliverer) // what the shipper acknowledges to
+	if d.shipper, err = d.newShipper(ctx); err != nil {
+		return err
+	}
+	c := &cursor{journal: d.journal, failed: func(err error) { d.log.Error("cursor not saved", zap.Error(err)) }}
+	*d.deliver = deliverer{
+		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now,
+		stream: event.NewStream(event.Options{ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup}),
+	}
+	out, err := d.newOutput(d.cfg)
+	d.deliver.output.Store(out)
+	return err
+}
+
+// wait is resolve_wait as the stream takes it, which means its default by 0.
+func wait(t time.Duration) time.Duration {
+	if t == 0 {
+		return -1
+	}
+	return t
+}
+
+// newOutput is how events become text by the configuration.
+func (d *Daemon) newOutput(c config.Config) (*output, error) {
+	drop, err := newFilters(c.Drop)
+	if err != nil {
+		return nil, err
+	}
+	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: &names{mounts: &d.mounts, path: "/etc/passwd", now: time.Now}}
+	encode := enc.AppendJSON
+	if c.CloudWatch.Format == "raw" {
+		encode = enc.AppendRaw
+	}
+	return &output{encode, drop}, nil
+}
+
+// damaged makes a gap of what the journal cannot give back.
+func (d *Daemon) damaged(damage *journal.Damage) {
+	d.log.Error("journal damaged", zap.Error(damage))
+	d.notes.gap(gap{cause: causeJournalDamaged, from: damage.After, to: damage.Before, detail: damage.Error()})
+}
+
+// run starts the loops, says that the daemon is ready, and ends them in order.
+func (d *Daemon) run(ctx context.Context) error {
+	loops := &loops{failed: make(chan error, 8)}
+	deliverCtx, stopDelivery := context.WithCancel(context.Background())
+	defer stopDelivery()
+	receiving := loops.start("receive", d.receiver.receive)
+	delivering := loops.start("deliver", func() error { return ended(d.deliver.deliver(deliverCtx)) })
+
+	background, stopBackground := context.WithCancel(ctx)
+	defer stopBackground()
+	if err := d.startKeepers(background, loops); err != nil {
+		d.source.Stop()
+		return err
+	}
+	d.ready()
+	err := d.wait(background, loops.failed)
+
+	d.stopping(err)
+	stopBackground()
+	d.leave()
+	d.source.Stop()
+	<-receiving
+	d.drain(stopDelivery, delivering)
+	loops.wait()
+	return err
+}
+
+// ended is nil for the error of a context that was ended on purpose.
+func ended(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// wait returns when ctx is done or a loop has failed, and reloads meanwhile.
+func (d *Daemon) wait(ctx context.Context, failed <-chan error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-d.Reloads:
+			d.reload(ctx)
+		}
+	}
+}
+
+// ready says so to everybody who waits for it.
+func (d *Daemon) ready() {
+	d.state.Store("running")
+	d.notes.add(event.TypeDaemon, event.NoteField{Key: "op", Value: "start"}, event.NoteField{Key: "version", Value: d.Version})
+	d.log.Info("ready", zap.String("version", d.Version), zap.String("source", d.source.mode), zap.Int("rules", d.keeper.wanted()))
+	d.tell("READY=1", "STATUS=shipping audit events")
+	if d.Ready != nil {
+		d.Ready()
+	}
+}
+
+func (d *Daemon) stopping(err error) {
+	d.state.Store("stopping")
+	d.tell("STOPPING=1", "STATUS=stopping")
+	if err != nil {
+		d.log.Error("stopping", zap.Error(err))
+	} else {
+		d.log.Info("stopping")
+	}
+	d.notes.add(event.TypeDaemon, event.NoteField{Key: "op", Value: "stop"})
+}
+
+// tell sends to the service manager, whose absence or death is no reason to stop.
+func (d *Daemon) tell(assignments ...string) {
+	if err := d.manager.notify(assignments); err != nil {
+		d.log.Warn("service manager not told", zap.Error(err))
+	}
+}
+
+// drain lets the deliver loop reach the journal's end and the shipper finish,
+// for a bounded time, and says what stays for the next start.
+func (d *Daemon) drain(stop func(), delivering <-chan struct{}) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	d.deliver.drain(ctx)
+	stop()
+	<-delivering
+	err := d.shipper.Drain(ctx)
+	if st := d.journal.Stat(); err != nil || st.Low <= st.Newest {
+		d.log.Info("stopped with events left, which stay in the journal", zap.Uint64("records", st.Newest+1-st.Low), zap.Error(err))
+		return
+	}
+	d.log.Info("stopped with everything delivered")
+}
+
+// close gives back what open made, in reverse.
+func (d *Daemon) close() error {
+	var errs []error
+	if d.server != nil {
+		errs = append(errs, d.server.close())
+	}
+	if d.lookup != nil {
+		d.lookup.close()
+	}
+	if d.source != nil {
+		errs = append(errs, d.source.Close())
+	}
+	if d.landing != nil {
+		errs = append(errs, d.landing.Close())
+	}
+	if d.journal != nil {
+		errs = append(errs, d.journal.Close())
+	}
+	if d.control != nil {
+		errs = append(errs, d.control.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// loops are the goroutines of a run.
+type loops struct {
+	failed chan error
+	group  sync.WaitGroup
+}
+
+// start runs f and reports its error, named. The channel closes when f returns.
+func (l *loops) start(name string, f func() error) <-chan struct{} {
+	done := make(chan struct{})
+	l.group.Go(func() {
+		defer close(done)
+		if err := f(); err != nil {
+			l.failed <- fmt.Errorf("%s: %w", name, err)
+		}
+	})
+	return done
+}
+
+func (l *loops) wait() { l.group.Wait() }

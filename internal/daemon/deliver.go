@@ -1,0 +1,259 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
+	"github.com/auditshipper/auditshipper/internal/ship"
+)
+
+// tick is how often the stream is told the time while events wait in it: for
+// their records, or for the name of their directory.
+const tick = 100 * time.Millisecond
+
+// A shipper takes encoded events and delivers them, in order.
+type shipper interface {
+	// Add takes an item, and blocks while too much is on its way.
+	Add(ctx context.Context, it ship.Item) error
+}
+
+// An output is how events become text, which a reload may change.
+type output struct {
+	encode func(dst []byte, e *event.Event) []byte
+	drop   filters
+}
+
+// A deliverer moves events from the journal to the shipper.
+type deliverer struct {
+	journal *journal.Journal
+	stream  *event.Stream
+	ship    shipper
+	cursor  *cursor
+	output  atomic.Pointer[output]
+	damaged func(*journal.Damage)
+	now     func() time.Time
+
+	reader *journal.Reader
+	beat   atomic.Uint64 // turns of the loop, for the watchdog
+	poked  chan struct{} // makes an idle loop turn once
+	added  uint64        // items given to the shipper
+	line   []byte
+
+	flowed atomic.Uint64 // records up to this one are through the stream, and nothing waits in it
+}
+
+// deliver runs until ctx is done.
+func (d *deliverer) deliver(ctx context.Context) error {
+	low, err := d.resume()
+	if err != nil {
+		return err
+	}
+	d.reader = d.journal.Reader(low)
+	defer d.reader.Close()
+	for {
+		d.beat.Add(1)
+		err := d.read(ctx)
+		if errors.Is(err, io.EOF) {
+			d.cursor.snapshot(d.stream, d.added)
+			if d.stream.Pending() == 0 {
+				d.flowed.Store(d.stream.Low() - 1)
+			}
+			err = d.wait(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// drain waits until all that is in the journal is with the shipper, or ctx is
+// done.
+func (d *deliverer) drain(ctx context.Context) {
+	look := time.NewTicker(drainLook)
+	defer look.Stop()
+	for d.flowed.Load()+1 < d.journal.Next() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+	}
+}
+
+const drainLook = 10 * time.Millisecond
+
+// poke makes an idle loop turn once, to show that it lives.
+func (d *deliverer) poke() {
+	select {
+	case d.poked <- struct{}{}:
+	default:
+	}
+}
+
+// resume brings the stream to where the last process was. A mark that does not
+// read costs duplicates, not events: everything since low is sent again.
+func (d *deliverer) resume() (uint64, error) {
+	low, mark := d.journal.Cursor()
+	if len(mark) == 0 {
+		return low, nil
+	}
+	if at, err := d.stream.Resume(mark); err == nil {
+		return at, nil
+	}
+	return low, nil
+}
+
+// read takes the next record from the journal and ships the events that are
+// complete by it.
+func (d *deliverer) read(ctx context.Context) error {
+	seq, rec, err := d.reader.Next()
+	var damage *journal.Damage
+	switch {
+	case errors.As(err, &damage):
+		d.damaged(damage)
+		d.stream.Forget()
+		return nil
+	case err != nil:
+		return err
+	}
+	typ, text := splitRecord(rec)
+	d.stream.Push(seq, typ, text)
+	return d.flow(ctx)
+}
+
+// flow ships every event that the stream has ready.
+func (d *deliverer) flow(ctx context.Context) error {
+	for e, ok := d.stream.Next(); ok; e, ok = d.stream.Next() {
+		err := d.one(ctx, e)
+		d.stream.Free(e)
+		if err != nil {
+			return err
+		}
+		if d.added%snapshotEvery == 0 {
+			d.cursor.snapshot(d.stream, d.added)
+		}
+	}
+	return nil
+}
+
+func (d *deliverer) one(ctx context.Context, e *event.Event) error {
+	out := d.output.Load()
+	if out.drop.match(e) {
+		return nil
+	}
+	d.line = out.encode(d.line[:0], e)
+	d.added++
+	return d.ship.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Line: d.line, Mark: d.added})
+}
+
+// wait returns when the journal has more, or after a tick while events wait.
+func (d *deliverer) wait(ctx context.Context) error {
+	if d.stream.Pending() == 0 {
+		select {
+		case <-d.journal.C():
+			return nil
+		case <-d.poked:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	timer := time.NewTimer(tick)
+	defer timer.Stop()
+	select {
+	case <-d.journal.C():
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	d.stream.Tick(d.now())
+	return d.flow(ctx)
+}
+
+// snapshotEvery is how many events under load lie between two places where
+// delivery could go on after a restart.
+const snapshotEvery = 256
+
+// A cursor turns what the shipper acknowledges into the journal's cursor. The
+// stream can only say what is pending now, and the shipper's answer comes
+// later; so snapshots are kept until everything before them is accepted.
+type cursor struct {
+	journal interface {
+		SetCursor(low uint64, extra []byte) error
+	}
+	failed func(error)
+
+	mu        sync.Mutex
+	acked     uint64 // items accepted
+	snapshots []snapshot
+	free      [][]byte
+	last      []byte // the mark that the journal has
+}
+
+type snapshot struct {
+	items uint64 // all up to this one were returned by the stream before
+	low   uint64
+	mark  []byte
+}
+
+// snapshot notes where to go on once the first items of them are accepted.
+func (c *cursor) snapshot(s *event.Stream, items uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := len(c.snapshots) - 1
+	if last < 0 || c.snapshots[last].items != items {
+		c.snapshots = append(c.snapshots, snapshot{items: items, mark: c.spare()})
+		last++
+	}
+	at := &c.snapshots[last]
+	at.low, at.mark = s.Low(), s.AppendMark(at.mark[:0])
+	c.move()
+}
+
+// spare returns the memory of a mark that is not needed any more.
+func (c *cursor) spare() []byte {
+	n := len(c.free)
+	if n == 0 {
+		return nil
+	}
+	buf := c.free[n-1]
+	c.free = c.free[:n-1]
+	return buf
+}
+
+// ack notes that the shipper has delivered all items up to and including this.
+func (c *cursor) ack(items uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.acked = items
+	c.move()
+}
+
+// move puts the journal's cursor to the last snapshot that is all accepted.
+func (c *cursor) move() {
+	n := 0
+	for n < len(c.snapshots) && c.snapshots[n].items <= c.acked {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	if at := c.snapshots[n-1]; !bytes.Equal(at.mark, c.last) {
+		if err := c.journal.SetCursor(at.low, at.mark); err != nil {
+			c.failed(fmt.Errorf("move the cursor: %w", err))
+		}
+		c.last = append(c.last[:0], at.mark...)
+	}
+	for _, s := range c.snapshots[:n] {
+		c.free = append(c.free, s.mark)
+	}
+	c.snapshots = append(c.snapshots[:0], c.snapshots[n:]...)
+}

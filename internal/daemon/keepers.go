@@ -1,0 +1,132 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/kaudit"
+)
+
+// startKeepers starts what works beside the two loops: the keeper of the rules,
+// the watch over losses, syncing, the mount table, the watchdog.
+func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
+	look, err := kaudit.OpenControl()
+	if err != nil {
+		return err
+	}
+	d.loss = &lossWatch{control: look, landing: d.landing, notes: d.notes, log: d.log, now: time.Now}
+	d.downtime()
+	if err := d.loss.look(); err != nil {
+		return errors.Join(err, look.Close())
+	}
+	if err := d.startKeeper(ctx, loops); err != nil {
+		return errors.Join(err, look.Close())
+	}
+	loops.start("watch for losses", func() error { return errors.Join(d.loss.run(ctx), look.Close()) })
+	loops.start("sync", func() error { return d.sync(ctx) })
+	if d.manager.watchdog > 0 {
+		loops.start("watchdog", func() error { return d.watchdog(ctx) })
+	}
+	return nil
+}
+
+// startKeeper puts the rules into the kernel and starts who keeps them there.
+func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
+	rules, err := newKernelRules(d)
+	if err != nil {
+		return err
+	}
+	k := &keeper{rules: rules, mounts: &d.mounts, notes: d.notes, log: d.log, now: time.Now, changed: d.receiver.configChanged}
+	k.probe = newProber(probeEvery, k.poke)
+	d.keeper = k
+	if err := k.configure(d.cfg); err != nil {
+		return err
+	}
+	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("make eventfd: %w", err)
+	}
+	context.AfterFunc(ctx, func() {
+		k.probe.close()
+		_, _ = unix.Write(stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	})
+	loops.start("keep rules", func() error { return k.run(ctx) })
+	loops.start("watch mounts", func() error { return errors.Join(watchMounts(stop, k.poke), unix.Close(stop)) })
+	return nil
+}
+
+// probeEvery is how often watched paths are looked at.
+const probeEvery = time.Second
+
+// sync writes the journal to the medium, as often as configured.
+func (d *Daemon) sync(ctx context.Context) error {
+	tick := time.NewTicker(d.cfg.Journal.Sync)
+	defer tick.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		err := d.journal.Sync()
+		if err != nil && !failing {
+			d.log.Error("journal not synced", zap.Error(err))
+		}
+		failing = err != nil
+	}
+}
+
+// watchdog tells the service manager that we live, while both loops move.
+func (d *Daemon) watchdog(ctx context.Context) error {
+	tick := time.NewTicker(d.manager.watchdog / 3)
+	defer tick.Stop()
+	var received, delivered uint64
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		r, w := d.receiver.beat.Load(), d.deliver.beat.Load()
+		if r != received && (w != delivered || !d.shipper.State().StalledSince.IsZero()) {
+			d.tell("WATCHDOG=1")
+		}
+		received, delivered = r, w
+		d.source.Wake() // an idle loop turns once
+		d.deliver.poke()
+	}
+}
+
+// downtime makes a gap of the time in which nobody received, unless the socket
+// was kept for us meanwhile.
+func (d *Daemon) downtime() {
+	if d.source.took {
+		return
+	}
+	from := d.journal.Stat().NewestTime
+	if seen := d.landing.Seen(); seen.At != 0 {
+		from = time.Unix(0, int64(seen.At))
+	}
+	if !from.IsZero() {
+		d.notes.gap(gap{cause: causeDowntime, from: from})
+	}
+}
+
+// leave takes our rules out of the kernel, where the configuration wants that,
+// and puts back what was set.
+func (d *Daemon) leave() {
+	keep := d.cfg.Rules.OnExit == "keep" ||
+		d.cfg.Rules.OnExit == "auto" && (d.source.kept || !d.source.owns())
+	if keep {
+		return
+	}
+	if err := errors.Join(d.keeper.rules.withdraw(), d.restoreKernel()); err != nil {
+		d.log.Error("kernel not put back as it was", zap.Error(err))
+	}
+}

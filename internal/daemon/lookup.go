@@ -1,0 +1,266 @@
+package daemon
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// A lookup answers what the event package asks of the running system, at once
+// or not at all.
+type lookup struct {
+	mounts *mountTable
+
+	// A look at a network file system goes through this pair, to a goroutine
+	// that may hang on a dead server. While it does there are no answers.
+	ask    chan string
+	answer chan identity
+	hung   bool
+}
+
+// An identity tells a directory from all others.
+type identity struct {
+	dev event.Dev
+	ino uint64
+}
+
+// lookPatience is how long the deliver loop waits for a network file system's
+// cached word. A live one answers in microseconds.
+const lookPatience = 20 * time.Millisecond
+
+func newLookup(mounts *mountTable) *lookup {
+	l := &lookup{mounts: mounts, ask: make(chan string), answer: make(chan identity)}
+	go func() {
+		for path := range l.ask {
+			l.answer <- identify(path)
+		}
+	}()
+	return l
+}
+
+// close ends the goroutine, unless it hangs.
+func (l *lookup) close() { close(l.ask) }
+
+// FD implements event.Lookup.
+func (l *lookup) FD(pid uint32, fd int32) (string, event.Dev, uint64, bool) {
+	d, ok := procFD(int(pid), int(fd), l.mounts)
+	return d.path, d.dev, d.ino, ok
+}
+
+// Is implements event.Lookup.
+func (l *lookup) Is(path []byte, dev event.Dev, ino uint64) bool {
+	want, at := identity{dev, ino}, string(path)
+	if m, ok := mountOf(l.mounts.mounts(), at); ok && !isNetwork(m.Type) {
+		return identify(at) == want
+	}
+	if l.hung {
+		select {
+		case <-l.answer: // to a question of the past
+			l.hung = false
+		default:
+			return false
+		}
+	}
+	l.ask <- at
+	select {
+	case got := <-l.answer:
+		return got == want
+	case <-time.After(lookPatience):
+		l.hung = true
+		return false
+	}
+}
+
+// identify says what directory is at path now, the zero identity for none. It
+// takes the attributes that are cached rather than ask a server.
+func identify(path string) identity {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_INO, &st)
+	if err != nil {
+		return identity{}
+	}
+	return identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}
+}
+
+// A directory is what a file descriptor of another process stands for.
+type directory struct {
+	path string
+	dev  event.Dev
+	ino  uint64
+}
+
+// procFD tells what descriptor fd of process pid stands for, while the process
+// lives and has it open. It reads only /proc, which asks the kernel's memory
+// and never the file system behind the descriptor, so a dead NFS server cannot
+// hold it up. The inode is in fdinfo since Linux 5.14; on older kernels there
+// is no answer.
+func procFD(pid, fd int, mounts *mountTable) (directory, bool) {
+	base := "/proc/" + strconv.Itoa(pid)
+	n := strconv.Itoa(fd)
+	ino, mnt, ok := fdinfo(base + "/fdinfo/" + n)
+	if !ok {
+		return directory{}, false
+	}
+	path, err := os.Readlink(base + "/fd/" + n)
+	if err != nil || !strings.HasPrefix(path, "/") || strings.HasSuffix(path, " (deleted)") {
+		return directory{}, false // a name may end so, too; then we do not know it
+	}
+	dev, ok := mounts.dev(base, mnt)
+	return directory{path, dev, ino}, ok
+}
+
+// fdinfo reads the inode and the mount's id of a descriptor.
+func fdinfo(path string) (ino uint64, mnt string, ok bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return 0, "", false
+	}
+	for line := range bytes.Lines(text) {
+		key, value, _ := strings.Cut(string(line), ":")
+		switch value = strings.TrimSpace(value); key {
+		case "ino":
+			ino, err = strconv.ParseUint(value, 10, 64)
+			ok = err == nil
+		case "mnt_id":
+			mnt = value
+		}
+	}
+	return ino, mnt, ok && mnt != ""
+}
+
+// A mountTable knows the devices of mounts by their ids. Ids of other mount
+// namespaces are looked up with the process that is in one.
+type mountTable struct {
+	mu   sync.Mutex
+	byID map[string]event.Dev
+	efs  map[event.Dev]string
+	list []mount
+}
+
+// set replaces the table after a change.
+func (t *mountTable) set(list []mount) {
+	byID, efs := make(map[string]event.Dev, len(list)), map[event.Dev]string{}
+	for _, m := range list {
+		dev, ok := parseDev(m.Dev)
+		if !ok {
+			continue
+		}
+		byID[m.ID] = dev
+		if id := efsID(m); id != "" {
+			efs[dev] = id
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byID, t.efs, t.list = byID, efs, list
+}
+
+// mounts returns the table as a list, which the caller must not change.
+func (t *mountTable) mounts() []mount {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.list
+}
+
+func (t *mountTable) dev(base, id string) (event.Dev, bool) {
+	t.mu.Lock()
+	dev, ok := t.byID[id]
+	t.mu.Unlock()
+	if ok {
+		return dev, true
+	}
+	text, err := os.ReadFile(base + "/mountinfo")
+	if err != nil {
+		return 0, false
+	}
+	list, err := parseMounts(bytes.NewReader(text))
+	if err != nil {
+		return 0, false
+	}
+	for _, m := range list {
+		if m.ID == id {
+			return parseDev(m.Dev)
+		}
+	}
+	return 0, false
+}
+
+// parseDev reads "major:minor".
+func parseDev(s string) (event.Dev, bool) {
+	major, minor, _ := strings.Cut(s, ":")
+	a, err1 := strconv.ParseUint(major, 10, 32)
+	b, err2 := strconv.ParseUint(minor, 10, 32)
+	return event.MakeDev(uint32(a), uint32(b)), err1 == nil && err2 == nil
+}
+
+// namesExpire is how long names of users and groups are believed.
+const namesExpire = time.Minute
+
+// fileSystem returns the id of the EFS on a device, empty if it is none.
+func (t *mountTable) fileSystem(dev event.Dev) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.efs[dev]
+}
+
+// efsID finds the id of an EFS in what is mounted, such as
+// fs-0123456789abcdef0.efs.eu-west-1.amazonaws.com:/; empty if it is none.
+func efsID(m mount) string {
+	if !isNetwork(m.Type) || !strings.HasPrefix(m.Source, "fs-") {
+		return ""
+	}
+	id := m.Source
+	if end := strings.IndexAny(id, ".:/"); end >= 0 {
+		id = id[:end]
+	}
+	return id
+}
+
+// names gives users and file systems their names. Users' come from the host's
+// own file, which is read again when what it said expires.
+type names struct {
+	mounts *mountTable
+	path   string // /etc/passwd: name:…:number in the third field
+	now    func() time.Time
+	loaded time.Time
+	byID   map[uint32]string
+}
+
+// UserName implements event.Names; a user without a name has an empty one.
+func (n *names) UserName(id uint32) string {
+	if now := n.now(); n.byID == nil || now.Sub(n.loaded) > namesExpire || now.Before(n.loaded) {
+		n.load()
+		n.loaded = now
+	}
+	return n.byID[id]
+}
+
+// FileSystem implements event.Names.
+func (n *names) FileSystem(dev event.Dev) string { return n.mounts.fileSystem(dev) }
+
+// load reads the file again. One that cannot be read leaves numbers nameless,
+// which loses nothing: the number is in the event.
+func (n *names) load() {
+	n.byID = map[uint32]string{}
+	text, err := os.ReadFile(n.path)
+	if err != nil {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		f := strings.SplitN(line, ":", 4)
+		if len(f) < 4 {
+			continue
+		}
+		id, err := strconv.ParseUint(f[2], 10, 32)
+		if _, taken := n.byID[uint32(id)]; err == nil && !taken {
+			n.byID[uint32(id)] = f[0]
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/auditshipper/auditshipper/internal/kaudit"
+)
+
+// lookEvery is how often the kernel is asked what it dropped.
+const lookEvery = time.Second
+
+// A lossWatch asks the kernel for its counter of lost records and makes gaps of
+// its rising. It has a Control of its own, since the keeper's may be busy.
+type lossWatch struct {
+	control *kaudit.Control
+	landing *kaudit.Landing
+	notes   *notes
+	log     *zap.Logger
+	now     func() time.Time
+
+	mu   sync.Mutex
+	last kaudit.Status
+}
+
+// run looks until ctx is done.
+func (w *lossWatch) run(ctx context.Context) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if err := w.look(); err != nil {
+			w.log.Warn("kernel's audit status not read", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look compares with the last look. The counter counts records dropped for one
+// of several reasons and misses others, so it is a lower bound of events only
+// where it is all there is; the serials say more.
+func (w *lossWatch) look() error {
+	st, err := w.control.Status()
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.last = st
+	w.mu.Unlock()
+
+	now := w.now()
+	was := w.landing.Seen()
+	if was.At != 0 && uint64(st.Lost) > was.Lost {
+		n := uint64(st.Lost) - was.Lost
+		w.log.Error("kernel lost records", zap.Uint64("records", n))
+		w.notes.gap(gap{cause: causeKernelLost, count: 1, atLeast: true, from: time.Unix(0, int64(was.At)), to: now})
+	}
+	w.landing.SetSeen(kaudit.Seen{Lost: uint64(st.Lost), At: uint64(now.UnixNano())})
+	return nil
+}
+
+// status is what the last look saw.
+func (w *lossWatch) status() kaudit.Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last
+}
+
+// gapCounts count gaps by cause, for status and metrics.
+type gapCounts struct {
+	mu sync.Mutex
+	by map[string]uint64
+}
+
+func (g *gapCounts) add(cause string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.by == nil {
+		g.by = map[string]uint64{}
+	}
+	g.by[cause]++
+}
+
+func (g *gapCounts) all() map[string]uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	all := make(map[string]uint64, len(g.by))
+	for cause, n := range g.by {
+		all[cause] = n
+	}
+	return all
+}

@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+const table = `22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p1 rw
+30 22 0:42 / /mnt/efs rw,relatime shared:9 - nfs4 127.0.0.1:/ rw,vers=4.1
+31 22 0:43 / /mnt/my\040dir\134x rw - tmpfs tmpfs rw
+32 30 0:44 / /mnt/efs rw,relatime shared:9 master:1 propagate_from:2 - tmpfs over\040it rw
+`
+
+func TestParseMounts(t *testing.T) {
+	mounts, err := parseMounts(strings.NewReader(table))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mount{
+		{"22", "259:1", "/", "ext4", "/dev/nvme0n1p1"},
+		{"30", "0:42", "/mnt/efs", "nfs4", "127.0.0.1:/"},
+		{"31", "0:43", `/mnt/my dir\x`, "tmpfs", "tmpfs"},
+		{"32", "0:44", "/mnt/efs", "tmpfs", "over it"},
+	}
+	for i, m := range mounts {
+		if m != want[i] {
+			t.Errorf("mount %d: got %+v, want %+v", i, m, want[i])
+		}
+	}
+	for path, id := range map[string]string{"/": "22", "/mnt": "22", "/mnt/efs": "32", "/mnt/efs/a": "32", "/mnt/efsx": "22", `/mnt/my dir\x/a`: "31"} {
+		if m, ok := mountOf(mounts, path); !ok || m.ID != id {
+			t.Errorf("%s is on mount %s, want %s", path, m.ID, id)
+		}
+	}
+	if _, err := parseMounts(strings.NewReader("22 1 259:1 / /\n")); err == nil {
+		t.Error("a line without a type is accepted")
+	}
+}
+
+// TestProcFD asks about this process's own descriptors and compares with what
+// fstat says.
+func TestProcFD(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	list, err := readMounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, known := range []bool{true, false} {
+		var mounts mountTable
+		if known {
+			mounts.set(list)
+		}
+		got, ok := procFD(os.Getpid(), int(f.Fd()), &mounts)
+		var st unix.Stat_t
+		if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+			t.Fatal(err)
+		}
+		if want := (directory{dir, event.MakeDev(unix.Major(st.Dev), unix.Minor(st.Dev)), st.Ino}); !ok || got != want {
+			t.Errorf("got %+v, %v, want %+v", got, ok, want)
+		}
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	var mounts mountTable
+	if got, ok := procFD(os.Getpid(), int(f.Fd()), &mounts); ok {
+		t.Errorf("a deleted directory is answered with %+v", got)
+	}
+	if got, ok := procFD(os.Getpid(), 9999, &mounts); ok {
+		t.Errorf("a closed descriptor is answered with %+v", got)
+	}
+}

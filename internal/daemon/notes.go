@@ -1,0 +1,94 @@
+package daemon
+
+import (
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// Causes of a gap: the words of the event's field cause.
+const (
+	causeKernelLost     = "kernel_lost"
+	causeOverrun        = "overrun"
+	causeDowntime       = "downtime"
+	causeJournalFull    = "journal_full"
+	causeJournalDamaged = "journal_damaged"
+	causeRejected       = "rejected"
+)
+
+// A gap is evidence that is missing: why, how much, and between which moments.
+type gap struct {
+	cause    string
+	count    uint64 // events; 0 if not known
+	atLeast  bool   // count is a lower bound
+	from, to time.Time
+	detail   string
+}
+
+// notes are records of our own on their way into the journal. Only the receive
+// loop appends there, so that it knows a record's sequence before the kernel
+// hands it over; everybody else leaves theirs here.
+type notes struct {
+	now   func() time.Time
+	wake  func()              // the receive loop
+	count func(cause string) // of gaps, for the metrics
+
+	mu    sync.Mutex
+	queue [][]byte
+}
+
+// maxNotes bounds the queue, which only fills when the receive loop stands.
+const maxNotes = 10_000
+
+// add queues a note of type typ, stamped with the present time.
+func (q *notes) add(typ event.Type, fields ...event.NoteField) {
+	rec := encodeNote(typ, q.now(), fields)
+	q.mu.Lock()
+	if len(q.queue) < maxNotes {
+		q.queue = append(q.queue, rec)
+	}
+	q.mu.Unlock()
+	q.wake()
+}
+
+// gap queues a note of what was lost. One without a span happened now.
+func (q *notes) gap(g gap) {
+	if g.to.IsZero() {
+		g.to = q.now()
+	}
+	if g.from.IsZero() {
+		g.from = g.to
+	}
+	q.count(g.cause)
+	q.add(event.TypeGap, g.fields()...)
+}
+
+func (g gap) fields() []event.NoteField {
+	fields := []event.NoteField{{Key: "cause", Value: g.cause}}
+	if g.count > 0 {
+		fields = append(fields, event.NoteField{Key: "count", Value: g.count})
+	}
+	if g.atLeast {
+		fields = append(fields, event.NoteField{Key: "count_at_least", Value: true})
+	}
+	return append(fields,
+		event.NoteField{Key: "from", Value: g.from},
+		event.NoteField{Key: "to", Value: g.to},
+		event.NoteField{Key: "detail", Value: g.detail})
+}
+
+// take returns the notes queued and forgets them.
+func (q *notes) take() [][]byte {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	recs := q.queue
+	q.queue = nil
+	return recs
+}
+
+func encodeNote(typ event.Type, at time.Time, fields []event.NoteField) []byte {
+	rec := binary.LittleEndian.AppendUint16(nil, uint16(typ))
+	return event.AppendNote(rec, event.Note{Time: at, Fields: fields})
+}

@@ -1,0 +1,117 @@
+package daemon
+
+import (
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// presence is what is known of a watched path.
+type presence struct {
+	known  bool // looked at successfully since the last change
+	exists bool
+	dev    uint64
+	ino    uint64
+	hung   bool // the look has not returned for long: the server is dead
+}
+
+// A prober looks at watched paths so that nobody else has to: a look at a path
+// on a dead NFS server may never return. Each path has a goroutine of its own,
+// which may hang without stopping anything.
+type prober struct {
+	every   time.Duration
+	changed func() // called after a path's presence changed
+
+	mu    sync.Mutex
+	paths map[string]*probe
+}
+
+type probe struct {
+	stop  chan struct{}
+	since time.Time // of the look that is under way, zero for none
+	seen  presence
+}
+
+// probeHung is how long a look may take before the path counts as hung.
+const probeHung = 5 * time.Second
+
+func newProber(every time.Duration, changed func()) *prober {
+	return &prober{every: every, changed: changed, paths: map[string]*probe{}}
+}
+
+// watch makes the prober look at these paths and no others.
+func (p *prober) watch(paths []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	want := map[string]bool{}
+	for _, path := range paths {
+		want[path] = true
+		if p.paths[path] == nil {
+			pr := &probe{stop: make(chan struct{})}
+			p.paths[path] = pr
+			go p.run(path, pr)
+		}
+	}
+	for path, pr := range p.paths {
+		if !want[path] {
+			close(pr.stop)
+			delete(p.paths, path)
+		}
+	}
+}
+
+// close ends all looking. A look that hangs is left behind.
+func (p *prober) close() { p.watch(nil) }
+
+// presence returns what is known of path.
+func (p *prober) presence(path string) presence {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	pr := p.paths[path]
+	if pr == nil {
+		return presence{}
+	}
+	seen := pr.seen
+	seen.hung = !pr.since.IsZero() && time.Since(pr.since) > probeHung
+	return seen
+}
+
+func (p *prober) run(path string, pr *probe) {
+	tick := time.NewTicker(p.every)
+	defer tick.Stop()
+	for {
+		p.look(path, pr)
+		select {
+		case <-pr.stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *prober) look(path string, pr *probe) {
+	p.mu.Lock()
+	pr.since = time.Now()
+	p.mu.Unlock()
+
+	var st unix.Stat_t
+	err := unix.Stat(path, &st)
+
+	p.mu.Lock()
+	was := pr.seen
+	pr.since = time.Time{}
+	switch {
+	case err == nil:
+		pr.seen = presence{known: true, exists: true, dev: st.Dev, ino: st.Ino}
+	case os.IsNotExist(err) || err == unix.ENOTDIR:
+		pr.seen = presence{known: true}
+	default: // EACCES, ESTALE, EIO: nothing learnt
+	}
+	changed := pr.seen != was
+	p.mu.Unlock()
+	if changed {
+		p.changed()
+	}
+}

@@ -1,0 +1,126 @@
+package daemon
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
+	"github.com/auditshipper/auditshipper/internal/kaudit"
+)
+
+// A record in the journal is two bytes of type, little-endian, and the text as
+// the kernel sent it: what kaudit.Listener returns.
+const typeLen = 2
+
+// splitRecord takes apart what the journal holds.
+func splitRecord(rec []byte) (event.Type, []byte) {
+	if len(rec) < typeLen {
+		return 0, rec
+	}
+	return event.Type(binary.LittleEndian.Uint16(rec)), rec[typeLen:]
+}
+
+// A source is where records come from.
+type source interface {
+	// Receive waits for records and returns them, as kaudit.Listener does.
+	Receive(base uint64) ([][]byte, error)
+	Wake()
+	Stop()
+	Close() error
+}
+
+// An appender is the part of the journal that the receive loop uses.
+type appender interface {
+	Append(recs [][]byte) (int, error)
+	Next() uint64
+}
+
+// A receiver moves records from the kernel to the journal.
+type receiver struct {
+	src     source
+	journal appender
+	refused *refusals
+	notes   *notes
+
+	// configChanged is poked when somebody changed the rules. Looking at a
+	// record's type is all the parsing that is done here.
+	configChanged chan struct{}
+
+	beat     atomic.Uint64 // turns of the loop, for the watchdog
+	records  atomic.Uint64
+	overruns atomic.Uint64
+}
+
+// receive runs until the source is stopped.
+//
+// It must keep up with the kernel, so it waits for nothing else: it does not
+// parse, does not sync the disk, and does not know that a network exists.
+func (r *receiver) receive() error {
+	for {
+		recs, err := r.src.Receive(r.journal.Next())
+		r.beat.Add(1)
+		switch {
+		case errors.Is(err, os.ErrClosed):
+			return r.append(r.notes.take())
+		case errors.Is(err, kaudit.ErrOverrun):
+			r.overruns.Add(1)
+			r.notes.gap(gap{cause: causeOverrun})
+		case err != nil:
+			return err
+		}
+		r.records.Add(uint64(len(recs)))
+		r.look(recs)
+		if err := r.append(recs); err != nil {
+			return err
+		}
+		if err := r.append(r.notes.take()); err != nil {
+			return err
+		}
+	}
+}
+
+// look pokes whoever keeps the rules when one of recs says they changed.
+func (r *receiver) look(recs [][]byte) {
+	const configChange = 1305 // AUDIT_CONFIG_CHANGE, linux/audit.h
+	for _, rec := range recs {
+		if binary.LittleEndian.Uint16(rec) != configChange {
+			continue
+		}
+		select {
+		case r.configChanged <- struct{}{}:
+		default: // poked already
+		}
+		return
+	}
+}
+
+// append puts records into the journal. A full one refuses the newest: they
+// are counted, and a gap says so as soon as there is room.
+func (r *receiver) append(recs [][]byte) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	if gap := r.refused.note(); gap != nil {
+		if n, err := r.journal.Append([][]byte{gap}); n == 1 {
+			r.refused.clear()
+		} else if !errors.Is(err, journal.ErrFull) {
+			return fmt.Errorf("append to journal: %w", err)
+		}
+	}
+	n, err := r.journal.Append(recs)
+	if n > 0 && n < len(recs) {
+		r.refused.saw(recs[n-1])
+	}
+	if errors.Is(err, journal.ErrFull) {
+		r.refused.add(recs[n:])
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,246 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/auditshipper/auditshipper/internal/kaudit"
+)
+
+// Modes of a source, the words of source.mode.
+const (
+	modeAuto      = "auto"
+	modeUnicast   = "unicast"
+	modeMulticast = "multicast"
+)
+
+// An opened source is the kernel's records on their way to us.
+type opened struct {
+	*kaudit.Listener
+	mode   string
+	buffer int  // bytes of the socket's receive buffer
+	kept   bool // the service manager holds the socket, too
+	took   bool // it was an earlier process that opened it
+
+	before kaudit.Status // of the kernel, to be put back
+	pid    uint32        // that the kernel knows as the daemon while it is us
+}
+
+// owns reports whether we are the kernel's audit daemon.
+func (s *opened) owns() bool { return s.mode == modeUnicast }
+
+// openSource switches auditing on and starts to receive. Processes born before
+// auditing is on are never audited, hence it comes first.
+func (d *Daemon) openSource() error {
+	if err := needRights(d.cfg.Source.Mode); err != nil {
+		return err
+	}
+	var err error
+	if d.control, err = kaudit.OpenControl(); err != nil {
+		return err
+	}
+	before, err := d.control.Status()
+	if err != nil {
+		return err
+	}
+	if before.Enabled == kaudit.Disabled {
+		if err := d.control.SetEnabled(kaudit.Enabled); err != nil {
+			return err
+		}
+	}
+	if d.source, err = d.listen(before); err != nil {
+		if before.Enabled == kaudit.Disabled {
+			err = errors.Join(err, d.control.SetEnabled(kaudit.Disabled))
+		}
+		return err
+	}
+	d.source.before = before
+	d.receiver.src = d.source
+	d.notes.wake = d.source.Wake
+	d.grow()
+	d.keepSocket()
+	return d.ownKernel()
+}
+
+// Names of the socket in the service manager's store: what it is, and for which
+// process the kernel registered it.
+const (
+	keptUnicast   = "audit-unicast-"
+	keptMulticast = "audit-multicast"
+)
+
+// listen takes back the socket of an earlier process, or opens one.
+func (d *Daemon) listen(st kaudit.Status) (*opened, error) {
+	if s, err := d.takeBack(st); s != nil || err != nil {
+		return s, err
+	}
+	l, err := kaudit.Listen(-1, d.landing)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.subscribe(l, st)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return s, nil
+}
+
+// takeBack returns the socket that the service manager kept, nil if there is
+// none or if the kernel does not know it any more.
+func (d *Daemon) takeBack(st kaudit.Status) (*opened, error) {
+	for name := range d.manager.kept {
+		pid, unicast := strings.CutPrefix(name, keptUnicast)
+		if !unicast && name != keptMulticast {
+			continue
+		}
+		fd := d.manager.take(name)
+		if unicast && pid != strconv.Itoa(int(st.PID)) {
+			d.log.Warn("kept socket is not the registered one any more", zap.String("registered_then", pid), zap.Uint32("registered_now", st.PID))
+			if err := errors.Join(os.NewFile(uintptr(fd), name).Close(), d.manager.letGo(name)); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		l, err := kaudit.Listen(fd, d.landing)
+		if err != nil {
+			return nil, err
+		}
+		mode := modeMulticast
+		if unicast {
+			mode = modeUnicast
+		}
+		d.log.Info("socket taken back from the service manager", zap.String("mode", mode))
+		return &opened{Listener: l, mode: mode, kept: true, took: true, pid: st.PID}, nil
+	}
+	return nil, nil
+}
+
+// subscribe makes l receive, as the audit daemon or beside it.
+func (d *Daemon) subscribe(l *kaudit.Listener, st kaudit.Status) (*opened, error) {
+	mode := d.cfg.Source.Mode
+	if mode != modeMulticast && !alive(st.PID) {
+		ours, err := d.register(l)
+		if ours || err != nil {
+			return &opened{Listener: l, mode: modeUnicast, pid: uint32(os.Getpid())}, err
+		}
+	}
+	if mode == modeUnicast {
+		now, err := d.control.Status()
+		return nil, errors.Join(err, &SharedError{PID: now.PID})
+	}
+	if err := l.Join(); err != nil {
+		return nil, err
+	}
+	return &opened{Listener: l, mode: modeMulticast}, nil
+}
+
+// register reports whether the kernel made us its audit daemon. A daemon that
+// died is dropped by the kernel when somebody tries.
+func (d *Daemon) register(l *kaudit.Listener) (bool, error) {
+	if err := l.Register(); err != nil {
+		return false, err
+	}
+	st, err := d.control.Status()
+	return int(st.PID) == os.Getpid(), err
+}
+
+// alive reports whether a process lives that is registered as the audit
+// daemon. Asking the kernel to test it would wake that daemon.
+func alive(pid uint32) bool {
+	if pid == 0 {
+		return false
+	}
+	_, err := os.Stat("/proc/" + strconv.Itoa(int(pid)))
+	return err == nil
+}
+
+// A SharedError means that another audit daemon holds the registration.
+type SharedError struct{ PID uint32 }
+
+func (e *SharedError) Error() string {
+	return fmt.Sprintf("process %d (%s) is registered as the audit daemon", e.PID, commOf(int(e.PID)))
+}
+
+// Hint says what can be done about it.
+func (e *SharedError) Hint() string {
+	return "set source.mode to auto or multicast to work beside it, or stop it"
+}
+
+// commOf is the name of a process, "gone" if there is none.
+func commOf(pid int) string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err != nil {
+		return "gone"
+	}
+	return strings.TrimSpace(string(text))
+}
+
+// grow gives the socket its buffer: what it holds is what we may be late by.
+func (d *Daemon) grow() {
+	want := int(d.cfg.Source.ReceiveBuffer)
+	got, err := d.source.SetBuffer(want)
+	d.source.buffer = got
+	if err != nil || got < want {
+		d.log.Warn("receive buffer is smaller than wanted, CAP_NET_ADMIN allows more",
+			zap.Int("bytes", got), zap.Int("wanted", want), zap.Error(err))
+	}
+}
+
+// keepSocket gives the service manager a copy of the socket, so that the
+// kernel goes on queueing into it while no process of ours lives.
+func (d *Daemon) keepSocket() {
+	if !d.manager.present() || d.source.took {
+		return
+	}
+	if err := d.manager.keep(d.keptName(), d.source.FD()); err != nil {
+		d.log.Warn("socket not kept over a restart", zap.Error(err))
+		return
+	}
+	d.source.kept = os.Getenv("FDSTORE") != "" // set since systemd 254; older ones do not tell
+}
+
+func (d *Daemon) keptName() string {
+	if d.source.owns() {
+		return keptUnicast + strconv.Itoa(int(d.source.pid))
+	}
+	return keptMulticast
+}
+
+// ownKernel sets what only the audit daemon should.
+func (d *Daemon) ownKernel() error {
+	if !d.source.owns() || d.source.before.Enabled == kaudit.Immutable {
+		return nil
+	}
+	k := d.cfg.Kernel
+	failure := uint32(kaudit.FailPrintk)
+	if k.FailureMode == "silent" {
+		failure = kaudit.FailSilent
+	}
+	return errors.Join(
+		d.control.SetBacklogLimit(uint32(k.BacklogLimit)),
+		d.control.SetBacklogWaitTime(uint32(k.BacklogWaitTime)),
+		d.control.SetFailure(failure))
+}
+
+// restoreKernel puts back what ownKernel and openSource set. The registration
+// goes first: the records of the rest would be torn in the middle by its end.
+func (d *Daemon) restoreKernel() error {
+	var errs []error
+	b := d.source.before
+	if d.source.owns() && !d.source.took {
+		errs = append(errs, d.source.Unregister())
+	}
+	if d.source.owns() {
+		errs = append(errs, d.control.SetBacklogLimit(b.BacklogLimit),
+			d.control.SetBacklogWaitTime(b.BacklogWaitTime), d.control.SetFailure(b.Failure))
+	}
+	if b.Enabled == kaudit.Disabled {
+		errs = append(errs, d.control.SetEnabled(kaudit.Disabled))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,140 @@
+package daemon
+
+import (
+	"os"
+	"time"
+)
+
+// Status is what the daemon says of itself on its control socket. Its JSON is
+// part of the contract; `auditshipper status` prints it for people.
+type Status struct {
+	Version string    `json:"version"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	State   string    `json:"state"` // starting, running, degraded, blocked or stopping
+	Why     string    `json:"why,omitempty"`
+
+	Source   SourceStatus   `json:"source"`
+	Rules    RulesStatus    `json:"rules"`
+	Journal  JournalStatus  `json:"journal"`
+	Delivery DeliveryStatus `json:"delivery"`
+
+	Gaps    map[string]uint64 `json:"gaps"`              // since the start, by cause
+	Dropped []DropStatus      `json:"dropped,omitempty"` // by the configuration's filters
+}
+
+// SourceStatus says where records come from.
+type SourceStatus struct {
+	Mode          string `json:"mode"`
+	RegisteredPID uint32 `json:"registered_pid"`
+	Enabled       uint32 `json:"enabled"`
+	Lost          uint32 `json:"lost"` // the kernel's counter, since boot
+	Backlog       uint32 `json:"backlog"`
+	BacklogLimit  uint32 `json:"backlog_limit"`
+	ReceiveBuffer int    `json:"receive_buffer"`
+	Records       uint64 `json:"records"` // since the start
+	Overruns      uint64 `json:"overruns"`
+	Kept          bool   `json:"kept"` // the service manager holds the socket over a restart
+}
+
+// RulesStatus says which of our rules the kernel has.
+type RulesStatus struct {
+	Wanted   int      `json:"wanted"`
+	InEffect int      `json:"in_effect"`
+	Waiting  []string `json:"waiting,omitempty"` // paths whose file system is not mounted
+	Repairs  uint64   `json:"repairs"`
+	Error    string   `json:"error,omitempty"`
+}
+
+// JournalStatus says what is on disk.
+type JournalStatus struct {
+	Bytes       int64      `json:"bytes"`
+	MaxBytes    int64      `json:"max_bytes"`
+	Undelivered int64      `json:"undelivered_bytes"`
+	Oldest      *time.Time `json:"oldest,omitempty"`
+	FullSince   *time.Time `json:"full_since,omitempty"`
+	Volatile    string     `json:"volatile,omitempty"` // why the landing is not on disk
+}
+
+// DeliveryStatus says how far CloudWatch Logs has got.
+type DeliveryStatus struct {
+	Output       string     `json:"output"`
+	Group        string     `json:"group,omitempty"`
+	Stream       string     `json:"stream,omitempty"`
+	Events       uint64     `json:"events"` // accepted since the start
+	Batches      uint64     `json:"batches"`
+	Bytes        uint64     `json:"bytes"` // of messages, before compression
+	Retries      uint64     `json:"retries"`
+	Rejected     uint64     `json:"rejected"`
+	LastSuccess  *time.Time `json:"last_success,omitempty"`
+	StalledSince *time.Time `json:"stalled_since,omitempty"`
+	LastError    string     `json:"last_error,omitempty"`
+	LagSeconds   float64    `json:"lag_seconds"` // age of the oldest event not accepted yet
+}
+
+// DropStatus counts what one filter kept from delivery.
+type DropStatus struct {
+	Filter string `json:"filter"`
+	Events uint64 `json:"events"`
+}
+
+// optional is nil for the zero time, which JSON would print as a date.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// status gathers what the parts say. It waits for none of them.
+func (d *Daemon) status() Status {
+	sh, st, k := d.shipper.State(), d.journal.Stat(), d.loss.status()
+	s := Status{
+		Version: d.Version, Host: d.host, PID: os.Getpid(), Started: d.started,
+		State: d.state.Load().(string), Gaps: d.gaps.all(),
+		Rules: d.keeper.status(),
+		Source: SourceStatus{
+			Mode: d.source.mode, RegisteredPID: k.PID, Enabled: k.Enabled, Lost: k.Lost, Backlog: k.Backlog, BacklogLimit: k.BacklogLimit,
+			ReceiveBuffer: d.source.buffer, Records: d.receiver.records.Load(), Overruns: d.receiver.overruns.Load(), Kept: d.source.kept,
+		},
+		Journal: JournalStatus{
+			Bytes: st.Bytes, MaxBytes: st.MaxBytes, Undelivered: st.Undelivered,
+			Oldest: optional(st.OldestTime), FullSince: optional(st.FullSince),
+		},
+		Delivery: DeliveryStatus{
+			Output: d.output.name, Group: d.output.group, Stream: d.output.stream,
+			Events: sh.Events, Batches: sh.Batches, Bytes: sh.Bytes, Retries: sh.Retries, Rejected: sh.Rejected,
+			LastSuccess: optional(sh.LastSuccess), StalledSince: optional(sh.StalledSince), LastError: sh.LastError,
+		},
+	}
+	if d.landing.Volatile != nil {
+		s.Journal.Volatile = d.landing.Volatile.Error()
+	}
+	if out := d.deliver.output.Load(); out != nil {
+		for _, f := range out.drop {
+			s.Dropped = append(s.Dropped, DropStatus{f.String(), f.count.Load()})
+		}
+	}
+	if s.State == "running" {
+		s.State, s.Why = s.health(sh.Blocked)
+	}
+	return s
+}
+
+// health says in one word how the daemon does, and why if not well.
+func (s *Status) health(blocked bool) (state, why string) {
+	switch {
+	case blocked:
+		return "blocked", s.Delivery.LastError
+	case s.Delivery.StalledSince != nil:
+		return "degraded", s.Delivery.LastError
+	case s.Journal.FullSince != nil:
+		return "degraded", "the journal is full"
+	case s.Rules.Error != "":
+		return "degraded", s.Rules.Error
+	case s.Source.Enabled == 0:
+		return "degraded", "auditing is switched off"
+	}
+	return "running", ""
+}
