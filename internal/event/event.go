@@ -171,7 +171,7 @@ func (e *Event) reset() {
 	}
 	*e = Event{
 		buf: buf, records: records, decoded: decoded, built: built, paths: paths, fields: fields,
-		AUID: Unset, UID: Unset, Ses: Unset, items: -1,
+		AUID: Unset, UID: Unset, Ses: Unset, items: -1, call: noCall,
 	}
 }
 

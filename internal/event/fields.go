@@ -134,7 +134,7 @@ func (e *Event) collectOne(s *scanner) {
 		// They are told by name, or of no use.
 	default:
 		if e.Action == "rules" && (string(s.key) == "dir" || string(s.key) == "path") {
-			e.Path.Path, e.Path.From = e.string(s), FromAbsolute
+			e.Path.Path = e.string(s)
 			return
 		}
 		e.collectOther(s)

@@ -42,7 +42,7 @@ func TestOtherRecords(t *testing.T) {
 		{
 			"a rule that went with its mount",
 			`type=CONFIG_CHANGE msg=audit(1.000:7): op=remove_rule dir="/mnt/efs" key="efs_changes" list=4 res=1`,
-			`"key":"efs_changes","action":"rules","success":true,"path":"/mnt/efs","path_from":"absolute","op":"remove_rule","list":4}`,
+			`"key":"efs_changes","action":"rules","success":true,"path":"/mnt/efs","op":"remove_rule","list":4}`,
 		},
 		{
 			"an enriched line",

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -78,6 +79,29 @@ func examplePusher(t testing.TB, s *Stream) func() {
 
 func BenchmarkRename(b *testing.B) {
 	s, enc := NewStream(Options{}), &Encoder{Host: "ip-10-0-1-23"}
+	push, dst := examplePusher(b, s), make([]byte, 0, 1<<16)
+	b.ReportAllocs()
+	for b.Loop() {
+		push()
+		e, _ := s.Next()
+		dst = enc.AppendJSON(dst[:0], e)
+		s.Free(e)
+	}
+}
+
+// BenchmarkCrowded is BenchmarkRename with thousands of events open and of
+// directories known: it must not cost more.
+func BenchmarkCrowded(b *testing.B) {
+	s, enc := NewStream(Options{GiveUp: 1 << 40}), &Encoder{Host: "ip-10-0-1-23"}
+	seq := uint64(1 << 40)
+	for i := range DefaultLimit - 1 {
+		seq++
+		s.Push(seq, typeSyscall, fmt.Appendf(nil, "audit(1785139200.123:%d): arch=c000003e syscall=87 success=yes", 1_000_000+i))
+	}
+	for i := range DefaultPlaces {
+		p := s.tree.walk(fmt.Appendf(nil, "/mnt/efs/d%d/e%d", i%100, i), 1785139200123)
+		s.tree.bind(p, inodeKey{1, uint64(i + 1)}, 1, 1785139200123)
+	}
 	push, dst := examplePusher(b, s), make([]byte, 0, 1<<16)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -86,11 +86,22 @@ func (e *Event) parse() {
 // EOE and misses nothing.
 func (e *Event) incomplete() bool {
 	if e.hasCall {
-		return !e.whole || len(e.paths) < e.items
+		return !e.whole || len(e.paths) < e.items || e.Cwd == nil && e.hasRelative()
 	}
 	for _, r := range e.records {
 		switch r.typ {
 		case typePath, typeCWD, typeProctitle, typeExecve, typeSockaddr:
+			return true
+		}
+	}
+	return false
+}
+
+// hasRelative says whether a relative name is among the records; the kernel
+// then prints the working directory, too.
+func (e *Event) hasRelative() bool {
+	for i := range e.paths {
+		if n := e.paths[i].name; len(n) > 0 && n[0] != '/' {
 			return true
 		}
 	}

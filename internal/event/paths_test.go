@@ -326,3 +326,43 @@ func TestRenameSides(t *testing.T) {
 		})
 	}
 }
+
+// TestPartial is about events of which records were lost.
+func TestPartial(t *testing.T) {
+	tests := []struct{ name, log, want string }{
+		{
+			"no SYSCALL", `type=CWD msg=audit(1.000:1): cwd="/home"
+type=PATH msg=audit(1.000:1): item=0 name="/b/" inode=2 dev=fe:00 mode=040755 nametype=PARENT
+type=PATH msg=audit(1.000:1): item=1 name="/a/" inode=1 dev=fe:00 mode=040755 nametype=PARENT
+type=PATH msg=audit(1.000:1): item=2 name="/a/x" inode=3 dev=fe:00 mode=0100644 nametype=DELETE
+type=PATH msg=audit(1.000:1): item=3 name="/b/y" inode=3 dev=fe:00 mode=0100644 nametype=CREATE
+type=EOE msg=audit(1.000:1):`,
+			`"action":"rename","path":"/a/x","dest":"/b/y","path_from":"absolute","type":"file","inode":"3","mode":"0644","dev":"fe:00","cwd":"/home","partial":true}`,
+		},
+		{
+			"no EOE", `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 a0=1 items=1 pid=5
+type=PATH msg=audit(1.000:1): item=0 name="/a/" inode=1 dev=fe:00 mode=040755 nametype=PARENT`,
+			`"action":"delete","syscall":"unlink","success":true,"path_from":"absolute","parent":"/a","pid":5,"partial":true}`,
+		},
+		{
+			"fewer PATHs than items", `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 a0=1 items=2 pid=5
+type=PATH msg=audit(1.000:1): item=1 name="/a/x" inode=1 dev=fe:00 mode=0100644 nametype=DELETE
+type=EOE msg=audit(1.000:1):`,
+			`"action":"delete","syscall":"unlink","success":true,"path":"/a/x","path_from":"absolute","type":"file","inode":"1","mode":"0644","dev":"fe:00","pid":5,"partial":true}`,
+		},
+		{
+			"no CWD, and a relative name", `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 a0=1 items=1 pid=5
+type=PATH msg=audit(1.000:1): item=1 name="x" inode=1 dev=fe:00 mode=0100644 nametype=DELETE
+type=EOE msg=audit(1.000:1):`,
+			`"action":"delete","syscall":"unlink","success":true,"path":"x","path_from":"unresolved","type":"file","inode":"1","mode":"0644","dev":"fe:00","pid":5,"partial":true}`,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := strings.TrimSpace(string(encodeAll(t, Options{}, []byte(tt.log))))
+			if _, got, _ = strings.Cut(got, `"host":"host",`); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}

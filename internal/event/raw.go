@@ -5,7 +5,16 @@ package event
 func (enc *Encoder) AppendRaw(dst []byte, e *Event) []byte {
 	for i := range e.records {
 		typ, text := e.Record(i)
-		dst = AppendLine(dst, typ, text, nil)
+		if typ >= TypeGap { // whose text does not know its serial
+			dst = append(dst, "type="...)
+			dst = append(dst, typ.String()...)
+			dst = append(dst, " msg=audit("...)
+			dst = e.ID.append(dst)
+			dst = append(dst, "): "...)
+			dst = append(dst, e.body(i)...)
+		} else {
+			dst = AppendLine(dst, typ, text, nil)
+		}
 		dst = append(dst, '\n')
 	}
 	if e.whole && e.hasCall {

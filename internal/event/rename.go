@@ -167,8 +167,9 @@ func (s *Stream) startsFrom(e *Event, n *Name, dir *item) bool {
 	return ok && dir.key == (inodeKey{dev, ino})
 }
 
-// pairUring tells the PARENTs of an io_uring rename apart: it prints the old
-// name's twice, and no names.
+// pairUring tells the PARENTs of an io_uring rename apart. Without names the
+// kernel does not find an item again, so it prints the new name's PARENT twice:
+// when it checks that the name may be made, and when it has been.
 func (e *Event) pairUring() {
 	var once, twice *item
 	for i := range e.paths {
@@ -192,7 +193,7 @@ func (e *Event) pairUring() {
 		}
 	}
 	if once != nil && twice != nil {
-		e.Path.parent, e.Dest.parent = twice, once
+		e.Path.parent, e.Dest.parent = once, twice
 	}
 }
 

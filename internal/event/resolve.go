@@ -34,6 +34,9 @@ func (s *Stream) place(e *Event) {
 // choose picks the records that tell of the event's names.
 func (e *Event) choose() {
 	c := &e.call
+	if !e.hasCall && e.has(ntDelete) && e.has(ntCreate) {
+		c.verb = verbRename // its SYSCALL record is lost
+	}
 	switch c.verb {
 	case verbRename:
 		e.chooseRename()
@@ -72,12 +75,17 @@ func (e *Event) use(n *Name, it, parent *item, dir int8) {
 	}
 }
 
-// first is the untaken item of a kind with the lowest number.
+// first is the untaken item of a kind with the lowest number; of those without
+// an inode, which stand for a name before its file was made, only if there is
+// no other.
 func (e *Event) first(kind nametype) *item {
 	var found *item
 	for i := range e.paths {
 		p := &e.paths[i]
-		if p.kind == kind && !p.taken && (found == nil || p.number < found.number) {
+		if p.kind != kind || p.taken {
+			continue
+		}
+		if found == nil || p.hasIno && !found.hasIno || p.hasIno == found.hasIno && p.number < found.number {
 			found = p
 		}
 	}

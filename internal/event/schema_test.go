@@ -96,7 +96,7 @@ func TestSchema(t *testing.T) {
 			if err := s.check("event", v); err != nil {
 				t.Errorf("%v\nin %s", err, line)
 			}
-			if _, ok := v["path_from"]; !ok || v["action"] == "rules" {
+			if _, ok := v["path_from"]; !ok {
 				continue
 			}
 			for key := range v {

@@ -7,7 +7,7 @@ const (
 	DefaultLimit   = 4096
 	DefaultGiveUp  = 4096
 	DefaultWait    = time.Second
-	DefaultPlaces  = 1 << 16
+	DefaultPlaces  = 1 << 14
 	DefaultHeld    = 4096
 	idle           = time.Second // without records and without EOE, an event is over
 	maxRecordsEach = 1 << 16     // more records in one event are another one
@@ -118,13 +118,13 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 		s.pushBroken(seq, typ, text)
 		return
 	}
-	if typ >= TypeGap {
+	if typ >= TypeGap && id.Serial == 0 {
 		id.Serial = noteSerial + seq
 	}
 	if s.resume.skips(seq, id) {
 		return
 	}
-	s.clock = max(s.clock, id.UnixMilli())
+	s.follow(id.UnixMilli())
 
 	e := s.eventOf(id, seq, typ)
 	if e == nil {
@@ -146,6 +146,15 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 		}
 	}
 	s.expire()
+}
+
+// follow moves the stream's clock, in milliseconds. Records come a little out of
+// order, so it does not go back by little; one that goes back by much is a clock
+// that was set, or a record whose time was wrong.
+func (s *Stream) follow(now int64) {
+	if back := s.clock - now; back < 0 || back > time.Hour.Milliseconds() {
+		s.clock = now
+	}
 }
 
 // eventOf is the open event with an ID, or a new one; nil for the end of an
