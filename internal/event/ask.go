@@ -32,6 +32,9 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 	}
 	p := s.found[0]
 	age, _ := s.tree.age(p, now)
+	if now-age <= s.doubt {
+		age = max(age, ownWord+1) // said before something moved that nobody knows
+	}
 	switch {
 	case p.by == e.PID && age <= briefly:
 	case s.lookup != nil:

@@ -45,6 +45,9 @@ func (s *Stream) apply(e *Event) {
 	if e.Success == No || !e.hasCall {
 		return
 	}
+	if e.unsettles() {
+		s.doubt = e.ID.UnixMilli()
+	}
 	if e.call.verb == verbRename {
 		s.applyRename(e)
 		return
@@ -73,6 +76,18 @@ func (s *Stream) apply(e *Event) {
 			p.since = e.First
 		}
 	}
+}
+
+// unsettles says whether an event may have changed where directories are, in a
+// way its records do not tell.
+func (e *Event) unsettles() bool {
+	switch e.call.verb {
+	case verbMount, verbUnmount:
+		return true
+	case verbDelete, verbRename:
+		return e.Partial
+	}
+	return false
 }
 
 // placeOf binds the directory that n names to its place, known or awaited.
@@ -137,6 +152,9 @@ func (s *Stream) applyRename(e *Event) {
 func (s *Stream) relocate(e *Event, old, dest *Name) {
 	from, to := s.placeOf(e, old), s.dirPlace(e, dest)
 	s.settle()
+	if from == nil || !s.tree.anchored(from) {
+		s.doubt = e.ID.UnixMilli() // what is known below it moved, and it is not known what that is
+	}
 	last := lastPart(dest.given)
 	if from == nil || to == nil || len(last) == 0 {
 		s.tree.forget(old.item.key)

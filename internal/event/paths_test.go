@@ -220,6 +220,18 @@ func TestTrail(t *testing.T) {
 			k.note(TypeGap, NoteField{"cause", "rejected"})
 			k.unlinkat(8, "f")
 		}, []string{"/srv/t/f trail", "?"}},
+		{"something unknown above it was renamed", func(k *fakeKernel) {
+			k.unlink(83, "/srv/t/b/x")
+			k.later(10 * time.Millisecond)
+			k.call(264, "a0=3 a1=1 a2=3 a3=2", pathRecord{k.cwd, 1, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
+				pathRecord{"t", 8, dirMode, "DELETE"}, pathRecord{"u", 8, dirMode, "CREATE"})
+			k.unlinkat(83, "f")
+		}, []string{"t unresolved > u unresolved", "f unresolved"}},
+		{"something was mounted", func(k *fakeKernel) {
+			k.unlink(8, "/srv/t/x")
+			k.call(165, "a0=1 a1=2", pathRecord{"/srv", 1, dirMode, "NORMAL"})
+			k.unlinkat(8, "f")
+		}, []string{"f unresolved"}},
 		{"the file system went away", func(k *fakeKernel) {
 			k.unlink(8, "/srv/t/x")
 			k.s.DropDev(MakeDev(0xfe, 0))

@@ -150,7 +150,7 @@ func (t *tree) same(p, q *place) bool {
 // known: the one with its detached chain, or a new top.
 func (t *tree) awaited(key inodeKey, now int64) *place {
 	for _, p := range t.inodes[key] {
-		if !p.dead && !t.anchored(p) {
+		if t.open(p) {
 			return p
 		}
 	}
@@ -159,6 +159,16 @@ func (t *tree) awaited(key inodeKey, now int64) *place {
 	p.waiting.init()
 	t.remember(p)
 	return p
+}
+
+// open says whether p leads to a top whose place may yet be told.
+func (t *tree) open(p *place) bool {
+	for ; p.parent != nil; p = p.parent {
+		if p.dead {
+			return false
+		}
+	}
+	return p != t.root && !p.dead
 }
 
 // kid is the place of a name in a directory. The caller touches what it uses.

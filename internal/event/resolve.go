@@ -13,6 +13,7 @@ func (s *Stream) resolve(e *Event) bool {
 		e.unpaired, e.unsolved = true, 1
 		if e.Path.item.isDir() {
 			s.tree.forget(e.Path.item.key)
+			s.doubt = e.ID.UnixMilli()
 		}
 		return false
 	}

@@ -76,10 +76,15 @@ type Stream struct {
 
 	tree    tree
 	found   []*place // scratch of known
+	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
 	order   order
 	boot    string
 	scratch []byte
 }
+
+// Offline are the Options for records of the past, as in a log file: all later
+// records are there, so that a long removal of a tree can be waited out.
+func Offline() Options { return Options{ResolveWait: 10 * time.Minute, Held: 1 << 18} }
 
 // NewStream returns a Stream that knows nothing yet.
 func NewStream(o Options) *Stream {
