@@ -18,7 +18,7 @@ type awsNames struct {
 	Group   string
 
 	// What the writer does besides writing, from the configuration.
-	CreateGroup, Retain, Tag, Encrypt bool
+	CreateGroup, Retain, Tag bool
 }
 
 // namesOf takes from the configuration what it knows.
@@ -29,7 +29,6 @@ func namesOf(c config.CloudWatch) awsNames {
 	}
 	n.Retain = c.CreateGroup && c.RetentionDays > 0
 	n.Tag = c.CreateGroup && len(c.Tags) > 0
-	n.Encrypt = c.CreateGroup && c.KMSKeyID != ""
 	return n
 }
 
@@ -121,7 +120,6 @@ func (n awsNames) groupActions() []string {
 		{n.CreateGroup, "logs:CreateLogGroup"},
 		{n.Retain, "logs:PutRetentionPolicy"},
 		{n.Tag, "logs:TagResource"},
-		{n.Encrypt, "logs:AssociateKmsKey"},
 	} {
 		if a.wanted {
 			actions = append(actions, a.name)
@@ -145,7 +143,7 @@ func readerPolicy(n awsNames) (policy, error) {
 // boundaryPolicy is the most that a writer's role may ever do, whatever is
 // attached to it later. The denials hold even against a policy on the group.
 func boundaryPolicy(n awsNames) (policy, error) {
-	n.CreateGroup, n.Retain, n.Tag, n.Encrypt = true, true, true, true
+	n.CreateGroup, n.Retain, n.Tag = true, true, true
 	p, err := writerPolicy(n)
 	if err != nil {
 		return policy{}, err

@@ -69,7 +69,7 @@ func TestWriterIsWhatIsConfigured(t *testing.T) {
 		{"group made by the daemon", func(*config.CloudWatch) {}, []string{"logs:CreateLogGroup"}},
 		{"retention", func(c *config.CloudWatch) { c.RetentionDays = 30 }, []string{"logs:CreateLogGroup", "logs:PutRetentionPolicy"}},
 		{"tags", func(c *config.CloudWatch) { c.Tags = map[string]string{"a": "b"} }, []string{"logs:CreateLogGroup", "logs:TagResource"}},
-		{"a key", func(c *config.CloudWatch) { c.KMSKeyID = "arn" }, []string{"logs:CreateLogGroup", "logs:AssociateKmsKey"}},
+		{"a key, which CreateLogGroup takes", func(c *config.CloudWatch) { c.KMSKeyID = "arn" }, []string{"logs:CreateLogGroup"}},
 	} {
 		c := config.Default().CloudWatch
 		tt.set(&c)

@@ -99,9 +99,9 @@ func runBlock(t *testing.T, bin, dir, text string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// command finds auditshipper and its arguments in a line of shell, up to what
-// ends them.
-var command = regexp.MustCompile(`(?:^|[\s;&|(])auditshipper((?: +[^\s;&|<>()#]+)*)`)
+// command finds auditshipper where a command begins, and its arguments up to
+// what ends them.
+var command = regexp.MustCompile(`(?m)(?:^ *(?:[A-Z_]+=\S+ +)*|[;&|(] *| -- |sudo )auditshipper((?: +[^\s;&|<>()"#]+)*)`)
 
 // TestDocumentedCommandsExist holds also the blocks that cannot run here to the
 // verbs and flags there are, and every block to bash's grammar.

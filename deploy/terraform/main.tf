@@ -90,7 +90,7 @@ resource "aws_iam_policy" "boundary" {
       {
         Sid      = "CreateGroup"
         Effect   = "Allow"
-        Action   = ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource", "logs:AssociateKmsKey"]
+        Action   = ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"]
         Resource = [local.arn, "${local.arn}:*"]
       },
       {
