@@ -50,7 +50,6 @@ type Event struct {
 	exchanged   *item // the DELETE record of what changed places with the old name
 	two         [2]*item
 	samePointer bool // old and new name were one string of the caller
-	unpaired    bool // a rename that waits to know which PARENT is whose
 
 	buf      []byte // the records' texts, one after the other
 	records  []record
@@ -130,6 +129,7 @@ type Name struct {
 	event *Event
 	place *place // the directory, while its path is awaited
 	mid   []byte // names between place and the last part of given
+	sure  uint64 // up to which event all moves that matter to place are known
 	wait  slot
 }
 

@@ -46,7 +46,7 @@ func (s *Stream) apply(e *Event) {
 		return
 	}
 	if e.unsettles() {
-		s.doubt = e.ID.UnixMilli()
+		s.doubt, s.astray = e.ID.UnixMilli(), e.First
 	}
 	if e.call.verb == verbRename {
 		s.applyRename(e)
@@ -155,6 +155,12 @@ func (s *Stream) relocate(e *Event, old, dest *Name) {
 	if from == nil || !s.tree.anchored(from) {
 		s.doubt = e.ID.UnixMilli() // what is known below it moved, and it is not known what that is
 	}
+	if from != nil && from.dead || to != nil && to.dead { // forgotten meanwhile, the tree is full
+		from = nil
+	}
+	if from == nil || to == nil || !s.tree.anchored(from) || !s.tree.anchored(to) {
+		s.strayed(e, from, to)
+	}
 	last := lastPart(dest.given)
 	if from == nil || to == nil || len(last) == 0 {
 		s.tree.forget(old.item.key)
@@ -162,6 +168,24 @@ func (s *Stream) relocate(e *Event, old, dest *Name) {
 	}
 	s.tree.move(from, to, last, old.item.key, e.PID, e.ID.UnixMilli(), e.First)
 }
+
+// strayed notes that a directory moved and that one of its paths is not known.
+// For all who wait, a path told later does not prove any more what it was; but
+// for those who wait below the same top as both its names, whom move rebases.
+func (s *Stream) strayed(e *Event, from, to *place) {
+	if from != nil && to != nil && s.tree.top(from) == s.tree.top(to) {
+		ring := &s.tree.top(from).waiting
+		for w := ring.next; w != nil && w != ring; w = w.next {
+			if !s.lost(w.name) {
+				w.name.sure = e.First
+			}
+		}
+	}
+	s.astray = e.First
+}
+
+// lost says whether directories moved unseen after the event of a waiting name.
+func (s *Stream) lost(n *Name) bool { return max(n.event.First, n.sure) < s.astray }
 
 // exchange lets two names change places, of which one or both are directories.
 func (s *Stream) exchange(e *Event) {
@@ -177,9 +201,14 @@ func (s *Stream) exchange(e *Event) {
 		p, q := s.placeOf(e, &old), s.placeOf(e, &dest)
 		s.settle()
 		if p == nil || q == nil || p.dead || q.dead {
+			s.doubt, s.astray = e.ID.UnixMilli(), e.First
 			s.tree.forget(old.item.key)
 			s.tree.forget(dest.item.key)
 			return
+		}
+		if !s.tree.anchored(p) || !s.tree.anchored(q) {
+			s.doubt = e.ID.UnixMilli()
+			s.strayed(e, p, q)
 		}
 		s.tree.swap(p, q, e.First)
 	}

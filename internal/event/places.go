@@ -173,6 +173,9 @@ func (t *tree) open(p *place) bool {
 
 // kid is the place of a name in a directory. The caller touches what it uses.
 func (t *tree) kid(parent *place, name []byte) *place {
+	for parent.parent != nil && parent.name == "" {
+		parent = parent.parent
+	}
 	if p, ok := t.kids[kid{parent, string(name)}]; ok {
 		return p
 	}
@@ -349,6 +352,7 @@ func (t *tree) unname(p *place) {
 // directory had do not hold any more.
 func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now int64, seq uint64) {
 	t.rebase(p)
+	t.disown(p)
 	for _, q := range append([]*place(nil), t.inodes[key]...) {
 		if q == p {
 			continue
@@ -372,6 +376,18 @@ func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now
 	t.remember(p)
 }
 
+// disown gives up another place with p's path, which is about to end: what is
+// below that one was learnt before it was known to be the same.
+func (t *tree) disown(p *place) {
+	if !t.anchored(p) {
+		return
+	}
+	path, _ := t.render(nil, p, 1<<64-1)
+	if q := t.peek(path); q != nil && q != p && q != t.root {
+		t.bury(q)
+	}
+}
+
 // swap lets two directories change places, each with what is below it.
 func (t *tree) swap(p, q *place, seq uint64) {
 	if t.inside(p, q) || t.inside(q, p) {
@@ -381,6 +397,8 @@ func (t *tree) swap(p, q *place, seq uint64) {
 	}
 	t.rebase(p)
 	t.rebase(q)
+	t.disown(p)
+	t.disown(q)
 	for _, both := range [][2]*place{{p, q}, {q, p}} {
 		for _, r := range append([]*place(nil), t.inodes[both[0].key]...) {
 			if r != both[0] && r.name != "" {

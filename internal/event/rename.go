@@ -109,26 +109,9 @@ func (s *Stream) pair(e *Event) bool {
 	return true
 }
 
-// learnOrder takes note of the order, and lets those who waited for it go on.
 func (s *Stream) learnOrder(o order) {
-	if o == orderUnknown || o == s.order {
-		return
-	}
-	s.order = o
-	for e := s.held.head; e != nil; {
-		next := e.queue.next
-		if e.unpaired {
-			e.unpaired = false
-			e.unsolved = 0
-			s.pair(e)
-			s.place(e)
-			if e.unsolved == 0 {
-				s.held.remove(e)
-				e.name()
-				s.ready.push(e)
-			}
-		}
-		e = next
+	if o != orderUnknown {
+		s.order = o
 	}
 }
 
@@ -197,7 +180,8 @@ func (e *Event) pairUring() {
 	}
 }
 
-// unpaired gives up: a name that needs no directory is known all the same.
+// unpaired is for a rename that nothing tells the sides of: a name that needs no
+// directory is known all the same.
 func (n *Name) unpaired(e *Event) {
 	base, from, ok := e.base(n.given, n.dirArg)
 	if !ok {

@@ -10,12 +10,13 @@ const atFDCWD = 0xffffff9c
 func (s *Stream) resolve(e *Event) bool {
 	e.choose()
 	if e.call.verb == verbRename && !s.pair(e) {
-		e.unpaired, e.unsolved = true, 1
+		e.Path.unpaired(e)
+		e.Dest.unpaired(e)
 		if e.Path.item.isDir() {
 			s.tree.forget(e.Path.item.key)
-			s.doubt = e.ID.UnixMilli()
+			s.doubt, s.astray = e.ID.UnixMilli(), e.First
 		}
-		return false
+		return true
 	}
 	s.place(e)
 	return e.unsolved == 0
@@ -306,7 +307,7 @@ func (s *Stream) settle() {
 		slot := ring.next
 		slot.unlink()
 		n := slot.name
-		if !s.finish(n, s.how(n.place)) {
+		if s.lost(n) || !s.finish(n, s.how(n.place)) {
 			s.giveUp(n)
 		}
 		s.solved(n.event)

@@ -77,6 +77,7 @@ type Stream struct {
 	tree    tree
 	found   []*place // scratch of known
 	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
+	astray  uint64   // the last event that moved directories nobody knows where
 	order   order
 	boot    string
 	scratch []byte
@@ -295,12 +296,9 @@ func (s *Stream) solved(e *Event) {
 // release lets a held event go with what is known of it.
 func (s *Stream) release(e *Event) {
 	for _, n := range []*Name{&e.Path, &e.Dest} {
-		switch {
-		case n.wait.next != nil:
+		if n.wait.next != nil {
 			n.wait.unlink()
 			s.giveUp(n)
-		case e.unpaired:
-			n.unpaired(e)
 		}
 	}
 	e.unsolved = 0
