@@ -61,7 +61,7 @@ type Event struct {
 	hasCall  bool
 	whole    bool // EOE was seen, or the type is an event alone
 	born     uint64
-	arrived  int64 // the tick at which its last record came
+	arrived  int64 // the first tick after its last record, 0 before it
 	heldAt   int64
 	unsolved int // how many of its names still wait
 

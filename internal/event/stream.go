@@ -143,7 +143,7 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 		s.close(e)
 	} else {
 		e.add(seq, typ, text, len(rest))
-		e.arrived = s.tick
+		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 		if typ.alone() {
 			e.whole = true
 			s.close(e)
@@ -275,7 +275,7 @@ func (s *Stream) hold(e *Event) {
 	if s.held.n >= s.heldLimit {
 		s.release(s.held.head)
 	}
-	e.heldAt = s.tick
+	e.heldAt = 0 // likewise
 	s.held.push(e)
 	if s.wait < 0 {
 		s.release(e)
@@ -331,10 +331,10 @@ func (s *Stream) Tick(now time.Time) {
 		}
 		e = next
 	}
+	for e := s.held.tail; e != nil && e.heldAt == 0; e = e.queue.prev {
+		e.heldAt = s.tick
+	}
 	for e := s.held.head; e != nil; e = s.held.head {
-		if e.heldAt == 0 {
-			e.heldAt = s.tick
-		}
 		if s.tick-e.heldAt < s.wait {
 			break
 		}
