@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -35,7 +36,7 @@ type CloudWatchOptions struct {
 	EndpointURL   string // empty: the service's own, or AWS_ENDPOINT_URL_CLOUDWATCH_LOGS
 	RoleARN       string // to assume, empty for none
 	CreateGroup   bool
-	RetentionDays int
+	RetentionDays int // of a group that we make, as what follows; 0 keeps for ever
 	LogClass      string
 	KMSKeyID      string
 	Tags          map[string]string
@@ -49,46 +50,56 @@ type CloudWatchOptions struct {
 // no CloudWatch Logs to talk to.
 var ErrNoRegion = errors.New("no region: none in the configuration, the environment, the profile or the instance's metadata")
 
+// ErrEndpointVariant means that a FIPS or dual-stack endpoint is wanted beside
+// an endpoint of one's own, which the SDK refuses at every call.
+var ErrEndpointVariant = errors.New("FIPS and dual-stack are for AWS's own endpoints: leave out either them or the endpoint's URL")
+
 // A CloudWatch is a Putter for one stream of CloudWatch Logs. It makes group
 // and stream when they are missing, also later.
 type CloudWatch struct {
-	o      CloudWatchOptions
-	client *cloudwatchlogs.Client
-	plain  atomic.Bool // the endpoint cannot take gzip
+	o CloudWatchOptions
 
-	calls sync.Pool // of *call
-}
+	mu     sync.Mutex // of what makes things: clients, groups, streams
+	client atomic.Pointer[cloudwatchlogs.Client]
+	loaded time.Time
 
-// A call is the memory of one PutLogEvents.
-type call struct {
-	events []types.InputLogEvent
-	texts  []string
-	times  []int64
+	unknown atomic.Bool // the service did not take our credentials
+	gzipped atomic.Bool // the endpoint took gzip once
+	plain   atomic.Bool // the endpoint cannot take gzip
+
+	retention setUp
+	bodies    sync.Pool // of *body
 }
 
 // NewCloudWatch finds credentials and region as the SDK does. It makes no call
 // to the service yet.
 func NewCloudWatch(ctx context.Context, o CloudWatchOptions) (*CloudWatch, error) {
-	cfg, err := loadAWS(ctx, o)
-	if err != nil {
+	c := &CloudWatch{o: o, bodies: sync.Pool{New: newBody}}
+	if err := c.connect(ctx); err != nil {
 		return nil, err
 	}
-	c := &CloudWatch{o: o, calls: sync.Pool{New: func() any { return new(call) }}}
-	c.client = cloudwatchlogs.NewFromConfig(cfg, func(co *cloudwatchlogs.Options) {
-		if o.EndpointURL != "" {
-			co.BaseEndpoint = aws.String(o.EndpointURL)
-		}
-		if o.UserAgent != "" {
-			co.APIOptions = append(co.APIOptions, awsmiddleware.AddUserAgentKey(o.UserAgent))
-		}
-		co.RetryMaxAttempts = 1 // the Shipper retries, for ever
-	})
 	return c, nil
+}
+
+// connect makes a client of what configuration and credentials are now.
+func (c *CloudWatch) connect(ctx context.Context) error {
+	cfg, err := loadAWS(ctx, c.o)
+	if err != nil {
+		return err
+	}
+	client, err := newClient(cfg, c.o)
+	if err != nil {
+		return err
+	}
+	c.o.Region = cfg.Region // the instance's metadata need not be asked twice
+	c.loaded = time.Now()
+	c.client.Store(client)
+	return nil
 }
 
 // loadAWS loads the SDK's configuration.
 func loadAWS(ctx context.Context, o CloudWatchOptions) (aws.Config, error) {
-	opts := []func(*awsconfig.LoadOptions) error{}
+	var opts []func(*awsconfig.LoadOptions) error
 	if o.UseFIPS {
 		opts = append(opts, awsconfig.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}
@@ -102,11 +113,12 @@ func loadAWS(ctx context.Context, o CloudWatchOptions) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
 	}
-	if cfg.Region == "" {
-		cfg.Region = instanceRegion(ctx)
+	own := o.EndpointURL != "" || cloudwatchlogs.NewFromConfig(cfg).Options().BaseEndpoint != nil
+	if cfg.Region == "" && !own {
+		cfg.Region = instanceRegion(ctx, cfg)
 	}
 	switch {
-	case cfg.Region == "" && !customEndpoint(cfg, o):
+	case cfg.Region == "" && !own:
 		return aws.Config{}, ErrNoRegion
 	case cfg.Region == "":
 		cfg.Region = "us-east-1" // only signs; the endpoint is given
@@ -117,52 +129,195 @@ func loadAWS(ctx context.Context, o CloudWatchOptions) (aws.Config, error) {
 	return cfg, nil
 }
 
-// customEndpoint reports whether an endpoint is given, by us or by the SDK's
-// environment.
-func customEndpoint(cfg aws.Config, o CloudWatchOptions) bool {
-	if o.EndpointURL != "" {
-		return true
+// newClient makes a client that tries once, since the Shipper tries for ever.
+func newClient(cfg aws.Config, o CloudWatchOptions) (*cloudwatchlogs.Client, error) {
+	var variant bool
+	client := cloudwatchlogs.NewFromConfig(cfg, func(co *cloudwatchlogs.Options) {
+		if o.EndpointURL != "" {
+			co.BaseEndpoint = aws.String(o.EndpointURL)
+		}
+		if o.UserAgent != "" {
+			co.APIOptions = append(co.APIOptions, awsmiddleware.AddUserAgentKey(o.UserAgent))
+		}
+		co.RetryMaxAttempts = 1
+		co.HTTPClient = bounded{co.HTTPClient}
+		e := co.EndpointOptions
+		variant = co.BaseEndpoint != nil &&
+			(e.UseFIPSEndpoint == aws.FIPSEndpointStateEnabled || e.UseDualStackEndpoint == aws.DualStackEndpointStateEnabled)
+	})
+	if variant {
+		return nil, ErrEndpointVariant
 	}
-	probe := cloudwatchlogs.NewFromConfig(cfg)
-	return probe.Options().BaseEndpoint != nil
+	return client, nil
+}
+
+// maxAnswer is more than the service ever answers, a page of events included.
+const maxAnswer = 16 << 20
+
+// A bounded client reads no answer beyond maxAnswer.
+type bounded struct{ cloudwatchlogs.HTTPClient }
+
+func (b bounded) Do(r *http.Request) (*http.Response, error) {
+	resp, err := b.HTTPClient.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
+	return resp, nil
 }
 
 // Put implements Putter.
-func (c *CloudWatch) Put(ctx context.Context, b *Batch, i, j int) ([]Rejected, error) {
-	k := c.calls.Get().(*call)
-	defer c.calls.Put(k)
-	in := &cloudwatchlogs.PutLogEventsInput{
-		LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, LogEvents: k.fill(b, i, j),
+func (c *CloudWatch) Put(ctx context.Context, b *Batch, i, j int) (Result, error) {
+	if err := c.renew(ctx); err != nil {
+		return Result{}, err
 	}
-	out, err := c.client.PutLogEvents(ctx, in, c.compress)
+	out, err := c.send(ctx, b, i, j)
 	if isMissing(err) {
 		if err := c.make(ctx); err != nil {
-			return nil, classify(err)
+			return Result{}, c.explain(err)
 		}
-		out, err = c.client.PutLogEvents(ctx, in, c.compress)
-	}
-	if statusOf(err) == http.StatusUnsupportedMediaType && !c.plain.Swap(true) {
-		c.o.Log.Info("endpoint takes no gzip, sending plain")
-		out, err = c.client.PutLogEvents(ctx, in, c.compress)
+		out, err = c.send(ctx, b, i, j)
 	}
 	if err != nil {
-		return nil, classify(err)
+		return Result{}, c.explain(err)
 	}
-	return rejections(out.RejectedLogEventsInfo, i, j), nil
+	c.retention.again(ctx, c.retain)
+	res := Result{Rejected: rejections(out.RejectedLogEventsInfo, i, j)}
+	if now, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
+		res.Now = now
+	}
+	return res, nil
 }
 
-// fill makes the SDK's events of items i to j of b, which share b's memory.
-func (k *call) fill(b *Batch, i, j int) []types.InputLogEvent {
-	k.events, k.texts, k.times = k.events[:0], k.texts[:0], k.times[:0]
-	for _, p := range b.items[i:j] {
-		line := b.text[p.off:p.end]
-		k.texts = append(k.texts, unsafe.String(unsafe.SliceData(line), len(line)))
-		k.times = append(k.times, p.millis)
+// Probe returns nil if the service takes events of the stream. What it sends is
+// too old to be kept.
+func (c *CloudWatch) Probe(ctx context.Context) error {
+	old := time.Now().Add(-30 * 24 * time.Hour).UnixMilli()
+	_, err := c.client.Load().PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{
+		LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream,
+		LogEvents: []types.InputLogEvent{{Message: aws.String("auditshipper: is anything accepted?"), Timestamp: &old}},
+	})
+	return c.explain(err)
+}
+
+// send makes the call, compressed unless the endpoint cannot take that. An
+// endpoint that never took gzip and refuses in a way which could be because of
+// it gets the same events plain.
+func (c *CloudWatch) send(ctx context.Context, b *Batch, i, j int) (*cloudwatchlogs.PutLogEventsOutput, error) {
+	if c.plain.Load() {
+		return c.call(ctx, b, i, j, false)
 	}
-	for n := range k.texts {
-		k.events = append(k.events, types.InputLogEvent{Message: &k.texts[n], Timestamp: &k.times[n]})
+	out, err := c.call(ctx, b, i, j, true)
+	if err == nil {
+		c.gzipped.Store(true)
+		return out, nil
 	}
-	return k.events
+	if !dislikesGzip(err, c.gzipped.Load()) {
+		return nil, err
+	}
+	out, plainErr := c.call(ctx, b, i, j, false)
+	if plainErr != nil {
+		return nil, err
+	}
+	if !c.plain.Swap(true) {
+		c.o.Log.Info("endpoint takes no gzip: sending plain", zap.Error(c.explain(err)))
+	}
+	return out, nil
+}
+
+// dislikesGzip reports whether a refusal may mean that the body could not be read.
+func dislikesGzip(err error, proven bool) bool {
+	var api smithy.APIError
+	code := ""
+	if errors.As(err, &api) {
+		code = api.ErrorCode()
+	}
+	switch status := statusOf(err); {
+	case status == http.StatusUnsupportedMediaType, code == "SerializationException":
+		return true
+	case proven || status == 0 || isMissing(err):
+		return false
+	default: // a server that takes gzip for JSON says anything
+		mark := refusalMark(code, "")
+		return status == http.StatusInternalServerError || mark == nil && status < 500 || mark == ErrInvalid
+	}
+}
+
+// A body is the memory of a request.
+type body struct {
+	scratch []byte
+	packed  bytes.Buffer
+	gzip    *gzip.Writer
+}
+
+// gzipLevel is the cheapest that still halves the bytes; see BenchmarkBody.
+const gzipLevel = gzip.BestSpeed
+
+func newBody() any {
+	w, err := gzip.NewWriterLevel(nil, gzipLevel)
+	if err != nil {
+		panic(err) // of a constant level
+	}
+	return &body{gzip: w}
+}
+
+// call makes one PutLogEvents with a body of our own making.
+func (c *CloudWatch) call(ctx context.Context, b *Batch, i, j int, compress bool) (*cloudwatchlogs.PutLogEventsOutput, error) {
+	k := c.bodies.Get().(*body)
+	if err := k.make(c.o.Group, c.o.Stream, b, i, j, compress); err != nil {
+		return nil, err
+	}
+	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, LogEvents: []types.InputLogEvent{}}
+	out, err := c.client.Load().PutLogEvents(ctx, in, replaceBody(k.packed.Bytes(), compress))
+	if err == nil {
+		// Only then is it certain that the transport reads it no more.
+		c.bodies.Put(k)
+	}
+	return out, err
+}
+
+func (k *body) make(group, stream string, b *Batch, i, j int, compress bool) (err error) {
+	k.packed.Reset()
+	if !compress {
+		k.scratch, err = writeBody(&k.packed, k.scratch, group, stream, b, i, j)
+		return err
+	}
+	k.gzip.Reset(&k.packed)
+	if k.scratch, err = writeBody(k.gzip, k.scratch, group, stream, b, i, j); err != nil {
+		return err
+	}
+	if err := k.gzip.Close(); err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	return nil
+}
+
+// replaceBody is an option of a call: the body is this instead of what the SDK
+// made of an empty list of events. It is signed afterwards.
+func replaceBody(data []byte, compressed bool) func(*cloudwatchlogs.Options) {
+	replace := func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
+		req, ok := in.Request.(*smithyhttp.Request)
+		if !ok {
+			return middleware.BuildOutput{}, middleware.Metadata{}, fmt.Errorf("make request: unexpected transport %T", in.Request)
+		}
+		req, err := req.SetStream(bytes.NewReader(data))
+		if err != nil {
+			return middleware.BuildOutput{}, middleware.Metadata{}, fmt.Errorf("make request: %w", err)
+		}
+		if compressed {
+			req.Header.Set("Content-Encoding", "gzip")
+		}
+		in.Request = req
+		return next.HandleBuild(ctx, in)
+	}
+	return func(o *cloudwatchlogs.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Build.Add(middleware.BuildMiddlewareFunc("ReplaceBody", replace), middleware.Before)
+		})
+	}
 }
 
 // rejections reads RejectedLogEventsInfo: the ends are exclusive, the start is
@@ -172,28 +327,29 @@ func rejections(info *types.RejectedLogEventsInfo, i, j int) []Rejected {
 		return nil
 	}
 	var out []Rejected
-	reject := func(from, to int, reason string) {
-		for n := max(from, 0); n < min(to, j-i); n++ {
-			out = append(out, Rejected{i + n, reason})
+	at := i // all before are dealt with
+	reject := func(from, to int, why Reason) {
+		if from, to = max(from, at), min(to, j); from < to {
+			out = append(out, Rejected{from, to, why})
+			at = to
 		}
 	}
-	expired, old := 0, 0
-	if info.ExpiredLogEventEndIndex != nil {
-		expired = int(*info.ExpiredLogEventEndIndex)
-		reject(0, expired, "older than the group's retention")
+	if end := info.ExpiredLogEventEndIndex; end != nil {
+		reject(i, i+int(*end), Expired)
 	}
-	if info.TooOldLogEventEndIndex != nil {
-		old = int(*info.TooOldLogEventEndIndex)
-		reject(expired, old, "older than 14 days")
+	if end := info.TooOldLogEventEndIndex; end != nil {
+		reject(i, i+int(*end), TooOld)
 	}
-	if info.TooNewLogEventStartIndex != nil {
-		reject(max(int(*info.TooNewLogEventStartIndex), expired, old), j-i, "more than 2 hours in the future")
+	if start := info.TooNewLogEventStartIndex; start != nil {
+		reject(i+int(*start), j, TooNew)
 	}
 	return out
 }
 
 // make makes what is missing of group and stream.
 func (c *CloudWatch) make(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	err := c.makeStream(ctx)
 	if isMissing(err) && c.o.CreateGroup {
 		if err = c.makeGroup(ctx); err == nil {
@@ -204,32 +360,78 @@ func (c *CloudWatch) make(ctx context.Context) error {
 }
 
 func (c *CloudWatch) makeStream(ctx context.Context) error {
-	_, err := c.client.CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream})
+	_, err := c.client.Load().CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream})
 	if exists(err) {
 		return nil
 	}
 	return err
 }
 
+// makeGroup makes the group as configured. A group without tags is better than
+// none; a group without the key would be readable to the wrong people.
 func (c *CloudWatch) makeGroup(ctx context.Context) error {
 	in := &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &c.o.Group, Tags: c.o.Tags, LogGroupClass: types.LogGroupClass(c.o.LogClass)}
 	if c.o.KMSKeyID != "" {
 		in.KmsKeyId = &c.o.KMSKeyID
 	}
-	_, err := c.client.CreateLogGroup(ctx, in)
-	if err != nil && !exists(err) {
+	client := c.client.Load()
+	_, err := client.CreateLogGroup(ctx, in)
+	if len(in.Tags) > 0 && errors.Is(c.explain(err), ErrBlocked) {
+		in.Tags = nil
+		if _, untagged := client.CreateLogGroup(ctx, in); untagged == nil {
+			c.o.Log.Warn("log group made without tags", zap.Error(c.explain(err)))
+			err = nil
+		}
+	}
+	switch {
+	case exists(err):
+		return nil
+	case err != nil:
 		return err
 	}
-	if c.o.RetentionDays == 0 || exists(err) {
-		return nil
-	}
-	days := int32(c.o.RetentionDays)
-	_, err = c.client.PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &c.o.Group, RetentionInDays: &days})
-	if err != nil { // events matter more
-		c.o.Log.Warn("retention not set", zap.Int32("days", days), zap.Error(err))
+	c.o.Log.Info("log group made", zap.String("group", c.o.Group))
+	if c.o.RetentionDays != 0 {
+		c.retention.first(ctx, c.retain)
 	}
 	return nil
 }
+
+// retain sets the retention of a group that we made. It returns true when it
+// need not be tried again.
+func (c *CloudWatch) retain(ctx context.Context, last bool) (done bool) {
+	days := int32(c.o.RetentionDays)
+	_, err := c.client.Load().PutRetentionPolicy(ctx, &cloudwatchlogs.PutRetentionPolicyInput{LogGroupName: &c.o.Group, RetentionInDays: &days})
+	if err == nil {
+		return true
+	}
+	err = c.explain(err)
+	final := last || errors.Is(err, ErrBlocked) || errors.Is(err, ErrInvalid)
+	if final {
+		c.o.Log.Warn("retention not set: events are kept for ever", zap.Int32("days", days), zap.Error(err))
+	}
+	return final
+}
+
+// renew makes a client anew if the service did not take the credentials of this
+// one: the file they are from may have others now.
+func (c *CloudWatch) renew(ctx context.Context) error {
+	if !c.unknown.Load() {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.unknown.Load() || time.Since(c.loaded) < renewAfter {
+		return nil
+	}
+	if err := c.connect(ctx); err != nil {
+		return fmt.Errorf("%w: %w", ErrBlocked, err)
+	}
+	c.unknown.Store(false)
+	return nil
+}
+
+// renewAfter is how long credentials that are refused are kept.
+const renewAfter = 2 * time.Second
 
 func isMissing(err error) bool {
 	var missing *types.ResourceNotFoundException
@@ -249,76 +451,81 @@ func statusOf(err error) int {
 	return 0
 }
 
-// classify marks an error with what can be done about it.
-func classify(err error) error {
-	var api smithy.APIError
-	if !errors.As(err, &api) {
-		return err
+// explain says what the service refused, in its own words, and marks it with
+// what can be done.
+func (c *CloudWatch) explain(err error) error {
+	if err == nil {
+		return nil
 	}
-	mark := error(nil)
-	switch api.ErrorCode() {
-	case "ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "LimitExceededException", "OperationAbortedException":
-		mark = ErrThrottled
-	case "InvalidParameterException", "ValidationException", "SerializationException":
-		mark = ErrInvalid
-	case "AccessDeniedException", "AccessDenied", "ExpiredTokenException", "ExpiredToken", "UnrecognizedClientException",
-		"InvalidSignatureException", "ResourceNotFoundException", "DataAlreadyAcceptedException":
-		mark = ErrBlocked
+	op := operation(err)
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return c.refused(op, api.ErrorCode(), api.ErrorMessage(), statusOf(err))
+	}
+	if code := statusOf(err); code >= 400 { // a proxy's answer
+		return c.refused(op, http.StatusText(code), "", code)
+	}
+	var sent *url.Error // hides passwords in URLs
+	if errors.As(err, &sent) {
+		return fmt.Errorf("%s: %w", op, sent)
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if isCredentials(err) {
+		c.unknown.Store(true)
+		return fmt.Errorf("%w: no credentials: %s", ErrBlocked, words(err.Error()))
+	}
+	return fmt.Errorf("%s: %s", op, words(err.Error()))
+}
+
+// refused makes an error of an answer.
+func (c *CloudWatch) refused(op, code, message string, status int) error {
+	if slices.Contains(credentialCodes, code) {
+		c.unknown.Store(true)
+	}
+	mark := refusalMark(code, message)
+	if mark == nil && status == http.StatusRequestEntityTooLarge {
+		mark = ErrTooLarge
+	}
+	text := op + ": " + code
+	if said := words(message); said != "" {
+		text += ": " + said
+	}
+	if aboutKey(code, message) && c.o.KMSKeyID != "" && !strings.Contains(message, c.o.KMSKeyID) {
+		text += " (KMS key " + c.o.KMSKeyID + ")"
 	}
 	if mark == nil {
-		return err
+		return errors.New(text)
 	}
-	return fmt.Errorf("%w: %w", mark, err)
+	return fmt.Errorf("%w: %s", mark, text)
 }
 
-// compress is an option of a call: its body goes out as gzip. The SDK does not
-// do that by itself.
-func (c *CloudWatch) compress(o *cloudwatchlogs.Options) {
-	if c.plain.Load() {
-		return
+// operation names the innermost call that failed: AssumeRole may have, on the
+// way to PutLogEvents.
+func operation(err error) string {
+	name := "call"
+	var op *smithy.OperationError
+	for ; errors.As(err, &op); err = op.Err {
+		name = op.OperationName
 	}
-	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
-		return stack.Build.Add(gzipBody, middleware.Before)
-	})
+	return name
 }
 
-var writers = sync.Pool{New: func() any {
-	w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // a constant level has no error
-	return w
-}}
-
-var gzipBody = middleware.BuildMiddlewareFunc("GzipBody", func(ctx context.Context, in middleware.BuildInput, next middleware.BuildHandler) (middleware.BuildOutput, middleware.Metadata, error) {
-	req, ok := in.Request.(*smithyhttp.Request)
-	if !ok || req.GetStream() == nil {
-		return next.HandleBuild(ctx, in)
-	}
-	var packed bytes.Buffer
-	w := writers.Get().(*gzip.Writer)
-	defer writers.Put(w)
-	w.Reset(&packed)
-	if _, err := io.Copy(w, req.GetStream()); err != nil {
-		return middleware.BuildOutput{}, middleware.Metadata{}, fmt.Errorf("compress: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return middleware.BuildOutput{}, middleware.Metadata{}, fmt.Errorf("compress: %w", err)
-	}
-	req, err := req.SetStream(bytes.NewReader(packed.Bytes()))
-	if err != nil {
-		return middleware.BuildOutput{}, middleware.Metadata{}, fmt.Errorf("compress: %w", err)
-	}
-	req.Header.Set("Content-Encoding", "gzip")
-	in.Request = req
-	return next.HandleBuild(ctx, in)
-})
+// isCredentials reports whether there was nothing to sign a call with.
+func isCredentials(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "get identity:") || strings.Contains(text, "retrieve credentials") || strings.Contains(text, "refresh cached credentials")
+}
 
 // imdsPatience is how long the instance's metadata may take to answer.
 const imdsPatience = 2 * time.Second
 
 // instanceRegion asks the instance's metadata, briefly: off EC2 nobody answers.
-func instanceRegion(ctx context.Context) string {
+func instanceRegion(ctx context.Context, cfg aws.Config) string {
 	ctx, cancel := context.WithTimeout(ctx, imdsPatience)
 	defer cancel()
-	out, err := imds.New(imds.Options{}).GetRegion(ctx, nil)
+	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
 	if err != nil {
 		return ""
 	}
@@ -329,7 +536,11 @@ func instanceRegion(ctx context.Context) string {
 func InstanceID(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, imdsPatience)
 	defer cancel()
-	out, err := imds.New(imds.Options{}).GetMetadata(ctx, &imds.GetMetadataInput{Path: "instance-id"})
+	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return "" // NewCloudWatch will say why
+	}
+	out, err := imds.NewFromConfig(cfg).GetMetadata(ctx, &imds.GetMetadataInput{Path: "instance-id"})
 	if err != nil {
 		return ""
 	}
@@ -341,17 +552,25 @@ func InstanceID(ctx context.Context) string {
 	return strings.TrimSpace(string(id))
 }
 
-// StreamName fills in {hostname} and {instance_id}, and replaces what a
-// stream's name may not hold (: and *). instance is asked only if it is wanted;
-// where it has no answer, the host's name stands in.
-func StreamName(template, host string, instance func() string) string {
-	name := strings.ReplaceAll(template, "{hostname}", host)
-	if strings.Contains(name, "{instance_id}") {
-		id := instance()
-		if id == "" {
-			id = host
+// Read calls each for every event of the stream, in order of time, until each
+// returns an error.
+func (c *CloudWatch) Read(ctx context.Context, each func(Stored) error) error {
+	head := true
+	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, StartFromHead: &head}
+	for {
+		out, err := c.client.GetLogEvents(ctx, in)
+		if err != nil {
+			return fmt.Errorf("read %s %s: %w", c.o.Group, c.o.Stream, err)
 		}
-		name = strings.ReplaceAll(name, "{instance_id}", id)
+		for _, e := range out.Events {
+			err := each(Stored{aws.ToInt64(e.Timestamp), aws.ToInt64(e.IngestionTime), aws.ToString(e.Message)})
+			if err != nil {
+				return err
+			}
+		}
+		if aws.ToString(out.NextForwardToken) == aws.ToString(in.NextToken) {
+			return nil // the token of the end
+		}
+		in.NextToken = out.NextForwardToken
 	}
-	return strings.NewReplacer(":", "_", "*", "_").Replace(name)
 }

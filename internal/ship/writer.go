@@ -2,21 +2,29 @@ package ship
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"sync"
 )
 
 // A Writer is a Putter that writes lines, for a first try without AWS.
 type Writer struct {
-	W   io.Writer
+	W io.Writer
+
+	mu  sync.Mutex
 	buf []byte
 }
 
-// Put implements Putter. Concurrency must be 1.
-func (w *Writer) Put(_ context.Context, b *Batch, i, j int) ([]Rejected, error) {
+// Put implements Putter.
+func (w *Writer) Put(_ context.Context, b *Batch, i, j int) (Result, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.buf = w.buf[:0]
 	for ; i < j; i++ {
-		w.buf = append(append(w.buf, b.Item(i).Line...), '\n')
+		w.buf = append(append(w.buf, b.line(i)...), '\n')
 	}
-	_, err := w.W.Write(w.buf)
-	return nil, err
+	if _, err := w.W.Write(w.buf); err != nil {
+		return Result{}, fmt.Errorf("write events: %w", err)
+	}
+	return Result{}, nil
 }

@@ -1,0 +1,157 @@
+package ship
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/logstest"
+)
+
+// passing are faults after which the same call may go well, by name.
+var passing = map[string]logstest.Fault{
+	"throttled":         logstest.Throttle,
+	"internal failure":  logstest.Internal,
+	"unavailable":       logstest.Unavailable,
+	"bad gateway":       logstest.BadGateway,
+	"cut before":        logstest.CutBefore,
+	"cut after":         logstest.CutAfter,
+	"truncated answer":  logstest.Truncated,
+	"garbage answer":    logstest.Garbage,
+	"expired token":     logstest.Expired,
+	"unknown key":       logstest.UnknownKey,
+	"skewed time":       logstest.Skewed,
+	"access denied":     logstest.Denied("PutLogEvents", "no identity-based policy allows"),
+	"boundary":          logstest.Denied("PutLogEvents", "no permissions boundary allows"),
+	"key disabled":      logstest.KeyDisabled("arn:aws:kms:us-east-1:111122223333:key/abc"),
+	"hang":              logstest.Hang,
+	"slow":              {Delay: 300 * time.Millisecond},
+	"gzip refused":      logstest.NoGzip,
+	"too large":         {Op: "PutLogEvents", Status: 413, Code: "RequestEntityTooLarge"},
+	"resource is gone":  {Op: "PutLogEvents", Code: "ResourceNotFoundException", Message: "The specified log stream does not exist."},
+	"no stream yet":     {Op: "CreateLogStream", Code: "ThrottlingException", Message: "Rate exceeded"},
+	"unknown new error": {Status: 400, Code: "NeverHeardOfException", Message: "?"},
+}
+
+// uncertain are those after which events may have arrived without our knowing.
+var uncertain = []string{"cut after", "truncated answer", "garbage answer", "hang", "slow"}
+
+// TestEachFault delivers through each fault in turn, as often as it takes to
+// meet it, and requires that nothing is missing.
+func TestEachFault(t *testing.T) {
+	awsEnvironment(t)
+	for name, fault := range passing {
+		t.Run(name, func(t *testing.T) {
+			s, url := endpoint(t, logstest.Options{})
+			k := newSink()
+			o := k.options(cloudWatch(t, url, nil))
+			o.Flush, o.Timeout = 20*time.Millisecond, 200*time.Millisecond
+			sh := New(o)
+			add(t, sh, 0, 100)
+			k.wait(t, 100)
+			s.Next(fault, fault)
+			add(t, sh, 100, 200)
+			k.wait(t, 200)
+			finish(t, sh)
+			k.ordered(t)
+			complete(t, s, 200, slices.Contains(uncertain, name))
+			if len(k.rejected) != 0 {
+				t.Errorf("rejected %d, want none: %s", len(k.rejected), k.rejected[0])
+			}
+		})
+	}
+}
+
+// TestAllFaults mixes all faults at random, while events keep coming, through
+// the real client.
+func TestAllFaults(t *testing.T) {
+	awsEnvironment(t)
+	for range 3 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			s, url := endpoint(t, logstest.Options{Seed: seed})
+			k := newSink()
+			o := k.options(cloudWatch(t, url, nil))
+			o.Flush, o.Timeout = 5*time.Millisecond, 200*time.Millisecond
+			sh := New(o)
+			s.Chance(0.3, slices.Collect(mapValues(passing))...)
+			const n = 20_000
+			for i := 0; i < n; i += 200 {
+				add(t, sh, i, i+200)
+			}
+			k.wait(t, n)
+			finish(t, sh)
+			k.ordered(t)
+			complete(t, s, n, true)
+			if len(k.rejected) != 0 {
+				t.Errorf("rejected %d, want none: %s", len(k.rejected), k.rejected[0])
+			}
+		})
+	}
+}
+
+func mapValues(m map[string]logstest.Fault) func(yield func(logstest.Fault) bool) {
+	return func(yield func(logstest.Fault) bool) {
+		names := slices.Sorted(func(y func(string) bool) {
+			for name := range m {
+				if !y(name) {
+					return
+				}
+			}
+		})
+		for _, name := range names {
+			if !yield(m[name]) {
+				return
+			}
+		}
+	}
+}
+
+// add gives lines from to to-1 to sh, with marks that count them.
+func add(t testing.TB, sh *Shipper, from, to int) {
+	t.Helper()
+	now := time.Now().UnixMilli()
+	for i := from; i < to; i++ {
+		if err := sh.Add(t.Context(), Item{Millis: now, Line: []byte(line(i)), Mark: uint64(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func finish(t testing.TB, sh *Shipper) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := sh.Drain(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// complete requires that lines 0 to n-1 arrived, once each unless more is
+// allowed.
+func complete(t testing.TB, s *logstest.Server, n int, more bool) {
+	t.Helper()
+	count := map[string]int{}
+	for _, e := range s.Events("/auditshipper", "host") {
+		count[e.Message]++
+	}
+	var missing, twice []string
+	for i := range n {
+		switch c := count[line(i)]; {
+		case c == 0:
+			missing = append(missing, line(i))
+		case c > 1:
+			twice = append(twice, line(i))
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("%d of %d missing, the first: %s", len(missing), n, missing[0])
+	}
+	if len(twice) > 0 && !more {
+		t.Errorf("%d of %d arrived more than once, the first: %s", len(twice), n, strings.Join(twice[:1], ""))
+	}
+}

@@ -1,0 +1,108 @@
+package ship
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// State is how delivery does.
+type State struct {
+	Events, Batches, Bytes uint64 // accepted; bytes of the lines
+	Retries, Throttled     uint64 // calls that failed, and those of them by throttling
+	Rejected               uint64 // handed to the sink
+	Restamped              uint64 // delivered with the service's time, as their own was too far ahead
+
+	LastSuccess  time.Time
+	StalledSince time.Time // zero while delivery works
+	LastError    string    // of the calls since the last success; empty if none failed
+	Blocked      bool      // the present stall most likely needs a person
+	Oldest       int64     // time of the earliest item that waits to be sent, milliseconds; 0 if none
+	Flush        time.Duration
+}
+
+// stallAfter is how long nothing must have been accepted to call it a stall. A
+// call that fails and goes well the next time is none.
+const stallAfter = time.Second
+
+// A delivery keeps the State and says when it changes: one line at the start
+// of a stall, one at its end. The Shipper's lock guards it.
+type delivery struct {
+	log     *zap.Logger
+	state   State
+	failing time.Time // start of the first failed try since the last success
+	ahead   bool      // said that the clock is
+	flush   time.Duration
+	least   time.Duration // of flush, as configured
+}
+
+// wait is how long the batch that begins now waits. Hosts that were throttled
+// together spread out.
+func (d *delivery) wait() time.Duration {
+	if d.flush <= d.least {
+		return d.least
+	}
+	return d.flush*3/4 + rand.N(d.flush/2+1)
+}
+
+// failed notes a failed try.
+func (d *delivery) failed(err error, began time.Time) {
+	st := &d.state
+	st.Retries++
+	if errors.Is(err, ErrThrottled) {
+		st.Throttled++
+		d.flush = max(min(2*d.flush, mostFlush), d.least)
+	}
+	st.LastError = err.Error()
+	if d.failing.IsZero() {
+		d.failing = began
+	}
+	if time.Since(d.failing) < stallAfter {
+		return
+	}
+	st.Blocked = errors.Is(err, ErrBlocked)
+	if st.StalledSince.IsZero() {
+		st.StalledSince = d.failing
+		d.log.Warn("delivery stalled", zap.Bool("blocked", st.Blocked), zap.Error(err))
+	}
+}
+
+// succeeded notes an accepted call, and reports whether calls had failed since
+// the one before.
+func (d *delivery) succeeded(events, bytes int) (recovered bool) {
+	st := &d.state
+	st.Events += uint64(events)
+	st.Bytes += uint64(bytes)
+	st.LastSuccess = time.Now()
+	d.flush = max(d.least, d.flush*7/8)
+	if d.failing.IsZero() {
+		return false
+	}
+	d.failing, st.LastError, st.Blocked = time.Time{}, "", false
+	if !st.StalledSince.IsZero() {
+		d.log.Info("delivery resumed", zap.Duration("after", time.Since(st.StalledSince)))
+		st.StalledSince = time.Time{}
+	}
+	return true
+}
+
+// restamped notes items that are sent with the service's time.
+func (d *delivery) restamped(items int, ahead time.Duration) {
+	d.state.Restamped += uint64(items)
+	if !d.ahead {
+		d.ahead = true
+		d.log.Warn("clock is ahead of the service's, which takes events with its own time only", zap.Duration("ahead", ahead))
+	}
+}
+
+// now returns the state. cur is the batch being filled.
+func (d *delivery) now(cur *Batch) State {
+	st := d.state
+	st.Flush = d.flush
+	if cur != nil && cur.Len() > 0 {
+		st.Oldest = cur.low
+	}
+	return st
+}
