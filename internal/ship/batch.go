@@ -69,7 +69,9 @@ func (b *Batch) Bytes() int { return len(b.text) + len(b.items)*EventOverhead }
 
 // Item returns item i: in the order of adding, or of time once sorted. Its Mark
 // is not kept; its Line is the batch's own.
-func (b *Batch) Item(i int) Item { return Item{Millis: b.items[i].millis, Serial: b.items[i].serial, Line: b.line(i)} }
+func (b *Batch) Item(i int) Item {
+	return Item{Millis: b.items[i].millis, Serial: b.items[i].serial, Line: b.line(i)}
+}
 
 func (b *Batch) line(i int) []byte {
 	p := &b.items[i]

@@ -558,7 +558,7 @@ func (c *CloudWatch) Read(ctx context.Context, each func(Stored) error) error {
 	head := true
 	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, StartFromHead: &head}
 	for {
-		out, err := c.client.GetLogEvents(ctx, in)
+		out, err := c.client.Load().GetLogEvents(ctx, in)
 		if err != nil {
 			return fmt.Errorf("read %s %s: %w", c.o.Group, c.o.Stream, err)
 		}
