@@ -126,7 +126,7 @@ func doOne(dir string, i int, r *rand.Rand) (deed, error) {
 	if op.dirs && op.action == "delete" && op.at {
 		flag = unix.AT_REMOVEDIR
 	}
-	return d, call(op.trap, op.at, op.flags, from, flag, path, d.Dest)
+	return d, invoke(op.trap, op.at, op.flags, from, flag, path, d.Dest)
 }
 
 // descriptors stay open, as those of a file server would.
@@ -148,9 +148,9 @@ func makeAt(path string, dir bool) error {
 	return os.WriteFile(path, nil, 0o644)
 }
 
-// call makes one of the six calls: with names relative to the descriptor from,
+// invoke makes one of the six calls: with names relative to the descriptor from,
 // or with absolute ones if that is AT_FDCWD.
-func call(trap uintptr, at, flags bool, from int, flag uintptr, names ...string) error {
+func invoke(trap uintptr, at, flags bool, from int, flag uintptr, names ...string) error {
 	var args []uintptr
 	for _, name := range names {
 		if name == "" {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,7 @@ type Daemon struct {
 	Options
 	cfg  config.Config
 	host string
+	boot string // the kernel's boot id
 	log  *zap.Logger
 
 	manager  *manager
@@ -94,6 +96,11 @@ func (d *Daemon) open(ctx context.Context) error {
 	if d.host, err = os.Hostname(); err != nil {
 		return fmt.Errorf("find the host's name: %w", err)
 	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return fmt.Errorf("read boot id: %w", err)
+	}
+	d.boot = strings.TrimSpace(string(boot))
 	if d.manager, err = newManager(); err != nil {
 		return err
 	}
@@ -163,7 +170,10 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	c := &cursor{journal: d.journal, failed: func(err error) { d.log.Error("cursor not saved", zap.Error(err)) }}
 	*d.deliver = deliverer{
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now,
-		stream: event.NewStream(event.Options{ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup}),
+		stream: event.NewStream(event.Options{
+			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
+			Process: (&homes{now: time.Now}).of,
+		}),
 	}
 	out, err := d.newOutput(d.cfg)
 	d.deliver.output.Store(out)
@@ -185,11 +195,8 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 		return nil, err
 	}
 	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: &names{mounts: &d.mounts, path: "/etc/passwd", now: time.Now}}
-	encode := enc.AppendJSON
-	if c.CloudWatch.Format == "raw" {
-		encode = enc.AppendRaw
-	}
-	return &output{encode, drop}, nil
+	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
+	return &output{encode[c.CloudWatch.Format], drop}, nil
 }
 
 // damaged makes a gap of what the journal cannot give back.
@@ -250,8 +257,9 @@ func (d *Daemon) wait(ctx context.Context, failed <-chan error) error {
 // ready says so to everybody who waits for it.
 func (d *Daemon) ready() {
 	d.state.Store("running")
-	d.notes.add(event.TypeDaemon, event.NoteField{Key: "op", Value: "start"}, event.NoteField{Key: "version", Value: d.Version})
-	d.log.Info("ready", zap.String("version", d.Version), zap.String("source", d.source.mode), zap.Int("rules", d.keeper.wanted()))
+	d.notes.add(event.TypeDaemon, event.NoteField{Key: "op", Value: "start"},
+		event.NoteField{Key: "version", Value: d.Version}, event.NoteField{Key: "boot_id", Value: d.boot})
+	d.log.Info("ready", zap.String("version", d.Version), zap.String("source", d.source.mode()), zap.Int("rules", d.keeper.wanted()))
 	d.tell("READY=1", "STATUS=shipping audit events")
 	if d.Ready != nil {
 		d.Ready()

@@ -151,7 +151,7 @@ func (d *deliverer) one(ctx context.Context, e *event.Event) error {
 	}
 	d.line = out.encode(d.line[:0], e)
 	d.added++
-	return d.ship.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Line: d.line, Mark: d.added})
+	return d.ship.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Serial: e.ID.Serial, Line: d.line, Mark: d.added})
 }
 
 // wait returns when the journal has more, or after a tick while events wait.

@@ -19,7 +19,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	if err != nil {
 		return err
 	}
-	d.loss = &lossWatch{control: look, landing: d.landing, notes: d.notes, log: d.log, now: time.Now}
+	d.loss = &lossWatch{control: look, landing: d.landing, notes: d.notes, log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain}
 	d.downtime()
 	if err := d.loss.look(); err != nil {
 		return errors.Join(err, look.Close())
@@ -126,7 +126,26 @@ func (d *Daemon) leave() {
 	if keep {
 		return
 	}
-	if err := errors.Join(d.keeper.rules.withdraw(), d.restoreKernel()); err != nil {
+	err := d.keeper.rules.withdraw()
+	d.awaitBacklog()
+	if err := errors.Join(err, d.restoreKernel()); err != nil {
 		d.log.Error("kernel not put back as it was", zap.Error(err))
+	}
+}
+
+// backlogPatience is how long a stop waits for the kernel to hand over what it
+// has queued.
+const backlogPatience = time.Second
+
+// awaitBacklog returns when the kernel has nothing queued for us: it would go
+// to nobody once we are not its audit daemon any more.
+func (d *Daemon) awaitBacklog() {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(backlogPatience); time.Now().Before(deadline); <-look.C {
+		st, err := d.control.Status()
+		if err != nil || st.Backlog == 0 {
+			return
+		}
 	}
 }

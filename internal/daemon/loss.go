@@ -22,6 +22,11 @@ type lossWatch struct {
 	log     *zap.Logger
 	now     func() time.Time
 
+	// regain is called when the kernel does not know us as its audit daemon any
+	// more. It makes records come again, and says how.
+	owner  func() (pid uint32, owns bool)
+	regain func() error
+
 	mu   sync.Mutex
 	last kaudit.Status
 }
@@ -61,8 +66,13 @@ func (w *lossWatch) look() error {
 		w.log.Error("kernel lost records", zap.Uint64("records", n))
 		w.notes.gap(gap{cause: causeKernelLost, count: 1, atLeast: true, from: time.Unix(0, int64(was.At)), to: now})
 	}
+	if pid, owns := w.owner(); owns && st.PID != pid {
+		w.log.Error("the kernel knows another audit daemon", zap.Uint32("pid", st.PID), zap.String("comm", commOf(int(st.PID))))
+		err = w.regain()
+		w.notes.gap(gap{cause: causeDowntime, from: time.Unix(0, int64(max(was.At, 1))), to: w.now()})
+	}
 	w.landing.SetSeen(kaudit.Seen{Lost: uint64(st.Lost), At: uint64(now.UnixNano())})
-	return nil
+	return err
 }
 
 // status is what the last look saw.

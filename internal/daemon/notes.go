@@ -32,7 +32,7 @@ type gap struct {
 // hands it over; everybody else leaves theirs here.
 type notes struct {
 	now   func() time.Time
-	wake  func()              // the receive loop
+	wake  func()             // the receive loop
 	count func(cause string) // of gaps, for the metrics
 
 	mu    sync.Mutex

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -22,17 +23,59 @@ const (
 // An opened source is the kernel's records on their way to us.
 type opened struct {
 	*kaudit.Listener
-	mode   string
 	buffer int  // bytes of the socket's receive buffer
 	kept   bool // the service manager holds the socket, too
 	took   bool // it was an earlier process that opened it
 
 	before kaudit.Status // of the kernel, to be put back
-	pid    uint32        // that the kernel knows as the daemon while it is us
+
+	// daemon is the pid that the kernel knows as its audit daemon while that is
+	// us, 0 while we read the multicast.
+	daemon atomic.Uint32
+}
+
+func newOpened(l *kaudit.Listener, daemon uint32) *opened {
+	s := &opened{Listener: l}
+	s.daemon.Store(daemon)
+	return s
+}
+
+// owner is who the kernel must know as its audit daemon, if that is us.
+func (s *opened) owner() (pid uint32, owns bool) {
+	pid = s.daemon.Load()
+	return pid, pid != 0
 }
 
 // owns reports whether we are the kernel's audit daemon.
-func (s *opened) owns() bool { return s.mode == modeUnicast }
+func (s *opened) owns() bool { return s.daemon.Load() != 0 }
+
+// mode is the word for how records come.
+func (s *opened) mode() string {
+	if s.owns() {
+		return modeUnicast
+	}
+	return modeMulticast
+}
+
+// regain makes records come again after the kernel forgot us: as its audit
+// daemon, or beside the one that took our place.
+func (d *Daemon) regain() error {
+	ours, err := d.register(d.source.Listener, d.loss.control)
+	if err != nil {
+		return err
+	}
+	if ours {
+		d.source.daemon.Store(uint32(os.Getpid()))
+		d.log.Warn("registered again as the audit daemon")
+		return nil
+	}
+	if err := d.source.Join(); err != nil {
+		return err
+	}
+	d.source.daemon.Store(0)
+	d.log.Warn("reading the multicast beside another audit daemon")
+	return nil
+}
 
 // openSource switches auditing on and starts to receive. Processes born before
 // auditing is on are never audited, hence it comes first.
@@ -110,12 +153,13 @@ func (d *Daemon) takeBack(st kaudit.Status) (*opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		mode := modeMulticast
+		s := newOpened(l, 0)
 		if unicast {
-			mode = modeUnicast
+			s.daemon.Store(st.PID)
 		}
-		d.log.Info("socket taken back from the service manager", zap.String("mode", mode))
-		return &opened{Listener: l, mode: mode, kept: true, took: true, pid: st.PID}, nil
+		s.kept, s.took = true, true
+		d.log.Info("socket taken back from the service manager", zap.String("mode", s.mode()))
+		return s, nil
 	}
 	return nil, nil
 }
@@ -124,9 +168,9 @@ func (d *Daemon) takeBack(st kaudit.Status) (*opened, error) {
 func (d *Daemon) subscribe(l *kaudit.Listener, st kaudit.Status) (*opened, error) {
 	mode := d.cfg.Source.Mode
 	if mode != modeMulticast && !alive(st.PID) {
-		ours, err := d.register(l)
+		ours, err := d.register(l, d.control)
 		if ours || err != nil {
-			return &opened{Listener: l, mode: modeUnicast, pid: uint32(os.Getpid())}, err
+			return newOpened(l, uint32(os.Getpid())), err
 		}
 	}
 	if mode == modeUnicast {
@@ -136,16 +180,16 @@ func (d *Daemon) subscribe(l *kaudit.Listener, st kaudit.Status) (*opened, error
 	if err := l.Join(); err != nil {
 		return nil, err
 	}
-	return &opened{Listener: l, mode: modeMulticast}, nil
+	return newOpened(l, 0), nil
 }
 
 // register reports whether the kernel made us its audit daemon. A daemon that
 // died is dropped by the kernel when somebody tries.
-func (d *Daemon) register(l *kaudit.Listener) (bool, error) {
+func (d *Daemon) register(l *kaudit.Listener, c *kaudit.Control) (bool, error) {
 	if err := l.Register(); err != nil {
 		return false, err
 	}
-	st, err := d.control.Status()
+	st, err := c.Status()
 	return int(st.PID) == os.Getpid(), err
 }
 
@@ -205,8 +249,8 @@ func (d *Daemon) keepSocket() {
 }
 
 func (d *Daemon) keptName() string {
-	if d.source.owns() {
-		return keptUnicast + strconv.Itoa(int(d.source.pid))
+	if pid, owns := d.source.owner(); owns {
+		return keptUnicast + strconv.Itoa(int(pid))
 	}
 	return keptMulticast
 }

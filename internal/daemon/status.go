@@ -95,7 +95,7 @@ func (d *Daemon) status() Status {
 		State: d.state.Load().(string), Gaps: d.gaps.all(),
 		Rules: d.keeper.status(),
 		Source: SourceStatus{
-			Mode: d.source.mode, RegisteredPID: k.PID, Enabled: k.Enabled, Lost: k.Lost, Backlog: k.Backlog, BacklogLimit: k.BacklogLimit,
+			Mode: d.source.mode(), RegisteredPID: k.PID, Enabled: k.Enabled, Lost: k.Lost, Backlog: k.Backlog, BacklogLimit: k.BacklogLimit,
 			ReceiveBuffer: d.source.buffer, Records: d.receiver.records.Load(), Overruns: d.receiver.overruns.Load(), Kept: d.source.kept,
 		},
 		Journal: JournalStatus{
