@@ -1,4 +1,4 @@
-.PHONY: build check test kernel fuzz bench vuln demo packages clean
+.PHONY: build check test kernel fuzz bench vuln demo packages test-vm clean
 
 TOOL    := go tool -modfile=tools/go.mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -32,6 +32,12 @@ bench: ## micro-benchmarks with allocations
 
 vuln: ## needs the network
 	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+packages: ## deb and rpm for amd64 and arm64, into dist/
+	scripts/packages
+
+test-vm: ## the service as people install it, in a throw-away VM
+	scripts/test-vm
 
 clean:
 	rm -rf bin dist

@@ -6,12 +6,14 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -380,4 +382,39 @@ func auditctl(t *testing.T, args ...string) string {
 		t.Fatalf("auditctl %s: %v: %s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
+}
+
+// TestRunWithoutRights requires that somebody who is not root is told which
+// capability is missing.
+func TestRunWithoutRights(t *testing.T) {
+	dir := t.TempDir()
+	for at := dir; at != os.TempDir(); at = filepath.Dir(at) {
+		if err := os.Chmod(at, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := filepath.Join(dir, "a.yaml")
+	text := fmt.Sprintf("state_dir: %s/state\nsocket: %s/c.sock\noutput: stdout\n", dir, dir)
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	binary := program(t)
+	if err := os.Chmod(filepath.Dir(binary), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "run", "-c", config)
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr = &unix.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("got %v, want exit status 1", err)
+	}
+	want := `auditshipper: CAP_AUDIT_CONTROL is missing, which is needed to change audit rules and register as the audit daemon
+hint: run it as root, or as the service does: AmbientCapabilities=CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_SYS_PTRACE CAP_DAC_READ_SEARCH
+`
+	if string(out) != want {
+		t.Errorf("got\n%swant\n%s", out, want)
+	}
 }

@@ -18,7 +18,7 @@ func (e *MissingCapability) Error() string {
 
 // Hint says how to get the capability.
 func (e *MissingCapability) Hint() string {
-	return "run it as root, or as the service does: AmbientCapabilities=CAP_AUDIT_CONTROL CAP_AUDIT_READ"
+	return "run it as root, or as the service does: AmbientCapabilities=CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_SYS_PTRACE CAP_DAC_READ_SEARCH"
 }
 
 // effective returns this process's effective capabilities as a bit set.

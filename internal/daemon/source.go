@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 )
@@ -115,6 +116,10 @@ func (d *Daemon) openSource() error {
 const (
 	keptUnicast   = "audit-unicast-"
 	keptMulticast = "audit-multicast"
+
+	// keptNew is a socket of the manager's own making (auditshipper.socket): not
+	// subscribed to anything, but with a buffer that we have no right to give it.
+	keptNew = "audit-new"
 )
 
 // listen takes back the socket of an earlier process, or opens one.
@@ -122,7 +127,7 @@ func (d *Daemon) listen(st kaudit.Status) (*opened, error) {
 	if s, err := d.takeBack(st); s != nil || err != nil {
 		return s, err
 	}
-	l, err := kaudit.Listen(-1, d.landing)
+	l, err := kaudit.Listen(d.manager.take(keptNew), d.landing)
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +163,9 @@ func (d *Daemon) takeBack(st kaudit.Status) (*opened, error) {
 			s.daemon.Store(st.PID)
 		}
 		s.kept, s.took = true, true
+		if spare := d.manager.take(keptNew); spare >= 0 {
+			unix.Close(spare)
+		}
 		d.log.Info("socket taken back from the service manager", zap.String("mode", s.mode()))
 		return s, nil
 	}

@@ -59,22 +59,32 @@ func Listen(fd int, landing *Landing) (*Listener, error) {
 // listener's.
 func (l *Listener) FD() int { return l.fd }
 
-// SetBuffer forces the socket's receive buffer to n bytes, beyond
-// net.core.rmem_max where CAP_NET_ADMIN allows it, and returns what the kernel
-// granted. A record charges about 900 bytes of it.
+// SetBuffer makes the socket's receive buffer hold at least n bytes, beyond
+// net.core.rmem_max where CAP_NET_ADMIN allows it, and returns what it holds. A
+// record charges about 900 bytes of it.
 func (l *Listener) SetBuffer(n int) (int, error) {
-	err := unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, n)
+	got, err := l.buffer()
+	if err != nil || got >= n { // whoever made the socket may have had the right
+		return got, err
+	}
+	err = unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, n)
 	if errors.Is(err, unix.EPERM) {
 		err = unix.SetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, n)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("set receive buffer to %d: %w", n, err)
+		return got, fmt.Errorf("set receive buffer to %d: %w", n, err)
 	}
+	return l.buffer()
+}
+
+// buffer returns the size of the socket's receive buffer in bytes. The kernel
+// doubles what it is asked for, see socket(7).
+func (l *Listener) buffer() (int, error) {
 	got, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {
 		return 0, fmt.Errorf("get receive buffer: %w", err)
 	}
-	return got / 2, nil // the kernel doubles what it is asked for, see socket(7)
+	return got / 2, nil
 }
 
 // Join subscribes to the multicast of records (AUDIT_NLGRP_READLOG), which
@@ -112,13 +122,10 @@ func (l *Listener) setPID(what string, pid uint32) error {
 // caller has them safe. base is the sequence that the first of them will get.
 //
 // It returns no records and no error after Wake, ErrOverrun when the kernel
-// had to drop some, and os.ErrClosed after Close.
+// had to drop some, and os.ErrClosed after Stop, once the socket is empty.
 func (l *Listener) Receive(base uint64) ([][]byte, error) {
 	l.landing.prepare(base)
 	for {
-		if l.closed.Load() {
-			return nil, os.ErrClosed
-		}
 		n, err := l.read()
 		switch {
 		case err == nil:
@@ -129,6 +136,8 @@ func (l *Listener) Receive(base uint64) ([][]byte, error) {
 			l.landing.prepare(base) // only answers to ourselves
 		case errors.Is(err, unix.ENOBUFS):
 			return nil, ErrOverrun
+		case errors.Is(err, unix.EAGAIN) && l.closed.Load():
+			return nil, os.ErrClosed
 		case errors.Is(err, unix.EAGAIN):
 			woken, err := l.wait()
 			if woken || err != nil {
@@ -203,8 +212,8 @@ func (l *Listener) Wake() {
 	_, _ = unix.Write(l.wake, one[:]) // full means that a wake-up is pending already
 }
 
-// Stop makes Receive return os.ErrClosed, now or when it is called next. It
-// may be called from any goroutine; the socket stays open until Close.
+// Stop makes Receive return os.ErrClosed as soon as the socket is empty. It may
+// be called from any goroutine; the socket stays open until Close.
 func (l *Listener) Stop() {
 	l.closed.Store(true)
 	l.Wake()
