@@ -9,12 +9,12 @@ import (
 // found full, unless room was made here.
 const retryFull = 100
 
-// A refusal is how things stood when a record was refused.
+// A refusal is how things stood before an attempt to append, in case it fails.
 type refusal struct {
-	bytes  int64  // held by the journal
+	freed  int64  // bytes given back so far
 	low    uint64 // what could be given back
-	disk   bool   // it was the disk, not MaxBytes
 	millis int64
+	disk   bool // it was the disk, not MaxBytes
 }
 
 // Append writes recs behind each other and returns how many it took: all of
@@ -26,6 +26,7 @@ func (j *Journal) Append(recs [][]byte) (int, error) {
 	if j.stillFull(now) {
 		return 0, ErrFull
 	}
+	before := refusal{freed: j.freed.Load(), low: j.syncedLow.Load(), millis: now}
 	tooLong := j.encode(recs, now)
 	n, err := j.put(j.buf, now)
 	if n > 0 {
@@ -37,7 +38,8 @@ func (j *Journal) Append(recs [][]byte) (int, error) {
 		j.fullSince.Store(0)
 		return n, tooLong
 	case isFull(err) || errors.Is(err, ErrFull):
-		j.refuse(now, isFull(err))
+		before.disk = isFull(err)
+		j.refuse(before)
 		return n, ErrFull
 	}
 	return n, fmt.Errorf("append to journal: %w", err)
@@ -130,12 +132,13 @@ func (j *Journal) write(b []byte, now int64) (n, size int, err error) {
 	return n, size, err
 }
 
-// commit lets the others see what was written. A reader loads last first, so
-// bytes is stored before it.
+// commit lets the others see what was written. What the Reader finds in last it
+// must find in bytes too, so last comes last.
 func (j *Journal) commit(s *segment, n, size int, now int64) {
 	if n == 0 {
 		return
 	}
+	j.written.Add(uint64(n))
 	s.bytes.Add(int64(size))
 	j.bytes.Add(int64(size))
 	j.millis.Store(now)
@@ -227,15 +230,15 @@ func (j *Journal) makeRoom() (bool, error) {
 // what is refused and what fits do not alternate at the limit.
 func (j *Journal) stillFull(now int64) bool {
 	r := j.refusal
-	if j.fullSince.Load() == 0 || j.bytes.Load() < r.bytes || j.syncedLow.Load() != r.low {
+	if j.fullSince.Load() == 0 || j.freed.Load() != r.freed || j.syncedLow.Load() != r.low {
 		return false
 	}
 	return !r.disk || now >= r.millis && now < r.millis+retryFull
 }
 
-func (j *Journal) refuse(now int64, disk bool) {
+func (j *Journal) refuse(r refusal) {
 	if j.fullSince.Load() == 0 {
-		j.fullSince.Store(now)
+		j.fullSince.Store(r.millis)
 	}
-	j.refusal = refusal{bytes: j.bytes.Load(), low: j.syncedLow.Load(), disk: disk, millis: now}
+	j.refusal = r
 }

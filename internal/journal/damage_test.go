@@ -2,6 +2,7 @@ package journal
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"maps"
 	"slices"
@@ -298,6 +299,50 @@ func forgeries(t *testing.T, fs *memFS) (n int) {
 		}
 		if string(rec) == "forged" {
 			n++
+		}
+	}
+}
+
+// TestMisplacedFrame writes whole frames where others belong, as a disk that
+// mixes up its sectors would, and requires that none is returned out of its
+// place or twice.
+func TestMisplacedFrame(t *testing.T) {
+	const n = 12
+	whole := newMemFS()
+	j := mustOpen(t, whole, Options{SegmentBytes: 200, KeepDelivered: 1 << 20})
+	for range n {
+		if _, err := j.Append([][]byte{fmt.Appendf(nil, "%020d", j.Next())}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	where := extentsOf(t, whole)
+	for from, e := range where {
+		for to, g := range where {
+			if e.name == g.name && from > to {
+				continue // a sequence that could be there, with more missing in front of it
+			}
+			fs := whole.clone()
+			copy(fs.files[g.name].now[g.from:g.upto], whole.files[e.name].now[e.from:e.upto])
+			lost := uint64(0)
+			sum, err := verify(fs, func(d *Damage) { lost = d.From })
+			if want := to; err != nil || from != to && (sum.Records != n-1 || lost != want) {
+				t.Errorf("record %d written over %d: %d records left, %d lost, %v", from, to, sum.Records, lost, err)
+			}
+		}
+	}
+	names := segmentNames(whole)
+	fs := whole.clone()
+	end := fs.files[names[len(names)-1]]
+	end.now = appendFrame(end.now, []byte("from nowhere"), 1<<40, 0, j.salt)
+	if sum, err := verify(fs, func(d *Damage) { t.Error(d) }); err != nil || sum.Records != n {
+		t.Errorf("a sequence that cannot be there: %d records, %v", sum.Records, err)
+	}
+	for seq, next := range where {
+		fs := whole.clone()
+		first := fs.files[segmentName(1)]
+		first.now = append(first.now, whole.files[next.name].now[next.from:next.upto]...)
+		if sum, err := verify(fs, func(d *Damage) { t.Error(d) }); err != nil || sum.Records != n {
+			t.Errorf("record %d behind the first segment: %d records, %v", seq, sum.Records, err)
 		}
 	}
 }

@@ -22,11 +22,11 @@ func (j *Journal) SetCursor(low uint64, extra []byte) error {
 
 func (j *Journal) moveCursor(low uint64, extra []byte) error {
 	old, _ := j.cursorNow()
-	switch next := j.Next(); {
+	switch written := j.written.Load(); {
 	case low < old:
 		return fmt.Errorf("it is at %d already", old)
-	case low > next:
-		return fmt.Errorf("the next record is %d", next)
+	case low > written+1:
+		return fmt.Errorf("the last record is %d", written)
 	case len(extra) > MaxExtra:
 		return fmt.Errorf("%d bytes are more than %d", len(extra), MaxExtra)
 	}
@@ -43,7 +43,7 @@ func (j *Journal) moveCursor(low uint64, extra []byte) error {
 // writePlace writes the cursor. On a disk so full that even that is refused, a
 // segment which the new cursor leaves behind makes room.
 func (j *Journal) writePlace(low uint64, extra []byte) error {
-	p := place{salt: j.salt, low: low, last: j.last.Load(), millis: j.opt.now().UnixMilli(), extra: extra}
+	p := place{salt: j.salt, low: low, last: j.written.Load(), millis: j.opt.now().UnixMilli(), extra: extra}
 	for {
 		err := j.cursor.write(p)
 		if !isFull(err) {
@@ -97,8 +97,11 @@ func (j *Journal) tooMuchHistory(low uint64) bool {
 }
 
 // freeOldest removes the oldest segment if it is wholly below low, and returns
-// false if it is not.
+// false if it is not. Segments go one after the other, so that whoever finds one
+// without its predecessors knows that those were given back.
 func (j *Journal) freeOldest(low uint64) (bool, error) {
+	j.freeMu.Lock()
+	defer j.freeMu.Unlock()
 	s, f := j.unlist(low)
 	if s == nil {
 		return false, nil
@@ -112,6 +115,7 @@ func (j *Journal) freeOldest(low uint64) (bool, error) {
 		return false, err
 	}
 	j.bytes.Add(-s.bytes.Load())
+	j.freed.Add(s.bytes.Load())
 	return true, nil
 }
 
@@ -224,7 +228,7 @@ func (j *Journal) syncPlace() error {
 		}
 	}
 	low, extra := j.cursorNow()
-	if j.last.Load() != j.cursor.last {
+	if j.written.Load() != j.cursor.last {
 		if err := j.writePlace(low, extra); err != nil && !isFull(err) {
 			return err
 		}

@@ -44,9 +44,10 @@ func TestWriteFails(t *testing.T) {
 // records are kept, every one that was taken is there, none is there twice, the
 // cursor can be moved all the same, and that this makes room.
 func TestDiskFull(t *testing.T) {
-	for room := int64(0); room < 2500; room += 13 {
+	const before = 3 * cursorRoom // what goes to the cursor
+	for room := int64(before - 50); room < before+2500; room += 13 {
 		fs := newMemFS()
-		fs.room = max(room, 1)
+		fs.room = room
 		now := time.UnixMilli(1e12)
 		j := mustOpen(t, fs, Options{SegmentBytes: 300, now: func() time.Time { return now }})
 		r := j.Reader(0)
@@ -71,13 +72,16 @@ func TestDiskFull(t *testing.T) {
 			t.Fatalf("room %d: read %d of %d again, missing %v", room, len(got.seqs), taken, got.missing)
 		}
 		if taken == 0 {
+			if room > before+lastLen+headLen+2*frameLen {
+				t.Fatalf("room %d: nothing was taken", room)
+			}
 			continue
 		}
-		if err := errors.Join(j.SetCursor(j.Next(), nil), j.Sync()); err != nil && room > 3*cursorLen {
+		if err := errors.Join(j.SetCursor(j.Next(), nil), j.Sync()); err != nil {
 			t.Fatalf("room %d: %v", room, err)
 		}
 		now = now.Add(time.Second)
-		if n, err := j.Append([][]byte{record(j.Next())}); n != 1 || err != nil {
+		if n, err := j.Append([][]byte{nil}); n != 1 || err != nil {
 			t.Fatalf("room %d, all delivered: Append = %d, %v; %+v", room, n, err, j.Stat())
 		}
 	}
@@ -110,5 +114,24 @@ func TestFullDiskAtStart(t *testing.T) {
 	again := mustOpen(t, fs.clone(), Options{})
 	if got := read(t, again.Reader(0)); len(got.seqs) != 7 || len(again.Recovered()) > 0 {
 		t.Errorf("read %v, recovered %v", got.seqs, again.Recovered())
+	}
+}
+
+// TestCursorNeedsRoom requires that the cursor can be moved on a full disk that
+// writes nothing in place, as long as that leaves a segment behind.
+func TestCursorNeedsRoom(t *testing.T) {
+	fs := newMemFS()
+	j := mustOpen(t, fs, Options{SegmentBytes: 300, KeepDelivered: 1 << 20})
+	fill(t, j, 50)
+	fs.room, fs.copies = fs.used(), true
+	if err := j.SetCursor(2, nil); !isFull(err) {
+		t.Errorf("without a segment to give back: %v", err)
+	}
+	if err := j.SetCursor(30, nil); err != nil {
+		t.Error(err)
+	}
+	again := mustOpen(t, fs.clone(), Options{})
+	if got := read(t, again.Reader(0)); len(got.seqs) != 21 || len(got.missing) > 0 {
+		t.Errorf("read %v, missing %v", got.seqs, got.missing)
 	}
 }

@@ -21,6 +21,7 @@ type memFS struct {
 	room      int64 // bytes all files may hold together, 0 for no limit
 	failAfter int64 // bytes that may still be written before EIO, if above 0
 	noCut     bool  // truncating fails
+	copies    bool  // every write needs room, as where nothing is written in place
 
 	// step, if set, is called in the middle of every change: a write is half
 	// done, a name not yet there or not yet gone.
@@ -187,7 +188,11 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 		}
 		f.fs.failAfter -= int64(n)
 	}
-	if grow := off + int64(n) - max(int64(len(f.d.now)), f.d.holds); f.fs.room > 0 && grow > 0 {
+	grow := off + int64(n) - max(int64(len(f.d.now)), f.d.holds)
+	if f.fs.copies {
+		grow = int64(n)
+	}
+	if f.fs.room > 0 && grow > 0 {
 		if free := max(f.fs.room-f.fs.used(), 0); grow > free {
 			n, err = max(n-int(grow-free), 0), syscall.ENOSPC
 		}
@@ -223,12 +228,6 @@ func (f *memFile) Sync() error {
 	defer f.fs.mu.Unlock()
 	f.fs.midway()
 	f.d.synced = slices.Clone(f.d.now)
-	// As ext4 and XFS do, a file that is synced keeps its name.
-	for name, d := range f.fs.files {
-		if d == f.d {
-			f.fs.durable[name] = d
-		}
-	}
 	return nil
 }
 

@@ -22,7 +22,8 @@
 // One may append, one may read and move the cursor, one may sync, all at the
 // same time; Stat, Next and Cursor are for any. Append waits for none of the
 // others: it shares with them a few atomic numbers, and a mutex that is held for
-// the changing of a list.
+// the changing of a list. Only when it must remove a segment to have room, and
+// another is just being removed, it waits for that.
 //
 // # Not here
 //
@@ -96,12 +97,18 @@ type Journal struct {
 	latest   int64 // latest time of append so far
 	refusal  refusal
 
-	last      atomic.Uint64 // sequence of the last record
+	// The sequence of the last record. The Reader may meet a record when it is
+	// in written but not yet in last, and never one that is not in written.
+	written, last atomic.Uint64
+
 	millis    atomic.Int64  // when it was appended
 	bytes     atomic.Int64  // in all segments
+	freed     atomic.Int64  // given back since Open
 	syncedLow atomic.Uint64 // what a power cut leaves of low
 	fullSince atomic.Int64  // milliseconds, 0 when not full
 	wake      chan struct{}
+
+	freeMu sync.Mutex // held while a segment is removed
 
 	mu    sync.Mutex // held for the moment of a change, never while waiting
 	segs  []*segment // oldest first
@@ -208,7 +215,7 @@ type Stat struct {
 func (j *Journal) Stat() Stat {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	st := measure(j.segs, j.place.low, j.last.Load())
+	st := measure(j.segs, j.place.low, j.written.Load())
 	st.MaxBytes = j.opt.MaxBytes
 	st.NewestTime = moment(j.millis.Load())
 	st.FullSince = moment(j.fullSince.Load())

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,9 +22,18 @@ func numbered(buf []byte, seq uint64) []byte {
 }
 
 // TestEverybodyAtOnce has one append, one read and deliver, one sync, one watch
-// from outside and one ask, on real files that come and go all the while.
+// from outside and one ask, on real files that come and go all the while. More
+// journals than processors make for odd moments.
 func TestEverybodyAtOnce(t *testing.T) {
-	const records = 60_000
+	for i := range 6 {
+		t.Run(strconv.Itoa(i), func(t *testing.T) {
+			t.Parallel()
+			everybodyAtOnce(t, 40_000)
+		})
+	}
+}
+
+func everybodyAtOnce(t *testing.T, records uint64) {
 	dir := t.TempDir()
 	j, err := Open(dir, Options{SegmentBytes: 64 << 10, MaxBytes: 1 << 20, KeepDelivered: 128 << 10})
 	if err != nil {
@@ -124,6 +134,37 @@ func watch(t *testing.T, dir string, records uint64) {
 			return
 		}
 		last = seq
+	}
+}
+
+// TestViewSeesHalves looks from outside in the middle of every change, and
+// requires that records come when they are whole, and nothing is called damaged.
+func TestViewSeesHalves(t *testing.T) {
+	fs := newMemFS()
+	j := mustOpen(t, fs, small)
+	fill(t, j, 1)
+	v, err := newView(fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []uint64
+	look := func() {
+		r := read(t, v)
+		got = append(got, r.seqs...)
+		if len(r.missing) > 0 {
+			t.Fatalf("%d is missing", r.missing)
+		}
+	}
+	fs.step = look
+	for range 50 {
+		fill(t, j, 1)
+		look()
+		if len(got) != int(j.Next())-1 {
+			t.Fatalf("%d records seen, want %d", len(got), j.Next()-1)
+		}
+		if err := errors.Join(j.SetCursor(j.Next(), nil), j.Sync()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ func (j *Journal) recover() error {
 	if err := j.recoverTail(max(last, j.place.last)); err != nil {
 		return err
 	}
+	j.written.Store(j.last.Load())
 	return j.settleCursor(slot, last > 0)
 }
 
@@ -153,9 +154,6 @@ func newSalt() uint32 {
 // appended to, if it can be. known is the highest sequence that anything outside
 // the segments knows of.
 func (j *Journal) recoverTail(known uint64) error {
-	if j.place.low > 0 {
-		known = max(known, j.place.low-1)
-	}
 	j.last.Store(known)
 	if len(j.segs) == 0 {
 		if j.place.low > 0 && known >= j.place.low {
@@ -281,10 +279,13 @@ func (j *Journal) settleCursor(slot int, used bool) error {
 	return j.cursor.sync()
 }
 
-// makeCursor makes the files of the cursor that are missing, and writes it if
-// it never was.
+// makeCursor makes the files of the cursor that are missing, to stay, and writes
+// it if it never was.
 func (j *Journal) makeCursor() error {
 	if err := j.cursor.make(); err != nil {
+		return err
+	}
+	if err := j.fs.syncDir(); err != nil {
 		return err
 	}
 	if j.cursor.latest < 0 {

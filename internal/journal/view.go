@@ -106,7 +106,7 @@ func (v *View) Wait(ctx context.Context) error {
 
 // Cursor returns what the writer set last; low is 0 if nothing tells.
 func (v *View) Cursor() (low uint64, extra []byte, err error) {
-	p, _, _, err := readPlace(v.src.fs)
+	p, _, err := v.src.place()
 	return p.low, p.extra, err
 }
 
@@ -163,7 +163,7 @@ func (v *viewSource) lastKnown() (last uint64, millis int64, err error) {
 		return 0, 0, err
 	}
 	last, millis, _ = parseLast(b)
-	p, _, _, err := readPlace(v.fs)
+	p, _, err := v.place()
 	if p.last > last {
 		return p.last, 0, err
 	}
@@ -171,11 +171,25 @@ func (v *viewSource) lastKnown() (last uint64, millis int64, err error) {
 }
 
 func (v *viewSource) low() (uint64, error) {
-	p, slot, _, err := readPlace(v.fs)
+	p, slot, err := v.place()
 	if slot < 0 {
 		return ^uint64(0), err // whatever is gone from the front may have been given back
 	}
 	return p.low, err
+}
+
+// place returns the newest place. While the writer renews a cursor file, it may
+// look damaged for a moment; when none does, what was newest at the beginning,
+// or something newer, is among those read.
+func (v *viewSource) place() (p place, slot int, err error) {
+	for range 10 {
+		var damaged []string
+		p, slot, damaged, err = readPlace(v.fs)
+		if len(damaged) == 0 || err != nil {
+			break
+		}
+	}
+	return p, slot, err
 }
 
 func (v *viewSource) segments() ([]*segment, error) {
@@ -213,7 +227,7 @@ func (v *viewSource) open(s *segment) (file, error) {
 
 // salt returns the salt for a segment whose header is damaged.
 func (v *viewSource) salt() (uint32, error) {
-	p, slot, _, err := readPlace(v.fs)
+	p, slot, err := v.place()
 	if slot >= 0 || err != nil {
 		return p.salt, err
 	}

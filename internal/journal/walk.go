@@ -145,7 +145,7 @@ func (w *walk) again(end int64, next uint64) {
 
 // advance goes to the next segment, and returns false if there is none.
 func (w *walk) advance() (bool, error) {
-	s, first, err := w.pick()
+	s, err := w.pick()
 	if s == nil || err != nil {
 		return false, err
 	}
@@ -162,20 +162,29 @@ func (w *walk) advance() (bool, error) {
 	err = w.close()
 	w.seg, w.file = s, f
 	w.scan.reset(f, s.head)
-	if err != nil || !first || s.base <= w.want {
+	if err != nil || s.base <= w.want {
 		return true, err
 	}
-	// What lies below low, in front of the oldest segment, was given back.
-	low, err := w.src.low()
-	w.want = max(w.want, min(low, s.base))
-	return true, err
+	return true, w.skipFreed(s)
 }
 
-// pick returns the segment to read next, and whether it is the oldest there is.
-func (w *walk) pick() (s *segment, first bool, err error) {
+// skipFreed goes over the records in front of s if they were given back: they
+// lie below low, and no segment in front of s is left.
+func (w *walk) skipFreed(s *segment) error {
+	all, err := w.src.segments()
+	if err != nil || len(all) > 0 && all[0].base < s.base {
+		return err
+	}
+	low, err := w.src.low()
+	w.want = max(w.want, min(low, s.base))
+	return err
+}
+
+// pick returns the segment to read next, nil if there is none.
+func (w *walk) pick() (*segment, error) {
 	all, err := w.src.segments()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	i, _ := slices.BinarySearchFunc(all, w.at+1, func(s *segment, base uint64) int { return cmp.Compare(s.base, base) })
 	if w.at == 0 {
@@ -184,9 +193,9 @@ func (w *walk) pick() (s *segment, first bool, err error) {
 		}
 	}
 	if i == len(all) {
-		return nil, false, nil
+		return nil, nil
 	}
-	return all[i], i == 0, nil
+	return all[i], nil
 }
 
 // leave remembers where in the segment at hand records are missing, if any are
