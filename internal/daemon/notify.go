@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -15,7 +13,8 @@ import (
 // A manager is the service manager that started us, as far as sd_notify(3) and
 // sd_listen_fds(3) go. Without one every method does nothing.
 type manager struct {
-	conn     *net.UnixConn
+	fd       int // of a socket, -1 without a manager
+	addr     unix.Sockaddr
 	watchdog time.Duration // 0 for none
 	kept     map[string]int
 }
@@ -23,7 +22,7 @@ type manager struct {
 // newManager finds the service manager in the environment, and takes the
 // descriptors it kept for us.
 func newManager() (*manager, error) {
-	m := &manager{kept: listenFDs()}
+	m := &manager{fd: -1, kept: listenFDs()}
 	if usec, err := strconv.ParseInt(os.Getenv("WATCHDOG_USEC"), 10, 64); err == nil && forUs("WATCHDOG_PID") {
 		m.watchdog = time.Duration(usec) * time.Microsecond
 	}
@@ -32,10 +31,11 @@ func newManager() (*manager, error) {
 		return m, nil
 	}
 	var err error
-	m.conn, err = net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	m.fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("reach the service manager: %w", err)
 	}
+	m.addr = &unix.SockaddrUnix{Name: path} // one that begins with @ is abstract
 	return m, nil
 }
 
@@ -83,15 +83,14 @@ func (m *manager) take(name string) int {
 
 // notify sends assignments such as READY=1, with descriptors if there are any.
 func (m *manager) notify(assignments []string, fds ...int) error {
-	if m.conn == nil {
+	if !m.present() {
 		return nil
 	}
 	var rights []byte
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	_, _, err := m.conn.WriteMsgUnix([]byte(strings.Join(assignments, "\n")), rights, nil)
-	if err != nil && !errors.Is(err, net.ErrClosed) {
+	if err := unix.Sendmsg(m.fd, []byte(strings.Join(assignments, "\n")), rights, m.addr, 0); err != nil {
 		return fmt.Errorf("notify the service manager: %w", err)
 	}
 	return nil
@@ -110,7 +109,7 @@ func (m *manager) letGo(name string) error {
 }
 
 // present reports whether there is a service manager.
-func (m *manager) present() bool { return m.conn != nil }
+func (m *manager) present() bool { return m.fd >= 0 }
 
 // monotonic is the assignment that goes with RELOADING=1.
 func monotonic() string {

@@ -132,6 +132,9 @@ func (c *conn) receive() (typ uint16, seq uint32, data []byte, err error) {
 			return 0, 0, nil, fmt.Errorf("reply of %d bytes is shorter than its header", n)
 		}
 		h := c.buf[:n]
+		if length := binary.NativeEndian.Uint32(h); length >= headerLen && length < uint32(n) {
+			h = h[:length] // the rest is padding; of an answer, unlike a record, the length is right
+		}
 		return binary.NativeEndian.Uint16(h[4:]), binary.NativeEndian.Uint32(h[8:]), h[headerLen:], nil
 	}
 }
