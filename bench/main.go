@@ -1,0 +1,173 @@
+// Bench measures auditshipper against other readers of Linux audit events, and
+// all of them against a null reader, on the running kernel. README.md explains.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+type options struct {
+	rounds    int
+	burst     int
+	scratch   string
+	only      string
+	trials    string
+	program   string
+	goAudit   string
+	auditbeat string
+	flush     time.Duration
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
+	flag.IntVar(&o.burst, "burst", 100_000, "events of the flat-out burst")
+	flag.StringVar(&o.scratch, "scratch", "/dev/shm", "where the audited directory is made")
+	flag.StringVar(&o.only, "only", "", "names of the contestants, separated by commas, instead of all")
+	flag.StringVar(&o.trials, "trials", "", "names of the trials, separated by commas, instead of all")
+	flag.StringVar(&o.program, "auditshipper", "", "measure this binary instead of building this tree")
+	flag.StringVar(&o.goAudit, "go-audit", "", "measure this binary, too")
+	flag.StringVar(&o.auditbeat, "auditbeat", "", "measure this binary, too")
+	flag.DurationVar(&o.flush, "flush", time.Second, "the flush interval of auditshipper")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if os.Getuid() != 0 {
+		return errors.New("only root may receive audit events")
+	}
+	b := &bench{options: o, began: time.Now()}
+	var err error
+	if b.work, err = os.MkdirTemp("/var/tmp", "auditshipper-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.work)
+	if b.watched, err = os.MkdirTemp(o.scratch, "auditshipper-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.watched)
+	if err := b.build(); err != nil {
+		return err
+	}
+	list := contestants(o)
+	r := results{}
+	for round := range o.rounds {
+		if err := b.round(ctx, round, list, r); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s\n%s", machine(), r.table(list))
+	fmt.Printf("\n%d rounds in %v.\n", o.rounds, time.Since(b.began).Round(time.Second))
+	return nil
+}
+
+// A bench is one run of this program.
+type bench struct {
+	options
+	work    string // for everything but the audited directory
+	watched string
+	began   time.Time
+}
+
+func (b *bench) bin(name string) string { return filepath.Join(b.work, name) }
+
+// build makes the programs that take part.
+func (b *bench) build() error {
+	programs := map[string]string{"loadgen": "./bench/loadgen", "endpoint": "./bench/endpoint"}
+	if b.program == "" {
+		programs["auditshipper"] = "./cmd/auditshipper"
+		b.program = b.bin("auditshipper")
+	}
+	for name, pkg := range programs {
+		if err := command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.bin(name), pkg); err != nil {
+			return err
+		}
+	}
+	return command("cc", "-O2", "-o", b.bin("null"), "bench/null/null.c")
+}
+
+// command runs a command to its end. Its output matters only if it fails.
+func command(name string, args ...string) error {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// round has every contestant pass every trial. The order turns from round to
+// round, so that nobody always comes first.
+func (b *bench) round(ctx context.Context, round int, list []contestant, r results) error {
+	for _, t := range trials {
+		if !chosen(b.trials, t.name) {
+			continue
+		}
+		for i := range list {
+			c := list[(i+round)%len(list)]
+			if !chosen(b.only, c.name) || !t.suits(c) {
+				continue
+			}
+			figures, err := b.try(ctx, c, t)
+			if err != nil {
+				return fmt.Errorf("%s, %s: %w", t.name, c.name, err)
+			}
+			r.add(round, c.name, figures)
+			fmt.Fprintf(os.Stderr, "%5s round %d %-8s %-20s %v\n", time.Since(b.began).Round(time.Second), round+1, t.name, c.name, figures)
+		}
+	}
+	return nil
+}
+
+// chosen tells whether name is in list, or list is empty.
+func chosen(list, name string) bool {
+	for item := range strings.SplitSeq(list, ",") {
+		if item == name {
+			return true
+		}
+	}
+	return list == ""
+}
+
+// try holds the kernel for one contestant in one trial.
+func (b *bench) try(ctx context.Context, c contestant, t trial) (f figures, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	k, err := hold()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, k.release()) }()
+	if err := k.arm(b.watched, !c.unaudited); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(b.work, c.file()+"-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	e := &entry{bench: b, contestant: c, kernel: k, dir: dir}
+	defer func() { err = errors.Join(err, e.stop()) }()
+	if err := e.start(); err != nil {
+		return nil, err
+	}
+	return t.run(ctx, e)
+}
