@@ -15,6 +15,7 @@ type Fault struct {
 	// contains a text (empty for all).
 	Op       string `json:"op,omitempty"`
 	Contains string `json:"contains,omitempty"`
+	Gzip     bool   `json:"gzip,omitempty"` // only those that are compressed
 
 	Delay time.Duration `json:"delay,omitempty"` // before anything else, nanoseconds
 	Hang  bool          `json:"hang,omitempty"`  // no answer until the client gives up
@@ -24,9 +25,6 @@ type Fault struct {
 	Status  int    `json:"status,omitempty"` // 0 is 400 if there is a Code
 	Code    string `json:"code,omitempty"`
 	Message string `json:"message,omitempty"`
-
-	// NoGzip answers 415 to compressed bodies only.
-	NoGzip bool `json:"no_gzip,omitempty"`
 
 	// The call is carried out, but the answer does not get through whole.
 	Lose     bool   `json:"lose,omitempty"`     // the connection breaks instead
@@ -46,7 +44,7 @@ var (
 	Expired     = Fault{Code: "ExpiredTokenException", Message: "The security token included in the request is expired"}
 	UnknownKey  = Fault{Code: "UnrecognizedClientException", Message: "The security token included in the request is invalid."}
 	Skewed      = Fault{Status: 403, Code: "RequestTimeTooSkewed", Message: "The difference between the request time and the current time is too large."}
-	NoGzip      = Fault{NoGzip: true}
+	NoGzip      = Fault{Gzip: true, Status: http.StatusUnsupportedMediaType, Code: "UnsupportedMediaType"}
 
 	// How an answer gets lost.
 	CutBefore = Fault{Cut: true}
@@ -119,31 +117,31 @@ func (s *Server) Mend() {
 }
 
 // faultFor chooses what goes wrong with a call.
-func (s *Server) faultFor(op string, body []byte) Fault {
+func (s *Server) faultFor(op string, body []byte, gzip bool) Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fs := &s.faults
 	for i, f := range fs.next {
-		if f.is(op, body) {
+		if f.is(op, body, gzip) {
 			fs.next = slices.Delete(fs.next, i, i+1)
 			return f
 		}
 	}
 	for _, f := range fs.always {
-		if f.is(op, body) {
+		if f.is(op, body, gzip) {
 			return f
 		}
 	}
 	if len(fs.among) > 0 && fs.random.Float64() < fs.chance {
-		if f := fs.among[fs.random.IntN(len(fs.among))]; f.is(op, body) {
+		if f := fs.among[fs.random.IntN(len(fs.among))]; f.is(op, body, gzip) {
 			return f
 		}
 	}
 	return Fault{}
 }
 
-func (f *Fault) is(op string, body []byte) bool {
-	return (f.Op == "" || f.Op == op) && bytes.Contains(body, []byte(f.Contains))
+func (f *Fault) is(op string, body []byte, gzip bool) bool {
+	return (gzip || !f.Gzip) && (f.Op == "" || f.Op == op) && bytes.Contains(body, []byte(f.Contains))
 }
 
 // before does what happens before the call is looked at, and reports whether
@@ -160,9 +158,6 @@ func (f *Fault) before(s *Server, w http.ResponseWriter, r *http.Request) (done 
 	if f.Cut {
 		hangUp(w)
 		return true
-	}
-	if f.NoGzip && r.Header.Get("Content-Encoding") == "gzip" {
-		f.Status, f.Code, f.Message = http.StatusUnsupportedMediaType, "UnsupportedMediaType", "gzip"
 	}
 	return false
 }

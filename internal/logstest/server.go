@@ -152,7 +152,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	op, body, err := s.receive(r)
-	f := s.faultFor(op, body)
+	f := s.faultFor(op, body, r.Header.Get("Content-Encoding") == "gzip")
 	if f.before(s, w, r) {
 		return
 	}
@@ -164,6 +164,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		out, err = operations[op](s, body)
 	}
 	s.answer(&reply{w: w, op: op, fault: f}, out, err)
+}
+
+// Do carries out an operation as if a client had asked for it, with the
+// request's JSON.
+func (s *Server) Do(op, request string) error {
+	_, err := operations[op](s, []byte(request))
+	return err
 }
 
 // receive reads a request and checks everything about it that does not depend

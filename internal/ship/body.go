@@ -3,6 +3,7 @@ package ship
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 )
 
@@ -43,32 +44,50 @@ func writeBody(w io.Writer, buf []byte, group, stream string, b *Batch, i, j int
 	return buf, nil
 }
 
-// escaped marks the bytes that JSON does not take as they are.
-var escaped = func() (t [256]bool) {
+// escapes holds 1 for the bytes before which JSON wants a backslash, 2 for
+// those that it wants in another form.
+var escapes = func() (t [256]byte) {
 	for c := range 0x20 {
-		t[c] = true
+		t[c] = 2
 	}
-	t['"'], t['\\'] = true, true
+	t['"'], t['\\'] = 1, 1
 	return t
 }()
 
-// appendJSON appends text, which is valid UTF-8, as a JSON string.
+// appendJSON appends text, which is valid UTF-8, as a JSON string. An event is
+// JSON itself, so every seventh byte or so is a quote: copying the pieces
+// between them costs three times as much as going byte by byte.
 func appendJSON(dst, text []byte) []byte {
-	const hex = "0123456789abcdef"
-	dst = append(dst, '"')
-	from := 0
+	dst = slices.Grow(dst, 2*len(text)+2)
+	out := dst[len(dst) : len(dst)+2*len(text)+2]
+	out[0] = '"'
+	n := 1
 	for i, c := range text {
-		if !escaped[c] {
-			continue
+		esc := escapes[c]
+		if esc == 2 {
+			return appendControl(dst[:len(dst)+n], text[i:])
 		}
-		dst = append(dst, text[from:i]...)
-		from = i + 1
-		if c >= 0x20 {
+		out[n] = '\\'
+		n += int(esc)
+		out[n] = c
+		n++
+	}
+	out[n] = '"'
+	return dst[:len(dst)+n+1]
+}
+
+// appendControl appends the rest of a string that has control characters.
+func appendControl(dst, text []byte) []byte {
+	const hex = "0123456789abcdef"
+	for _, c := range text {
+		switch escapes[c] {
+		case 0:
+			dst = append(dst, c)
+		case 1:
 			dst = append(dst, '\\', c)
-		} else {
+		default:
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	dst = append(dst, text[from:]...)
 	return append(dst, '"')
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"github.com/klauspost/compress/gzip"
@@ -97,9 +98,10 @@ func (c *CloudWatch) connect(ctx context.Context) error {
 	return nil
 }
 
-// loadAWS loads the SDK's configuration.
+// loadAWS loads the SDK's configuration. The SDK keeps silent: the Shipper says
+// what there is to say, once.
 func loadAWS(ctx context.Context, o CloudWatchOptions) (aws.Config, error) {
-	var opts []func(*awsconfig.LoadOptions) error
+	opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})}
 	if o.UseFIPS {
 		opts = append(opts, awsconfig.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}
@@ -219,13 +221,13 @@ func (c *CloudWatch) send(ctx context.Context, b *Batch, i, j int) (*cloudwatchl
 		return nil, err
 	}
 	out, plainErr := c.call(ctx, b, i, j, false)
-	if plainErr != nil {
+	if plainErr != nil && !isMissing(plainErr) {
 		return nil, err
 	}
-	if !c.plain.Swap(true) {
+	if !c.plain.Swap(true) { // it was understood
 		c.o.Log.Info("endpoint takes no gzip: sending plain", zap.Error(c.explain(err)))
 	}
-	return out, nil
+	return out, plainErr
 }
 
 // dislikesGzip reports whether a refusal may mean that the body could not be read.
@@ -536,7 +538,7 @@ func instanceRegion(ctx context.Context, cfg aws.Config) string {
 func InstanceID(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, imdsPatience)
 	defer cancel()
-	cfg, err := awsconfig.LoadDefaultConfig(ctx)
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return "" // NewCloudWatch will say why
 	}

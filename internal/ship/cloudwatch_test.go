@@ -1,8 +1,22 @@
 package ship
 
 import (
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/auditshipper/auditshipper/internal/logstest"
 )
@@ -16,6 +30,13 @@ func TestPut(t *testing.T) {
 	if _, err := put(t, c, batch(want...)); err != nil {
 		t.Fatal(err)
 	}
+	messages(t, s, want...)
+	called(t, s, "map[CreateLogGroup:1 CreateLogStream:2 PutLogEvents:2 PutRetentionPolicy:1]")
+}
+
+// messages requires that exactly these arrived.
+func messages(t *testing.T, s *logstest.Server, want ...string) {
+	t.Helper()
 	got := s.Events("/auditshipper", "host")
 	if len(got) != len(want) {
 		t.Fatalf("%d events arrived, want %d", len(got), len(want))
@@ -25,7 +46,486 @@ func TestPut(t *testing.T) {
 			t.Errorf("event %d = %q, want %q", i, e.Message, want[i])
 		}
 	}
-	if got, want := fmt.Sprint(s.Calls()), "map[CreateLogGroup:1 CreateLogStream:2 PutLogEvents:2 PutRetentionPolicy:1]"; got != want {
+}
+
+func called(t *testing.T, s *logstest.Server, want string) {
+	t.Helper()
+	if got := fmt.Sprint(s.Calls()); got != want {
 		t.Errorf("calls %s, want %s", got, want)
+	}
+}
+
+// TestRestartMakesNothing: a stream that is there costs no call of set-up, of
+// which a fleet has few.
+func TestRestartMakesNothing(t *testing.T) {
+	awsEnvironment(t)
+	s, url := endpoint(t, logstest.Options{})
+	for range 2 {
+		if _, err := put(t, cloudWatch(t, url, nil), batch("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	called(t, s, "map[CreateLogGroup:1 CreateLogStream:2 PutLogEvents:3]")
+}
+
+func TestRejections(t *testing.T) {
+	awsEnvironment(t)
+	_, url := endpoint(t, logstest.Options{})
+	c := cloudWatch(t, url, func(o *CloudWatchOptions) { o.RetentionDays = 5 })
+	if _, err := put(t, c, batch("makes the group")); err != nil {
+		t.Fatal(err)
+	}
+	b := new(Batch)
+	now := time.Now()
+	const day = 24 * time.Hour
+	for _, d := range []time.Duration{-20 * day, -15 * day, -6 * day, -4*day - time.Minute, -4 * day, 3 * time.Hour} {
+		b.items = append(b.items, packed{millis: now.Add(d).UnixMilli(), off: 0, end: 1})
+	}
+	b.text = []byte("x")
+	res, err := put(t, c, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(res.Rejected), fmt.Sprint([]Rejected{{0, 3, Expired}, {5, 6, TooNew}}); got != want {
+		t.Errorf("rejected %s, want %s", got, want)
+	}
+	if d := time.Since(res.Now).Abs(); d > 2*time.Second {
+		t.Errorf("the service's time is %v away", d)
+	}
+
+	// As part of a batch, indexes count from its own start.
+	res, err = c.Put(t.Context(), b, 2, 6)
+	if got, want := fmt.Sprint(res.Rejected), fmt.Sprint([]Rejected{{2, 3, Expired}, {5, 6, TooNew}}); err != nil || got != want {
+		t.Errorf("rejected %s (%v), want %s", got, err, want)
+	}
+}
+
+func TestMadeAgain(t *testing.T) {
+	awsEnvironment(t)
+	for name, remove := range map[string]string{
+		"group":  `{"logGroupName":"/auditshipper"}`,
+		"stream": `{"logGroupName":"/auditshipper","logStreamName":"host"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, url := endpoint(t, logstest.Options{})
+			c := cloudWatch(t, url, nil)
+			if _, err := put(t, c, batch("before")); err != nil {
+				t.Fatal(err)
+			}
+			op := "DeleteLogGroup"
+			if name == "stream" {
+				op = "DeleteLogStream"
+			}
+			if err := s.Do(op, remove); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := put(t, c, batch("after")); err != nil {
+				t.Fatal(err)
+			}
+			messages(t, s, "after")
+		})
+	}
+}
+
+// TestRefusals: every refusal is in AWS's words, marked, and without secrets.
+func TestRefusals(t *testing.T) {
+	awsEnvironment(t)
+	const key = "arn:aws:kms:us-east-1:111122223333:key/abc"
+	tests := []struct {
+		name  string
+		fault logstest.Fault
+		mark  error
+		words string
+	}{
+		{"permissions", logstest.Denied("PutLogEvents", "no identity-based policy allows"), ErrBlocked, "is not authorized to perform: logs:PutLogEvents"},
+		{"boundary", logstest.Denied("PutLogEvents", "no permissions boundary allows"), ErrBlocked, "because no permissions boundary allows the logs:PutLogEvents action"},
+		{"expired", logstest.Expired, ErrBlocked, "PutLogEvents: ExpiredTokenException: The security token included in the request is expired"},
+		{"unknown key", logstest.UnknownKey, ErrBlocked, "UnrecognizedClientException"},
+		{"disabled KMS key", logstest.KeyDisabled(key), ErrBlocked, key},
+		{"KMS key not named", logstest.Fault{Code: "AccessDeniedException", Message: "kms:GenerateDataKey is not allowed"}, ErrBlocked, "(KMS key " + key + ")"},
+		{"KMS code", logstest.Fault{Code: "KMSKeyDisabled", Message: "disabled"}, ErrBlocked, key},
+		{"throttled", logstest.Throttle, ErrThrottled, "Rate exceeded"},
+		{"invalid", logstest.Poison(""), ErrInvalid, "Log event is not acceptable."},
+		{"names", logstest.Fault{Code: "InvalidParameterException", Message: "1 validation error detected: Value 'a*' at 'logStreamName' failed"}, ErrBlocked, "logStreamName"},
+		{"too large", logstest.Fault{Status: 413, Code: "-", Body: "<html>"}, ErrTooLarge, "Request Entity Too Large"},
+		{"proxy", logstest.BadGateway, nil, "Bad Gateway"},
+		{"unavailable", logstest.Unavailable, nil, "ServiceUnavailableException"},
+		{"signature", logstest.Fault{Status: 403, Code: "InvalidSignatureException", Message: "The signature does not match.\n\nThe Canonical String was\nx-amz-security-token:SECRETTOKEN"}, ErrBlocked, "The signature does not match."},
+		{"long", logstest.Fault{Code: "X", Message: strings.Repeat("é", 5000)}, nil, "é…"},
+		{"cut", logstest.CutBefore, nil, "EOF"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, url := endpoint(t, logstest.Options{})
+			c := cloudWatch(t, url, func(o *CloudWatchOptions) { o.KMSKeyID = key })
+			if _, err := put(t, c, batch("x")); err != nil {
+				t.Fatal(err)
+			}
+			s.Always(tt.fault)
+			_, err := put(t, c, batch("x"))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, mark := range []error{ErrThrottled, ErrBlocked, ErrInvalid, ErrTooLarge} {
+				if got := errors.Is(err, mark); got != (mark == tt.mark) {
+					t.Errorf("is %q: %v, in %v", mark, got, err)
+				}
+			}
+			text := err.Error()
+			if !strings.Contains(text, tt.words) || strings.Contains(text, "\n") || len(text) > 800 {
+				t.Errorf("error %q, want one line with %q", text, tt.words)
+			}
+			for _, secret := range []string{testSecret, "SECRETTOKEN", "Signature="} {
+				if strings.Contains(text, secret) {
+					t.Errorf("%q is in %q", secret, text)
+				}
+			}
+		})
+	}
+}
+
+// TestMakeRefused: what is missing and must not be made blocks, saying which
+// call was refused.
+func TestMakeRefused(t *testing.T) {
+	awsEnvironment(t)
+	const key = "arn:aws:kms:us-east-1:111122223333:key/abc"
+	tests := []struct {
+		name   string
+		fault  logstest.Fault
+		change func(*CloudWatchOptions)
+		words  string
+	}{
+		{"group", logstest.Denied("CreateLogGroup", "no permissions boundary allows"), nil, "CreateLogGroup: AccessDeniedException"},
+		{"stream", logstest.Denied("CreateLogStream", "no identity-based policy allows"), nil, "CreateLogStream: AccessDeniedException"},
+		{"group not wanted", logstest.Fault{}, func(o *CloudWatchOptions) { o.CreateGroup = false }, "The specified log group does not exist."},
+		{
+			"key", logstest.Fault{Op: "CreateLogGroup", Code: "InvalidParameterException", Message: "The specified KMS key does not exist or is disabled"},
+			func(o *CloudWatchOptions) { o.KMSKeyID = key }, key,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, url := endpoint(t, logstest.Options{})
+			s.Always(tt.fault)
+			_, err := put(t, cloudWatch(t, url, tt.change), batch("x"))
+			if !errors.Is(err, ErrBlocked) || !strings.Contains(err.Error(), tt.words) {
+				t.Errorf("error %v, want blocked with %q", err, tt.words)
+			}
+		})
+	}
+}
+
+// TestUntagged: a group without tags is better than none.
+func TestUntagged(t *testing.T) {
+	awsEnvironment(t)
+	s, url := endpoint(t, logstest.Options{})
+	denied := logstest.Denied("TagResource", "no identity-based policy allows")
+	denied.Op, denied.Contains = "CreateLogGroup", `"tags"`
+	s.Always(denied)
+	core, logs := observer.New(zapcore.WarnLevel)
+	c := cloudWatch(t, url, func(o *CloudWatchOptions) { o.Tags = map[string]string{"a": "b"}; o.Log = zap.New(core) })
+	if _, err := put(t, c, batch("x")); err != nil {
+		t.Fatal(err)
+	}
+	if logs.Len() != 1 || !strings.Contains(fmt.Sprint(logs.All()[0].ContextMap()["error"]), "logs:TagResource") {
+		t.Errorf("logged %v, want one warning about logs:TagResource", logs.All())
+	}
+}
+
+// TestNewCredentials: credentials that expire are read again from where they
+// were.
+func TestNewCredentials(t *testing.T) {
+	awsEnvironment(t)
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(key string) {
+		t.Helper()
+		text := fmt.Sprintf("[default]\naws_access_key_id=%s\naws_secret_access_key=%s\n", key, testSecret)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	t.Setenv("AWS_SESSION_TOKEN", "")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", file)
+	write("AKIDOLD")
+	s, url := endpoint(t, logstest.Options{})
+	c := cloudWatch(t, url, nil)
+	if _, err := put(t, c, batch("x")); !errors.Is(err, ErrBlocked) {
+		t.Fatalf("error %v, want blocked", err)
+	}
+	write(testKey)
+	c.loaded = time.Now().Add(-renewAfter)
+	if _, err := put(t, c, batch("x")); err != nil {
+		t.Fatal(err)
+	}
+	messages(t, s, "x")
+}
+
+func TestNoCredentials(t *testing.T) {
+	awsEnvironment(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
+	_, url := endpoint(t, logstest.Options{})
+	_, err := put(t, cloudWatch(t, url, nil), batch("x"))
+	if !errors.Is(err, ErrBlocked) || !strings.Contains(err.Error(), "no credentials") {
+		t.Errorf("error %v, want blocked for no credentials", err)
+	}
+}
+
+// TestAssumeRole: the calls are made with the role's credentials, and the
+// refusal of the role is told as such.
+func TestAssumeRole(t *testing.T) {
+	awsEnvironment(t)
+	const role = "arn:aws:iam::111122223333:role/writer"
+	denied := false
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := r.ParseForm(); err != nil || r.Form.Get("RoleArn") != role {
+			t.Errorf("role %q, want %q (%v)", r.Form.Get("RoleArn"), role, err)
+		}
+		if denied {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `<ErrorResponse><Error><Code>AccessDenied</Code><Message>User: me is not authorized to perform: sts:AssumeRole</Message></Error></ErrorResponse>`)
+			return
+		}
+		fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>rolesecret</SecretAccessKey>`+
+			`<SessionToken>ROLETOKEN</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	}))
+	defer sts.Close()
+	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL)
+	s, url := endpoint(t, logstest.Options{Keys: map[string]string{"ASIAROLE": "rolesecret"}})
+	change := func(o *CloudWatchOptions) { o.RoleARN = role; o.Region = "eu-west-1" }
+	if _, err := put(t, cloudWatch(t, url, change), batch("x")); err != nil {
+		t.Fatal(err)
+	}
+	messages(t, s, "x")
+
+	denied = true
+	_, err := put(t, cloudWatch(t, url, change), batch("x"))
+	if !errors.Is(err, ErrBlocked) || !strings.Contains(err.Error(), "AssumeRole: AccessDenied: User: me is not authorized") {
+		t.Errorf("error %v, want blocked by AssumeRole", err)
+	}
+}
+
+// TestClockIsWrong: the client learns the service's time from a refusal.
+func TestClockIsWrong(t *testing.T) {
+	awsEnvironment(t)
+	for _, skew := range []time.Duration{-26 * time.Hour, -time.Hour, time.Hour, 26 * time.Hour} {
+		t.Run(skew.String(), func(t *testing.T) {
+			s, url := endpoint(t, logstest.Options{Now: func() time.Time { return time.Now().Add(skew) }})
+			k := newSink()
+			o := k.options(cloudWatch(t, url, nil))
+			o.Flush = 10 * time.Millisecond
+			sh := New(o)
+			add(t, sh, 0, 10)
+			k.wait(t, 10)
+			add(t, sh, 10, 20)
+			k.wait(t, 20)
+			finish(t, sh)
+			complete(t, s, 20, false)
+		})
+	}
+}
+
+// TestGzipRefused: an endpoint that cannot take gzip gets plain bodies, which
+// is found out once, however it says so.
+func TestGzipRefused(t *testing.T) {
+	awsEnvironment(t)
+	for name, fault := range map[string]logstest.Fault{
+		"unsupported":   {Status: 415, Code: "UnsupportedMediaType"},
+		"serialization": {Code: "SerializationException", Message: "invalid character '\\x1f'"},
+		"failure":       {Status: 500, Code: "InternalError"},
+		"bad request":   {Status: 400, Code: "-", Body: "what?"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, url := endpoint(t, logstest.Options{})
+			fault.Gzip = true
+			s.Always(fault)
+			core, logs := observer.New(zapcore.InfoLevel)
+			c := cloudWatch(t, url, func(o *CloudWatchOptions) { o.Log = zap.New(core) })
+			var want []string
+			for i := range 5 {
+				want = append(want, line(i))
+				if _, err := put(t, c, batch(line(i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			messages(t, s, want...)
+			if n := s.Calls()["PutLogEvents"]; n > 8 {
+				t.Errorf("%d calls for 5 batches", n)
+			}
+			if n := logs.FilterMessageSnippet("no gzip").Len(); n != 1 {
+				t.Errorf("said %d times, want once", n)
+			}
+		})
+	}
+}
+
+// TestEndlessAnswer: an answer takes no more memory than the largest real one.
+func TestEndlessAnswer(t *testing.T) {
+	awsEnvironment(t)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		chunk := []byte(strings.Repeat("x", 1<<20))
+		for range 64 {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+		t.Error("64 MiB were read")
+	}))
+	defer srv.Close()
+	if _, err := put(t, cloudWatch(t, srv.URL, nil), batch("x")); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("error %.100v", err)
+	}
+}
+
+// TestWhere: how the endpoint and the region are found.
+func TestWhere(t *testing.T) {
+	s, url := logstest.New(logstest.Options{}), ""
+	var err error
+	if url, err = s.Start(""); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[profile p]\nregion=ap-south-1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		env  map[string]string
+		o    CloudWatchOptions
+		err  error
+		want string // the region, or the endpoint
+	}{
+		{"nothing known", nil, CloudWatchOptions{}, ErrNoRegion, ""},
+		{"configured region", map[string]string{"AWS_REGION": "eu-west-1"}, CloudWatchOptions{Region: "eu-west-3"}, nil, "eu-west-3"},
+		{"environment", map[string]string{"AWS_REGION": "eu-west-1"}, CloudWatchOptions{}, nil, "eu-west-1"},
+		{"profile", map[string]string{"AWS_CONFIG_FILE": config, "AWS_PROFILE": "p"}, CloudWatchOptions{}, nil, "ap-south-1"},
+		{"endpoint alone", nil, CloudWatchOptions{EndpointURL: url}, nil, url},
+		{"endpoint of the environment", map[string]string{"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": url}, CloudWatchOptions{}, nil, url},
+		{"FIPS", map[string]string{"AWS_REGION": "us-east-1"}, CloudWatchOptions{UseFIPS: true}, nil, "us-east-1"},
+		{"FIPS and endpoint", nil, CloudWatchOptions{EndpointURL: url, UseFIPS: true}, ErrEndpointVariant, ""},
+		{"dual-stack and endpoint", map[string]string{"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": url}, CloudWatchOptions{UseDualstack: true}, ErrEndpointVariant, ""},
+		{"FIPS by environment and endpoint", map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, CloudWatchOptions{EndpointURL: url}, ErrEndpointVariant, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			awsEnvironment(t)
+			for name, value := range tt.env {
+				t.Setenv(name, value)
+			}
+			tt.o.Log = zap.NewNop()
+			c, err := NewCloudWatch(t.Context(), tt.o)
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error %v, want %v", err, tt.err)
+			}
+			if err != nil {
+				return
+			}
+			o := c.client.Load().Options()
+			if o.Region != tt.want && (o.BaseEndpoint == nil || *o.BaseEndpoint != tt.want) {
+				t.Errorf("region %q, endpoint %v, want %q", o.Region, o.BaseEndpoint, tt.want)
+			}
+		})
+	}
+}
+
+// TestInstance: region and id come from the instance's metadata, if it answers.
+func TestInstance(t *testing.T) {
+	awsEnvironment(t)
+	imds := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/latest/api/token":
+			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
+			fmt.Fprint(w, "token")
+		case "/latest/dynamic/instance-identity/document":
+			json.NewEncoder(w).Encode(map[string]string{"region": "ca-central-1"})
+		case "/latest/meta-data/instance-id":
+			fmt.Fprint(w, "i-0abc\n")
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer imds.Close()
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.URL)
+	if id := InstanceID(t.Context()); id != "i-0abc" {
+		t.Errorf("instance %q, want i-0abc", id)
+	}
+	c, err := NewCloudWatch(t.Context(), CloudWatchOptions{Log: zap.NewNop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.client.Load().Options().Region; got != "ca-central-1" {
+		t.Errorf("region %q, want ca-central-1", got)
+	}
+
+	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer hang.Close()
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hang.URL)
+	begin := time.Now()
+	if _, err := NewCloudWatch(t.Context(), CloudWatchOptions{Log: zap.NewNop()}); !errors.Is(err, ErrNoRegion) {
+		t.Errorf("error %v, want ErrNoRegion", err)
+	}
+	if d := time.Since(begin); d > 2*imdsPatience {
+		t.Errorf("took %v", d)
+	}
+}
+
+// TestCABundle: an endpoint with a certificate of one's own.
+func TestCABundle(t *testing.T) {
+	awsEnvironment(t)
+	s := logstest.New(logstest.Options{})
+	srv := httptest.NewTLSServer(s)
+	defer srv.Close()
+	bundle := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := put(t, cloudWatch(t, srv.URL, nil), batch("x")); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("error %v, want one about the certificate", err)
+	}
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	if _, err := put(t, cloudWatch(t, srv.URL, nil), batch("x")); err != nil {
+		t.Fatal(err)
+	}
+	messages(t, s, "x")
+}
+
+// TestUnreachable: names that do not resolve and closed ports are passing, and
+// say what they are.
+func TestUnreachable(t *testing.T) {
+	awsEnvironment(t)
+	for _, url := range []string{"http://127.0.0.1:1", "http://user:hunter2@no-such-host.invalid"} {
+		_, err := put(t, cloudWatch(t, url, nil), batch("x"))
+		if err == nil || errors.Is(err, ErrBlocked) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: error %v", url, err)
+		}
+	}
+}
+
+// TestRead brings back what was put, over several pages.
+func TestRead(t *testing.T) {
+	awsEnvironment(t)
+	_, url := endpoint(t, logstest.Options{})
+	c := cloudWatch(t, url, nil)
+	const n = 25_000
+	k := newSink()
+	sh := New(k.options(c))
+	add(t, sh, 0, n)
+	finish(t, sh)
+	i := 0
+	err := c.Read(t.Context(), func(s Stored) error {
+		i++
+		return nil
+	})
+	if err != nil || i != n {
+		t.Errorf("read %d (%v), want %d", i, err, n)
+	}
+	stop := errors.New("enough")
+	if err := c.Read(context.Background(), func(Stored) error { return stop }); !errors.Is(err, stop) {
+		t.Errorf("error %v, want %v", err, stop)
 	}
 }

@@ -79,13 +79,18 @@ func TestAllFaults(t *testing.T) {
 			o.Flush, o.Timeout = 5*time.Millisecond, 200*time.Millisecond
 			sh := New(o)
 			s.Chance(0.3, slices.Collect(mapValues(passing))...)
-			const n = 20_000
-			for i := 0; i < n; i += 200 {
-				add(t, sh, i, i+200)
+			const n, calls = 10_000, 100
+			for i := 0; i < n; i += n / calls {
+				add(t, sh, i, i+n/calls)
+				sh.Flush()
+				k.wait(t, uint64(i)) // else it all goes in two calls
 			}
 			k.wait(t, n)
 			finish(t, sh)
 			k.ordered(t)
+			if got := s.Calls()["PutLogEvents"]; got < calls/2 {
+				t.Errorf("%d calls, want at least %d", got, calls/2)
+			}
 			complete(t, s, n, true)
 			if len(k.rejected) != 0 {
 				t.Errorf("rejected %d, want none: %s", len(k.rejected), k.rejected[0])

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -48,6 +49,7 @@ type Shipper struct {
 	cur   *Batch   // being filled, nil if none
 	ripe  bool     // cur is to be sent
 	spare []*Batch // one for each call in flight, besides cur
+	sent  []*Batch // those of the calls in flight
 	timer *time.Timer
 
 	taken uint64            // batches that workers took
@@ -208,6 +210,7 @@ func (s *Shipper) next() *Batch {
 	s.timer.Stop()
 	s.taken++
 	b.order = s.taken
+	s.sent = append(s.sent, b)
 	select {
 	case s.room <- struct{}{}:
 	default: // Add has not looked since the last one
@@ -225,6 +228,7 @@ func (s *Shipper) finish(b *Batch) {
 		s.mark = mark
 		delete(s.done, s.acked)
 	}
+	s.sent = slices.DeleteFunc(s.sent, func(o *Batch) bool { return o == b })
 	s.spare = append(s.spare, b)
 	s.mu.Unlock()
 	s.tell()
@@ -257,7 +261,13 @@ func (s *Shipper) retryNow() {
 func (s *Shipper) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.delivery.now(s.cur)
+	st := s.delivery.now()
+	for _, b := range append(s.sent, s.cur) {
+		if b != nil && b.Len() > 0 && (st.Oldest == 0 || b.low < st.Oldest) {
+			st.Oldest = b.low
+		}
+	}
+	return st
 }
 
 // Drain sends what is there and waits until it is delivered or ctx is done,

@@ -19,7 +19,7 @@ type State struct {
 	StalledSince time.Time // zero while delivery works
 	LastError    string    // of the calls since the last success; empty if none failed
 	Blocked      bool      // the present stall most likely needs a person
-	Oldest       int64     // time of the earliest item that waits to be sent, milliseconds; 0 if none
+	Oldest       int64     // time of the earliest item that is not accepted yet, milliseconds; 0 if none
 	Flush        time.Duration
 }
 
@@ -97,12 +97,9 @@ func (d *delivery) restamped(items int, ahead time.Duration) {
 	}
 }
 
-// now returns the state. cur is the batch being filled.
-func (d *delivery) now(cur *Batch) State {
+// now returns the state, as far as it is known here.
+func (d *delivery) now() State {
 	st := d.state
 	st.Flush = d.flush
-	if cur != nil && cur.Len() > 0 {
-		st.Oldest = cur.low
-	}
 	return st
 }
