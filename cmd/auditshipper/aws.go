@@ -1,8 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/spf13/cobra"
 
 	"github.com/auditshipper/auditshipper/internal/config"
@@ -16,7 +22,7 @@ func awsCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(awsPolicyCommand())
+	cmd.AddCommand(awsPolicyCommand(), awsSetupCommand())
 	return cmd
 }
 
@@ -85,4 +91,94 @@ func printPolicy(cmd *cobra.Command, kind string, names awsNames) error {
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), p)
 	return err
+}
+
+func awsSetupCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "setup",
+		Short: "make or repair the log group and what belongs to it",
+		Long: `Setup makes the log group of the configuration with its retention, key, tags,
+field index, metric filters and saved queries, or mends what differs. What is as
+wanted it leaves alone, and so what others added. A second time it does nothing.
+
+It uses your own credentials, which need more rights than the daemon's, and not
+role_arn. Alarms are made by the stacks in deploy/.
+
+exit status:
+  0  everything is as wanted
+  1  a call failed; what was done stays, run it again
+  3  with --dry-run: there is something to do`,
+		Example: "  auditshipper aws setup --dry-run",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			api, err := logsClient(cmd.Context(), c.CloudWatch)
+			if err != nil {
+				return err
+			}
+			steps, err := planSetup(cmd.Context(), api, c.CloudWatch)
+			if err != nil {
+				return err
+			}
+			dry, _ := cmd.Flags().GetBool("dry-run")
+			return runSteps(cmd.Context(), cmd.OutOrStdout(), c.CloudWatch.Group, steps, dry)
+		},
+	}
+	cmd.Flags().Bool("dry-run", false, "print what would be done")
+	return cmd
+}
+
+// runSteps does the steps in order, or only tells them.
+func runSteps(ctx context.Context, w io.Writer, group string, steps []setupStep, dry bool) error {
+	if len(steps) == 0 {
+		_, err := fmt.Fprintf(w, "log group %s is as wanted\n", group)
+		return err
+	}
+	for _, s := range steps {
+		if _, err := fmt.Fprintln(w, s.what); err != nil {
+			return err
+		}
+		if dry {
+			continue
+		}
+		if err := s.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.what, err)
+		}
+	}
+	if dry {
+		return withStatus(exitDiffers, quiet{})
+	}
+	return nil
+}
+
+// logsClient is a client with the credentials of whoever runs the command. The
+// quotas of set-up calls are small, so it slows down by itself when throttled.
+func logsClient(ctx context.Context, c config.CloudWatch) (*cloudwatchlogs.Client, error) {
+	opts := []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithRetryMode(aws.RetryModeAdaptive), awsconfig.WithRetryMaxAttempts(10),
+	}
+	if c.Region != "" {
+		opts = append(opts, awsconfig.WithRegion(c.Region))
+	}
+	if c.UseFIPS {
+		opts = append(opts, awsconfig.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
+	}
+	if c.UseDualstack {
+		opts = append(opts, awsconfig.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
+	}
+	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return nil, hinted{errors.New("no region is known"), "set cloudwatch.region, AWS_REGION, or a profile's region"}
+	}
+	return cloudwatchlogs.NewFromConfig(cfg, func(o *cloudwatchlogs.Options) {
+		if c.EndpointURL != "" {
+			o.BaseEndpoint = &c.EndpointURL
+		}
+	}), nil
 }

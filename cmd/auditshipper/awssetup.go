@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/smithy-go"
 
 	"github.com/auditshipper/auditshipper/internal/config"
 )
@@ -52,11 +53,11 @@ func planSetup(ctx context.Context, api logsAdmin, want config.CloudWatch) ([]se
 	if err != nil {
 		return nil, err
 	}
-	parts := []func(context.Context, *types.LogGroup) error{s.retention, s.key, s.tags}
+	parts := []func(context.Context, *types.LogGroup) error{s.retention, s.key, s.tags, s.queries}
 	if want.LogClass != string(types.LogGroupClassInfrequentAccess) {
-		parts = append(parts, s.index, s.filters) // that class has neither
+		parts = append(parts, s.filters, s.index) // that class has neither
 	}
-	for _, part := range append(parts, s.queries) {
+	for _, part := range parts {
 		if err := part(ctx, group); err != nil {
 			return nil, err
 		}
@@ -163,6 +164,10 @@ var indexed = []string{"action", "auid_name", "host", "key", "path"}
 func (s *setup) index(ctx context.Context, g *types.LogGroup) error {
 	if g != nil {
 		out, err := s.api.DescribeIndexPolicies(ctx, &cloudwatchlogs.DescribeIndexPoliciesInput{LogGroupIdentifiers: []string{s.want.Group}})
+		var unknown smithy.APIError
+		if errors.As(err, &unknown) && unknown.ErrorCode() == "UnknownOperationException" {
+			return nil // a stand-in for the service, which has no indexes to mend
+		}
 		if err != nil {
 			return fmt.Errorf("read index policy of %s: %w", s.want.Group, err)
 		}
@@ -243,15 +248,19 @@ func (f metricFilter) same(have types.MetricFilter) bool {
 // queries saves the queries, over this group and those they have already: one
 // query of a name serves every group of the account.
 func (s *setup) queries(ctx context.Context, _ *types.LogGroup) error {
-	out, err := s.api.DescribeQueryDefinitions(ctx, &cloudwatchlogs.DescribeQueryDefinitionsInput{
-		QueryDefinitionNamePrefix: aws.String("auditshipper/"), MaxResults: aws.Int32(1000),
-	})
-	if err != nil {
-		return fmt.Errorf("read saved queries: %w", err)
-	}
 	have := map[string]types.QueryDefinition{}
-	for _, q := range out.QueryDefinitions {
-		have[aws.ToString(q.Name)] = q
+	in := &cloudwatchlogs.DescribeQueryDefinitionsInput{QueryDefinitionNamePrefix: aws.String("auditshipper/")}
+	for {
+		out, err := s.api.DescribeQueryDefinitions(ctx, in)
+		if err != nil {
+			return fmt.Errorf("read saved queries: %w", err)
+		}
+		for _, q := range out.QueryDefinitions {
+			have[aws.ToString(q.Name)] = q
+		}
+		if in.NextToken = out.NextToken; in.NextToken == nil {
+			break
+		}
 	}
 	for _, q := range savedQueries {
 		old := have[q.Name]
