@@ -34,29 +34,38 @@ type Result struct {
 }
 
 type options struct {
-	dir    string
-	n      int
-	rate   float64
-	procs  int
-	slice  time.Duration
-	truth  string
-	worker int
+	Dir   string
+	N     int
+	Rate  float64
+	Procs int
+	Slice time.Duration
+	Truth string
+
+	Worker int // which of the processes this is
 }
+
+// workerEnv holds the options of a worker, as JSON: its command line stands in
+// every event, so it is as short as that of rm.
+const workerEnv = "LOADGEN_WORKER"
 
 func main() {
 	var o options
-	flag.StringVar(&o.dir, "dir", "", "scratch directory; what it works on is made below it")
-	flag.IntVar(&o.n, "n", 9000, "audited calls, all processes together")
-	flag.Float64Var(&o.rate, "rate", 0, "audited calls a second, all processes together; 0 is flat out")
-	flag.IntVar(&o.procs, "procs", 1, "processes that share the work")
-	flag.DurationVar(&o.slice, "slice", 2*time.Millisecond, "the pace is kept in slices of this length")
-	flag.StringVar(&o.truth, "truth", "", "write a line of JSON for every call to this file")
-	flag.IntVar(&o.worker, "worker", -1, "internal: which of the processes this is")
-	flag.Parse()
 	run := all
-	if o.worker >= 0 {
-		run = work
+	if spec := os.Getenv(workerEnv); spec != "" {
+		run = func(o options) error {
+			if err := json.Unmarshal([]byte(spec), &o); err != nil {
+				return err
+			}
+			return work(o)
+		}
 	}
+	flag.StringVar(&o.Dir, "dir", "", "scratch directory; what it works on is made below it")
+	flag.IntVar(&o.N, "n", 9000, "audited calls, all processes together")
+	flag.Float64Var(&o.Rate, "rate", 0, "audited calls a second, all processes together; 0 is flat out")
+	flag.IntVar(&o.Procs, "procs", 1, "processes that share the work")
+	flag.DurationVar(&o.Slice, "slice", 2*time.Millisecond, "the pace is kept in slices of this length")
+	flag.StringVar(&o.Truth, "truth", "", "write a line of JSON for every call to this file")
+	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "loadgen:", err)
 		os.Exit(1)
@@ -68,19 +77,19 @@ func share(n, i, procs int) int { return n*(i+1)/procs - n*i/procs }
 
 // all has the work done by the processes, waits for them and tells the truth.
 func all(o options) error {
-	if o.dir == "" {
+	if o.Dir == "" {
 		return errors.New("-dir is missing")
 	}
 	var err error
-	if o.dir, err = filepath.Abs(o.dir); err != nil {
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return err
 	}
 	r := Result{}
-	for i := range o.procs {
-		n := share(o.n, i, o.procs)
+	for i := range o.Procs {
+		n := share(o.N, i, o.Procs)
 		r.Events += n
 		r.Records += records(n)
-		if err := prepare(o.dir, i); err != nil {
+		if err := prepare(o.Dir, i); err != nil {
 			return err
 		}
 	}
@@ -89,7 +98,7 @@ func all(o options) error {
 		return err
 	}
 	r.Seconds = time.Since(start).Seconds()
-	if o.truth != "" {
+	if o.Truth != "" {
 		if err := writeTruth(o); err != nil {
 			return err
 		}
@@ -98,10 +107,20 @@ func all(o options) error {
 }
 
 func spawn(o options) error {
-	cmds := make([]*exec.Cmd, o.procs)
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmds := make([]*exec.Cmd, o.Procs)
 	for i := range cmds {
-		cmds[i] = exec.Command("/proc/self/exe", "-worker", fmt.Sprint(i), "-dir", o.dir, "-n", fmt.Sprint(o.n),
-			"-rate", fmt.Sprint(o.rate), "-procs", fmt.Sprint(o.procs), "-slice", o.slice.String())
+		o.Worker = i
+		spec, err := json.Marshal(o)
+		if err != nil {
+			return err
+		}
+		cmds[i] = exec.Command(program)
+		cmds[i].Args = []string{"loadgen"}
+		cmds[i].Env = append(os.Environ(), workerEnv+"="+string(spec))
 		cmds[i].Stderr = os.Stderr
 		cmds[i].SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
 		if err := cmds[i].Start(); err != nil {
@@ -121,12 +140,12 @@ func spawn(o options) error {
 func work(o options) error {
 	runtime.LockOSThread()
 	debug.SetGCPercent(-1) // nothing is allocated in the loop
-	w, err := openWorker(o.dir, o.worker)
+	w, err := openWorker(o.Dir, o.Worker)
 	if err != nil {
 		return err
 	}
-	n := share(o.n, o.worker, o.procs)
-	pace := pacer{start: time.Now(), perSecond: o.rate / float64(o.procs), slice: o.slice}
+	n := share(o.N, o.Worker, o.Procs)
+	pace := pacer{start: time.Now(), perSecond: o.Rate / float64(o.Procs), slice: o.Slice}
 	for i := 0; i < n; {
 		for due := min(pace.due(), n); i < due; i++ {
 			if err := w.do(i); err != nil {
@@ -164,15 +183,15 @@ func (p *pacer) wait() {
 }
 
 func writeTruth(o options) error {
-	f, err := os.Create(o.truth)
+	f, err := os.Create(o.Truth)
 	if err != nil {
 		return err
 	}
 	out := bufio.NewWriter(f)
 	enc := json.NewEncoder(out)
-	for i := range o.procs {
-		w := worker{base: base(o.dir, i)}
-		for call := range share(o.n, i, o.procs) {
+	for i := range o.Procs {
+		w := worker{base: base(o.Dir, i)}
+		for call := range share(o.N, i, o.Procs) {
 			if err := enc.Encode(w.deed(call)); err != nil {
 				return err
 			}
