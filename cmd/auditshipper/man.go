@@ -10,8 +10,10 @@ import (
 
 func manCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "man DIR",
-		Short:   "write the manual pages into DIR",
+		Use:   "man DIR",
+		Short: "write the manual pages into DIR",
+		Long: `Man writes the manual pages into DIR: one of section 1 for each verb, those of
+the configuration and the event in section 5, and the daemon's in section 8.`,
 		Example: "  auditshipper man /usr/local/share/man/man1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -24,7 +26,7 @@ func manCommand() *cobra.Command {
 			if err := doc.GenManTree(root, header, args[0]); err != nil {
 				return fmt.Errorf("write manual pages: %w", err)
 			}
-			return nil
+			return writeGuides(args[0])
 		},
 	}
 }
