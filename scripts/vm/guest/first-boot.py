@@ -12,6 +12,7 @@ print("== before", flush=True)
 say(sh("systemctl is-active auditd") == "active", "auditd runs")
 say("nfs4" in sh("findmnt -no FSTYPE /mnt/efs"), "NFSv4 is mounted on /mnt/efs")
 os.makedirs("/root/test", exist_ok=True)
+os.makedirs("/etc/credstore", mode=0o700, exist_ok=True)
 json.dump(state(), open("/root/test/before.json", "w"))
 start_endpoint()
 
@@ -20,9 +21,10 @@ out = sh("dpkg -i /share/old/auditshipper_*_amd64.deb")
 say("systemctl enable --now auditshipper" in out, "the installation tells what to do next")
 say(sh("systemctl is-active auditshipper", check=False) == "inactive", "it is not started by itself")
 sh("sed -i 's|^watches: .*|watches: [{path: /mnt/efs}]|' /etc/auditshipper/auditshipper.yaml")
-with open("/etc/auditshipper/environment", "w") as f: # stands for an instance's role
-    f.write(f"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={ENDPOINT}\nAWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=test\nAWS_SECRET_ACCESS_KEY=test\n"
-            "AWS_EC2_METADATA_DISABLED=true\n")
+with open("/etc/auditshipper/environment", "w") as f:  # stands for the instance
+    f.write(f"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={ENDPOINT}\nAWS_REGION=eu-west-1\nAWS_EC2_METADATA_DISABLED=true\n")
+with open(os.open("/etc/credstore/auditshipper.aws", os.O_WRONLY | os.O_CREAT, 0o600), "w") as f:
+    f.write("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
 sh("auditshipper config check")
 t = time.monotonic()
 sh("systemctl enable --now auditshipper")
