@@ -59,6 +59,9 @@ func (s *Server) putLogEvents(body []byte) (any, error) {
 		return nil, invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
 	}
 	s.keep(st, in.LogEvents[from:to])
+	if s.opt.WrongIndexes && info != nil {
+		info.spoil(len(in.LogEvents))
+	}
 	return putAnswer{NextSequenceToken: "49590302", Rejected: info}, nil
 }
 
@@ -122,6 +125,15 @@ func (s *Server) valid(g *group, events []inputEvent) (from, to int, info *rejec
 		info.TooNewStart = &start
 	}
 	return from, to, info
+}
+
+func (r *rejectedInfo) spoil(events int) {
+	if r.TooOldEnd != nil {
+		*r.TooOldEnd--
+	}
+	if r.TooNewStart != nil {
+		*r.TooNewStart = events - 1
+	}
 }
 
 // keep stores accepted events.

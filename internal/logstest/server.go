@@ -27,6 +27,10 @@ type Options struct {
 	// IgnorePatterns makes FilterLogEvents ignore its pattern, as LocalStack does.
 	IgnorePatterns bool
 
+	// WrongIndexes makes the indexes of rejected events wrong as LocalStack's are:
+	// the last event that is too old, and the last that is too new.
+	WrongIndexes bool
+
 	// ScanPerPage is how many events FilterLogEvents looks at for one page; a
 	// page without a match comes back empty, with a token. 0 is 10,000.
 	ScanPerPage int

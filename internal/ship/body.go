@@ -1,11 +1,51 @@
 package ship
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
+
+	"github.com/klauspost/compress/gzip"
 )
+
+// A body is the memory of a request.
+type body struct {
+	scratch []byte
+	packed  bytes.Buffer
+	gzip    *gzip.Writer
+}
+
+// gzipLevel is the cheapest in BenchmarkBody: it leaves 0.11 of the bytes, for
+// 0.7 µs an event. The best of all levels leaves 0.09 for 5 µs, and what is
+// paid for is counted before compression.
+const gzipLevel = gzip.BestSpeed
+
+func newBody() any {
+	w, err := gzip.NewWriterLevel(nil, gzipLevel)
+	if err != nil {
+		panic(err) // of a constant level
+	}
+	return &body{gzip: w}
+}
+
+// make fills packed with the request of items i to j of b.
+func (k *body) make(group, stream string, b *Batch, i, j int, compress bool) (err error) {
+	k.packed.Reset()
+	if !compress {
+		k.scratch, err = writeBody(&k.packed, k.scratch, group, stream, b, i, j)
+		return err
+	}
+	k.gzip.Reset(&k.packed)
+	if k.scratch, err = writeBody(k.gzip, k.scratch, group, stream, b, i, j); err != nil {
+		return err
+	}
+	if err := k.gzip.Close(); err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	return nil
+}
 
 // bodyChunk is how much of a body is made before it is handed on, so that no
 // body has to exist as a whole.

@@ -26,7 +26,6 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"github.com/klauspost/compress/gzip"
 	"go.uber.org/zap"
 )
 
@@ -187,9 +186,13 @@ func (c *CloudWatch) Put(ctx context.Context, b *Batch, i, j int) (Result, error
 		return Result{}, c.explain(err)
 	}
 	c.retention.again(ctx, c.retain)
-	res := Result{Rejected: rejections(out.RejectedLogEventsInfo, i, j)}
+	var res Result
 	if now, ok := awsmiddleware.GetServerTime(out.ResultMetadata); ok {
 		res.Now = now
+	}
+	if r := out.RejectedLogEventsInfo; r != nil {
+		info := rejectedInfo{r.ExpiredLogEventEndIndex, r.TooOldLogEventEndIndex, r.TooNewLogEventStartIndex}
+		res.Rejected = info.ranges(b, i, j, res.Now)
 	}
 	return res, nil
 }
@@ -248,24 +251,6 @@ func dislikesGzip(err error, proven bool) bool {
 	}
 }
 
-// A body is the memory of a request.
-type body struct {
-	scratch []byte
-	packed  bytes.Buffer
-	gzip    *gzip.Writer
-}
-
-// gzipLevel is the cheapest that still halves the bytes; see BenchmarkBody.
-const gzipLevel = gzip.BestSpeed
-
-func newBody() any {
-	w, err := gzip.NewWriterLevel(nil, gzipLevel)
-	if err != nil {
-		panic(err) // of a constant level
-	}
-	return &body{gzip: w}
-}
-
 // call makes one PutLogEvents with a body of our own making.
 func (c *CloudWatch) call(ctx context.Context, b *Batch, i, j int, compress bool) (*cloudwatchlogs.PutLogEventsOutput, error) {
 	k := c.bodies.Get().(*body)
@@ -274,27 +259,11 @@ func (c *CloudWatch) call(ctx context.Context, b *Batch, i, j int, compress bool
 	}
 	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, LogEvents: []types.InputLogEvent{}}
 	out, err := c.client.Load().PutLogEvents(ctx, in, replaceBody(k.packed.Bytes(), compress))
-	if err == nil {
-		// Only then is it certain that the transport reads it no more.
-		c.bodies.Put(k)
+	if err != nil {
+		k.packed = bytes.Buffer{} // the transport may still be reading it
 	}
+	c.bodies.Put(k)
 	return out, err
-}
-
-func (k *body) make(group, stream string, b *Batch, i, j int, compress bool) (err error) {
-	k.packed.Reset()
-	if !compress {
-		k.scratch, err = writeBody(&k.packed, k.scratch, group, stream, b, i, j)
-		return err
-	}
-	k.gzip.Reset(&k.packed)
-	if k.scratch, err = writeBody(k.gzip, k.scratch, group, stream, b, i, j); err != nil {
-		return err
-	}
-	if err := k.gzip.Close(); err != nil {
-		return fmt.Errorf("compress: %w", err)
-	}
-	return nil
 }
 
 // replaceBody is an option of a call: the body is this instead of what the SDK
@@ -320,32 +289,6 @@ func replaceBody(data []byte, compressed bool) func(*cloudwatchlogs.Options) {
 			return stack.Build.Add(middleware.BuildMiddlewareFunc("ReplaceBody", replace), middleware.Before)
 		})
 	}
-}
-
-// rejections reads RejectedLogEventsInfo: the ends are exclusive, the start is
-// inclusive.
-func rejections(info *types.RejectedLogEventsInfo, i, j int) []Rejected {
-	if info == nil {
-		return nil
-	}
-	var out []Rejected
-	at := i // all before are dealt with
-	reject := func(from, to int, why Reason) {
-		if from, to = max(from, at), min(to, j); from < to {
-			out = append(out, Rejected{from, to, why})
-			at = to
-		}
-	}
-	if end := info.ExpiredLogEventEndIndex; end != nil {
-		reject(i, i+int(*end), Expired)
-	}
-	if end := info.TooOldLogEventEndIndex; end != nil {
-		reject(i, i+int(*end), TooOld)
-	}
-	if start := info.TooNewLogEventStartIndex; start != nil {
-		reject(i+int(*start), j, TooNew)
-	}
-	return out
 }
 
 // make makes what is missing of group and stream.

@@ -86,7 +86,7 @@ func TestRejections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := fmt.Sprint(res.Rejected), fmt.Sprint([]Rejected{{0, 3, Expired}, {5, 6, TooNew}}); got != want {
+	if got, want := fmt.Sprint(res.Rejected), fmt.Sprint([]Rejected{{0, 2, TooOld}, {2, 3, Expired}, {5, 6, TooNew}}); got != want {
 		t.Errorf("rejected %s, want %s", got, want)
 	}
 	if d := time.Since(res.Now).Abs(); d > 2*time.Second {
@@ -97,6 +97,58 @@ func TestRejections(t *testing.T) {
 	res, err = c.Put(t.Context(), b, 2, 6)
 	if got, want := fmt.Sprint(res.Rejected), fmt.Sprint([]Rejected{{2, 3, Expired}, {5, 6, TooNew}}); err != nil || got != want {
 		t.Errorf("rejected %s (%v), want %s", got, err, want)
+	}
+}
+
+// TestWrongIndexes: an endpoint whose indexes are off by one, as LocalStack's
+// are, loses nothing.
+func TestWrongIndexes(t *testing.T) {
+	awsEnvironment(t)
+	s, url := endpoint(t, logstest.Options{WrongIndexes: true})
+	k := newSink()
+	sh := New(k.options(cloudWatch(t, url, nil)))
+	now := time.Now()
+	const day = 24 * time.Hour
+	for i, d := range []time.Duration{-16 * day, -15 * day, -time.Hour, 0, 3 * time.Hour, 4 * time.Hour, 5 * time.Hour} {
+		if err := sh.Add(t.Context(), Item{Millis: now.Add(d).UnixMilli(), Line: []byte(line(i)), Mark: uint64(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	finish(t, sh)
+	messages(t, s, line(2), line(3), line(4), line(5), line(6))
+	if len(k.rejected) != 2 {
+		t.Errorf("rejected %v, want the first two", k.rejected)
+	}
+}
+
+// TestSetUpThrottled: a fleet that starts at one time waits for its turn, and
+// its events with it.
+func TestSetUpThrottled(t *testing.T) {
+	awsEnvironment(t)
+	s, url := endpoint(t, logstest.Options{})
+	for _, op := range []string{"CreateLogGroup", "CreateLogStream", "CreateLogStream", "PutRetentionPolicy"} {
+		f := logstest.Throttle
+		f.Op = op
+		s.Next(f)
+	}
+	k := newSink()
+	c := cloudWatch(t, url, func(o *CloudWatchOptions) { o.RetentionDays = 30; o.Log = k.log })
+	o := k.options(c)
+	o.Flush = time.Millisecond
+	sh := New(o)
+	add(t, sh, 0, 10)
+	k.wait(t, 10)
+	c.retention.mu.Lock()
+	c.retention.next = time.Now()
+	c.retention.mu.Unlock()
+	add(t, sh, 10, 20)
+	finish(t, sh)
+	complete(t, s, 20, false)
+	if n := s.Calls()["PutRetentionPolicy"]; n != 2 {
+		t.Errorf("%d calls for the retention, want 2", n)
+	}
+	if n := k.logs.FilterMessageSnippet("retention").Len(); n != 0 {
+		t.Errorf("said %d times that the retention is not set", n)
 	}
 }
 
@@ -492,6 +544,16 @@ func TestCABundle(t *testing.T) {
 		t.Fatal(err)
 	}
 	messages(t, s, "x")
+}
+
+// TestProxy: calls go through the proxy that the environment names.
+func TestProxy(t *testing.T) {
+	awsEnvironment(t)
+	c := cloudWatch(t, "http://127.0.0.1:1", nil)
+	client, ok := c.client.Load().Options().HTTPClient.(bounded).HTTPClient.(interface{ GetTransport() *http.Transport })
+	if !ok || client.GetTransport().Proxy == nil {
+		t.Error("the transport knows no proxies")
+	}
 }
 
 // TestUnreachable: names that do not resolve and closed ports are passing, and

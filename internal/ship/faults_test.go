@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,46 @@ func mapValues(m map[string]logstest.Fault) func(yield func(logstest.Fault) bool
 			}
 		}
 	}
+}
+
+// TestMemory floods a dead service, and then one that takes things, and
+// requires that memory stays what the batches take.
+func TestMemory(t *testing.T) {
+	awsEnvironment(t)
+	s, url := endpoint(t, logstest.Options{Discard: true})
+	s.Always(logstest.Unavailable)
+	k := newSink()
+	sh := New(k.options(cloudWatch(t, url, nil)))
+	items := sample(10_000)
+	before := heap()
+	flood := func(n int, timeout time.Duration) {
+		ctx, cancel := context.WithTimeout(t.Context(), timeout)
+		defer cancel()
+		for i := range n {
+			it := items[i%len(items)]
+			it.Mark = uint64(i + 1)
+			if sh.Add(ctx, it) != nil {
+				return
+			}
+		}
+	}
+	flood(1<<30, 2*time.Second)
+	if grown := heap() - before; grown > 16<<20 {
+		t.Errorf("%d MiB more while the service is dead, want at most 16", grown>>20)
+	}
+	s.Mend()
+	flood(50_000, time.Minute)
+	finish(t, sh)
+	if grown := heap() - before; grown > 16<<20 {
+		t.Errorf("%d MiB more afterwards, want at most 16", grown>>20)
+	}
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // add gives lines from to to-1 to sh, with marks that count them.
