@@ -350,6 +350,9 @@ func TestSettings(t *testing.T) {
 	if tags := do(t, s, "ListTagsForResource", event{"resourceArn": arnPrefix + "/g"})["tags"]; fmt.Sprint(tags) != "map[team:sec]" {
 		t.Errorf("tags %v", tags)
 	}
+	if p := do(t, s, "DescribeIndexPolicies", event{"logGroupIdentifiers": []string{"/g"}})["indexPolicies"].([]any); len(p) != 1 || p[0].(event)["policyDocument"] != `{"Fields":["path"]}` {
+		t.Errorf("index policies %v", p)
+	}
 	if f := do(t, s, "DescribeMetricFilters", event{"logGroupName": "/g"})["metricFilters"].([]any); len(f) != 1 {
 		t.Errorf("filters %v", f)
 	}

@@ -132,6 +132,7 @@ var operations = map[string]func(s *Server, body []byte) (any, error){
 	"CreateLogStream":          (*Server).createLogStream,
 	"DeleteLogGroup":           (*Server).deleteLogGroup,
 	"DeleteLogStream":          (*Server).deleteLogStream,
+	"DescribeIndexPolicies":    (*Server).describeIndexPolicies,
 	"DescribeLogGroups":        (*Server).describeLogGroups,
 	"DescribeLogStreams":       (*Server).describeLogStreams,
 	"DescribeMetricFilters":    (*Server).describeMetricFilters,

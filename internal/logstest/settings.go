@@ -135,6 +135,27 @@ func (s *Server) putIndexPolicy(body []byte) (any, error) {
 	return map[string]any{"indexPolicy": map[string]string{"logGroupIdentifier": arnPrefix + g.name, "policyDocument": g.index}}, nil
 }
 
+func (s *Server) describeIndexPolicies(body []byte) (any, error) {
+	var in struct{ LogGroupIdentifiers []string }
+	if err := decode(body, &in); err != nil {
+		return nil, err
+	}
+	if len(in.LogGroupIdentifiers) != 1 {
+		return nil, invalid("%d logGroupIdentifiers, exactly one", len(in.LogGroupIdentifiers))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.group(identified("", in.LogGroupIdentifiers[0]))
+	if err != nil {
+		return nil, err
+	}
+	policies := []map[string]string{}
+	if g.index != "" {
+		policies = append(policies, map[string]string{"logGroupIdentifier": arnPrefix + g.name, "policyDocument": g.index, "source": "LOG_GROUP"})
+	}
+	return map[string]any{"indexPolicies": policies}, nil
+}
+
 // A metricFilter turns matching events into a metric.
 type metricFilter struct {
 	Name            string            `json:"filterName"`

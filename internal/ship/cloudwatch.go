@@ -497,19 +497,23 @@ func InstanceID(ctx context.Context) string {
 	return strings.TrimSpace(string(id))
 }
 
+// readTries is how often a call that reads is made; a person waits for it.
+const readTries = 8
+
+func persistent(o *cloudwatchlogs.Options) { o.RetryMaxAttempts = readTries }
+
 // Read calls each for every event of the stream, in order of time, until each
 // returns an error.
 func (c *CloudWatch) Read(ctx context.Context, each func(Stored) error) error {
-	head := true
-	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, StartFromHead: &head}
+	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, StartFromHead: aws.Bool(true)}
 	for {
-		out, err := c.client.Load().GetLogEvents(ctx, in)
+		out, err := c.client.Load().GetLogEvents(ctx, in, persistent)
 		if err != nil {
-			return fmt.Errorf("read %s %s: %w", c.o.Group, c.o.Stream, err)
+			return fmt.Errorf("read %s %s: %w", c.o.Group, c.o.Stream, c.explain(err))
 		}
 		for _, e := range out.Events {
-			err := each(Stored{aws.ToInt64(e.Timestamp), aws.ToInt64(e.IngestionTime), aws.ToString(e.Message)})
-			if err != nil {
+			s := Stored{Millis: aws.ToInt64(e.Timestamp), Ingestion: aws.ToInt64(e.IngestionTime), Stream: c.o.Stream, Message: aws.ToString(e.Message)}
+			if err := each(s); err != nil {
 				return err
 			}
 		}
@@ -517,5 +521,39 @@ func (c *CloudWatch) Read(ctx context.Context, each func(Stored) error) error {
 			return nil // the token of the end
 		}
 		in.NextToken = out.NextForwardToken
+	}
+}
+
+// Select calls each for every selected event of the group, in order of time,
+// until each returns an error.
+func (c *CloudWatch) Select(ctx context.Context, sel Selection, each func(Stored) error) error {
+	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &c.o.Group, LogStreamNames: sel.Streams}
+	if sel.From != 0 {
+		in.StartTime = &sel.From
+	}
+	if sel.To != 0 {
+		in.EndTime = &sel.To
+	}
+	if sel.Prefix != "" {
+		in.LogStreamNamePrefix = &sel.Prefix
+	}
+	if sel.Pattern != "" {
+		in.FilterPattern = &sel.Pattern
+	}
+	for {
+		out, err := c.client.Load().FilterLogEvents(ctx, in, persistent)
+		if err != nil {
+			return fmt.Errorf("search %s: %w", c.o.Group, c.explain(err))
+		}
+		for _, e := range out.Events {
+			s := Stored{aws.ToInt64(e.Timestamp), aws.ToInt64(e.IngestionTime), aws.ToString(e.LogStreamName), aws.ToString(e.Message)}
+			if err := each(s); err != nil {
+				return err
+			}
+		}
+		if out.NextToken == nil { // a page may be empty and not the last
+			return nil
+		}
+		in.NextToken = out.NextToken
 	}
 }

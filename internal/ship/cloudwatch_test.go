@@ -251,7 +251,8 @@ func TestMakeRefused(t *testing.T) {
 		{"stream", logstest.Denied("CreateLogStream", "no identity-based policy allows"), nil, "CreateLogStream: AccessDeniedException"},
 		{"group not wanted", logstest.Fault{}, func(o *CloudWatchOptions) { o.CreateGroup = false }, "The specified log group does not exist."},
 		{
-			"key", logstest.Fault{Op: "CreateLogGroup", Code: "InvalidParameterException", Message: "The specified KMS key does not exist or is disabled"},
+			"key",
+			logstest.Fault{Op: "CreateLogGroup", Code: "InvalidParameterException", Message: "The specified KMS key does not exist or is disabled"},
 			func(o *CloudWatchOptions) { o.KMSKeyID = key }, key,
 		},
 	}
@@ -589,5 +590,56 @@ func TestRead(t *testing.T) {
 	stop := errors.New("enough")
 	if err := c.Read(context.Background(), func(Stored) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("error %v, want %v", err, stop)
+	}
+}
+
+// TestSelect brings back what is selected, through throttling, empty pages and
+// an endpoint that ignores patterns.
+func TestSelect(t *testing.T) {
+	awsEnvironment(t)
+	for _, ignore := range []bool{false, true} {
+		s, url := endpoint(t, logstest.Options{ScanPerPage: 3, IgnorePatterns: ignore})
+		now := time.Now().UnixMilli()
+		for _, stream := range []string{"a1", "a2", "b"} {
+			b := new(Batch)
+			for i := range 10 {
+				b.Add(Item{Millis: now + int64(i), Line: fmt.Appendf(nil, `{"stream":%q,"n":%d}`, stream, i)})
+			}
+			if _, err := put(t, cloudWatch(t, url, func(o *CloudWatchOptions) { o.Stream = stream }), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := cloudWatch(t, url, nil)
+		s.Next(logstest.Throttle)
+		tests := []struct {
+			name     string
+			sel      Selection
+			want     int
+			filtered bool
+		}{
+			{"all", Selection{}, 30, false},
+			{"two streams", Selection{Streams: []string{"a1", "b"}}, 20, false},
+			{"a prefix", Selection{Prefix: "a"}, 20, false},
+			{"a time", Selection{From: now + 2, To: now + 4}, 9, false},
+			{"a pattern", Selection{Pattern: `{ $.n = 7 }`}, 3, true},
+			{"a pattern nothing has", Selection{Pattern: `nothing`}, 0, true},
+		}
+		for _, tt := range tests {
+			n, last := 0, int64(0)
+			err := c.Select(t.Context(), tt.sel, func(st Stored) error {
+				if st.Millis < last || !strings.Contains(st.Message, st.Stream) || st.Ingestion == 0 {
+					t.Errorf("%s: got %+v after %d", tt.name, st, last)
+				}
+				n, last = n+1, st.Millis
+				return nil
+			})
+			want := tt.want
+			if tt.filtered && ignore {
+				want = 30
+			}
+			if err != nil || n != want {
+				t.Errorf("%s: %d events (%v), want %d", tt.name, n, err, want)
+			}
+		}
 	}
 }
