@@ -182,6 +182,9 @@ func (c *CloudWatch) Put(ctx context.Context, b *Batch, i, j int) (Result, error
 		}
 		out, err = c.send(ctx, b, i, j)
 	}
+	if isAccepted(err) {
+		return Result{}, nil
+	}
 	if err != nil {
 		return Result{}, c.explain(err)
 	}
@@ -388,6 +391,13 @@ func exists(err error) bool {
 	return errors.As(err, &there)
 }
 
+// isAccepted reports whether a refusal says that the events were accepted
+// before. AWS does not say so any more, its imitations may.
+func isAccepted(err error) bool {
+	var accepted *types.DataAlreadyAcceptedException
+	return errors.As(err, &accepted)
+}
+
 func statusOf(err error) int {
 	var re *smithyhttp.ResponseError
 	if errors.As(err, &re) {
@@ -430,8 +440,8 @@ func (c *CloudWatch) refused(op, code, message string, status int) error {
 		c.unknown.Store(true)
 	}
 	mark := refusalMark(code, message)
-	if mark == nil && status == http.StatusRequestEntityTooLarge {
-		mark = ErrTooLarge
+	if mark == nil {
+		mark = statusMark(status)
 	}
 	text := op + ": " + code
 	if said := words(message); said != "" {

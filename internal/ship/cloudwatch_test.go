@@ -6,11 +6,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,6 +154,15 @@ func TestSetUpThrottled(t *testing.T) {
 	}
 }
 
+func TestAcceptedBefore(t *testing.T) {
+	awsEnvironment(t)
+	s, url := endpoint(t, logstest.Options{})
+	s.Always(logstest.Fault{Code: "DataAlreadyAcceptedException", Message: "The given batch of log events has already been accepted."})
+	if _, err := put(t, cloudWatch(t, url, nil), batch("x")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMadeAgain(t *testing.T) {
 	awsEnvironment(t)
 	for name, remove := range map[string]string{
@@ -200,6 +211,9 @@ func TestRefusals(t *testing.T) {
 		{"invalid", logstest.Poison(""), ErrInvalid, "Log event is not acceptable."},
 		{"names", logstest.Fault{Code: "InvalidParameterException", Message: "1 validation error detected: Value 'a*' at 'logStreamName' failed"}, ErrBlocked, "logStreamName"},
 		{"too large", logstest.Fault{Status: 413, Code: "-", Body: "<html>"}, ErrTooLarge, "Request Entity Too Large"},
+		{"proxy that wants a password", logstest.Fault{Status: 407, Code: "-", Body: "<html>"}, ErrBlocked, "Proxy Authentication Required"},
+		{"proxy that denies", logstest.Fault{Status: 403, Code: "-", Body: "<html>"}, ErrBlocked, "Forbidden"},
+		{"proxy that throttles", logstest.Fault{Status: 429, Code: "-", Body: "slow down"}, ErrThrottled, "Too Many Requests"},
 		{"proxy", logstest.BadGateway, nil, "Bad Gateway"},
 		{"unavailable", logstest.Unavailable, nil, "ServiceUnavailableException"},
 		{"signature", logstest.Fault{Status: 403, Code: "InvalidSignatureException", Message: "The signature does not match.\n\nThe Canonical String was\nx-amz-security-token:SECRETTOKEN"}, ErrBlocked, "The signature does not match."},
@@ -545,6 +559,33 @@ func TestCABundle(t *testing.T) {
 		t.Fatal(err)
 	}
 	messages(t, s, "x")
+}
+
+// TestOneConnection: calls, also those that are refused, share a connection.
+func TestOneConnection(t *testing.T) {
+	awsEnvironment(t)
+	s := logstest.New(logstest.Options{})
+	srv := httptest.NewUnstartedServer(s)
+	var opened atomic.Int32
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	c := cloudWatch(t, srv.URL, nil)
+	for i := range 20 {
+		if i%2 == 1 {
+			s.Next(logstest.Throttle)
+		}
+		if _, err := put(t, c, batch("x")); err != nil && !errors.Is(err, ErrThrottled) {
+			t.Fatal(err)
+		}
+	}
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
+	}
 }
 
 // TestProxy: calls go through the proxy that the environment names.

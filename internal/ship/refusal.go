@@ -1,6 +1,7 @@
 package ship
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -40,6 +41,20 @@ func refusalMark(code, message string) error {
 	case slices.Contains(invalidity, code):
 		return ErrInvalid
 	case slices.Contains(blocking, code), slices.Contains(credentialCodes, code):
+		return ErrBlocked
+	}
+	return nil
+}
+
+// statusMark is refusalMark for answers of what stands between us and the
+// service, which have a status only.
+func statusMark(status int) error {
+	switch status {
+	case http.StatusRequestEntityTooLarge:
+		return ErrTooLarge
+	case http.StatusTooManyRequests:
+		return ErrThrottled
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusProxyAuthRequired:
 		return ErrBlocked
 	}
 	return nil
