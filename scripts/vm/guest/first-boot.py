@@ -46,8 +46,7 @@ note(sh("auditshipper status", check=False).replace("\n", "\n      "))
 print("== deletions on NFS", flush=True)
 flat = make("/mnt/efs/flat", 20, "f")
 tree = make("/mnt/efs/tree/a/b/c", 5, "f") + make("/mnt/efs/tree/a", 5, "g")
-for p in flat:
-    os.unlink(p)
+remove(flat)
 sh("cd / && rm -rf /mnt/efs/tree")
 arrive(flat + tree + ["/mnt/efs/tree/a/b/c", "/mnt/efs/tree/a/b", "/mnt/efs/tree/a", "/mnt/efs/tree"], "files and rm -rf of a tree, by true paths")
 
@@ -59,8 +58,7 @@ sh("systemctl reset-failed auditd; systemctl start auditd", check=False)
 wait(lambda: sh("systemctl show -p MainPID --value auditd") not in ("0", before), 20)
 say(sh("systemctl show -p MainPID --value auditd") not in ("0", before), "auditd was killed and started again")
 time.sleep(2)  # the promise is two seconds
-for p in paths:
-    os.unlink(p)
+remove(paths)
 arrive(paths, "deletions two seconds after auditd's start")
 
 print("== SIGKILL and restart under load", flush=True)

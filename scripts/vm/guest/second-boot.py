@@ -11,8 +11,7 @@ start_endpoint()
 wait(lambda: sh("systemctl is-active auditshipper", check=False) == "active", 30)
 say(sh("systemctl is-active auditshipper", check=False) == "active", "it was started by the boot")
 paths = make("/mnt/efs/reboot", 20, "r")
-for p in paths:
-    os.unlink(p)
+remove(paths)
 arrive(paths, "deletions after the reboot")
 
 print("== stop lets go", flush=True)
