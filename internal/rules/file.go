@@ -1,0 +1,102 @@
+package rules
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// A File is what a rule file asks for.
+type File struct {
+	Name     string
+	Rules    []Rule // in the order in which the kernel is to hold them
+	Settings []Setting
+	Warnings []Warning
+
+	// GoOn is set by -c in the file: what is right is to be applied although
+	// something else is wrong.
+	GoOn bool
+}
+
+// ParseFile reads a rule file to its end. All faults are reported at once, as
+// Errors; what is right is returned beside them. Behind -i faults are warnings.
+func ParseFile(name string, r io.Reader, o Options) (File, error) {
+	p := fileParser{file: File{Name: name}, o: o.withDefaults()}
+	in := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		text, err := in.ReadString('\n')
+		if text != "" {
+			p.parse(n, strings.TrimSuffix(text, "\n"))
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return p.file, fmt.Errorf("read %s: %w", name, err)
+		}
+	}
+	if len(p.errs) > 0 {
+		return p.file, p.errs
+	}
+	return p.file, nil
+}
+
+// A fileParser reads a file line by line.
+type fileParser struct {
+	file   File
+	o      Options
+	ignore bool
+	errs   Errors
+}
+
+func (p *fileParser) parse(n int, text string) {
+	words := split(text)
+	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+		return
+	}
+	line, err := parseWords(words, p.o)
+	if err != nil {
+		err.File, err.Line = p.file.Name, n
+		p.fault(err)
+		return
+	}
+	p.take(n, line)
+}
+
+func (p *fileParser) fault(err *ParseError) {
+	if p.ignore && !p.file.GoOn {
+		p.file.Warnings = append(p.file.Warnings, Warning{err.File, err.Line, "ignored", err.Msg + " (ignored because of -i)", err.Fix})
+		return
+	}
+	p.errs = append(p.errs, err)
+}
+
+func (p *fileParser) take(n int, line Line) {
+	p.ignore = p.ignore || line.ignoreErrors
+	p.file.GoOn = p.file.GoOn || line.goOn
+	for _, s := range line.Settings {
+		s.File, s.Line = p.file.Name, n
+		p.file.Settings = append(p.file.Settings, s)
+	}
+	for _, w := range line.Warnings {
+		w.File, w.Line = p.file.Name, n
+		p.file.Warnings = append(p.file.Warnings, w)
+	}
+	if line.Add != nil {
+		line.Add.File, line.Add.Line = p.file.Name, n
+		p.file.Rules = append(p.file.Rules, *line.Add)
+	}
+}
+
+// split splits a line into words as auditctl does: at spaces only, of which
+// those behind a backslash belong to the word.
+func split(line string) []string {
+	var words []string
+	for word := range strings.SplitSeq(line, " ") {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
