@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdgzip "compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/smithy-go/middleware"
 	"github.com/klauspost/compress/gzip"
 	"go.uber.org/zap"
 
@@ -164,4 +169,31 @@ func BenchmarkDeliver(b *testing.B) {
 		}
 	}
 	finish(b, sh)
+}
+
+// BenchmarkSDK is what the SDK's own request costs, per event, before it is
+// compressed: the reason for writeBody.
+func BenchmarkSDK(b *testing.B) {
+	awsEnvironment(b)
+	full := fullBatch()
+	c := cloudWatch(b, "http://127.0.0.1:1", nil)
+	made := errors.New("made")
+	stop := func(o *cloudwatchlogs.Options) {
+		o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
+			return stack.Build.Add(middleware.BuildMiddlewareFunc("Stop", func(context.Context, middleware.BuildInput, middleware.BuildHandler) (out middleware.BuildOutput, md middleware.Metadata, err error) {
+				return out, md, made
+			}), middleware.Before)
+		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream}
+		for i := range full.Len() {
+			in.LogEvents = append(in.LogEvents, types.InputLogEvent{Message: aws.String(string(full.line(i))), Timestamp: &full.items[i].millis})
+		}
+		if _, err := c.client.Load().PutLogEvents(b.Context(), in, stop); !errors.Is(err, made) {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(full.Len()), "ns/event")
 }
