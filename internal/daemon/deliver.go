@@ -38,6 +38,7 @@ type deliverer struct {
 	ship    shipper
 	cursor  *cursor
 	output  atomic.Pointer[output]
+	counts  eventCounts
 	damaged func(*journal.Damage)
 	now     func() time.Time
 
@@ -145,6 +146,7 @@ func (d *deliverer) flow(ctx context.Context) error {
 }
 
 func (d *deliverer) one(ctx context.Context, e *event.Event) error {
+	d.counts.count(e)
 	out := d.output.Load()
 	if out.drop.match(e) {
 		return nil

@@ -29,6 +29,9 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	}
 	loops.start("watch for losses", func() error { return errors.Join(d.loss.run(ctx), look.Close()) })
 	loops.start("sync", func() error { return d.sync(ctx) })
+	if addr := d.cfg.Metrics.Listen; addr != "" {
+		loops.start("metrics", func() error { return d.serveMetrics(ctx, addr) })
+	}
 	if d.manager.watchdog > 0 {
 		loops.start("watchdog", func() error { return d.watchdog(ctx) })
 	}

@@ -18,6 +18,9 @@ const (
 	causeRejected       = "rejected"
 )
 
+// causes are all of them, for the metrics.
+var causes = []string{causeKernelLost, causeOverrun, causeDowntime, causeJournalFull, causeJournalDamaged, causeRejected}
+
 // A gap is evidence that is missing: why, how much, and between which moments.
 type gap struct {
 	cause    string

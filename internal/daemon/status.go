@@ -66,11 +66,14 @@ type DeliveryStatus struct {
 	Batches      uint64     `json:"batches"`
 	Bytes        uint64     `json:"bytes"` // of messages, before compression
 	Retries      uint64     `json:"retries"`
+	Throttled    uint64     `json:"throttled"`
 	Rejected     uint64     `json:"rejected"`
+	Restamped    uint64     `json:"restamped"` // sent with the service's time, ours being too far ahead
 	LastSuccess  *time.Time `json:"last_success,omitempty"`
 	StalledSince *time.Time `json:"stalled_since,omitempty"`
 	LastError    string     `json:"last_error,omitempty"`
 	LagSeconds   float64    `json:"lag_seconds"` // age of the oldest event not accepted yet
+	FlushSeconds float64    `json:"flush_seconds"`
 }
 
 // DropStatus counts what one filter kept from delivery.
@@ -104,9 +107,13 @@ func (d *Daemon) status() Status {
 		},
 		Delivery: DeliveryStatus{
 			Output: d.output.name, Group: d.output.group, Stream: d.output.stream,
-			Events: sh.Events, Batches: sh.Batches, Bytes: sh.Bytes, Retries: sh.Retries, Rejected: sh.Rejected,
-			LastSuccess: optional(sh.LastSuccess), StalledSince: optional(sh.StalledSince), LastError: sh.LastError,
+			Events: sh.Events, Batches: sh.Batches, Bytes: sh.Bytes, Retries: sh.Retries, Throttled: sh.Throttled, Rejected: sh.Rejected, Restamped: sh.Restamped,
+			FlushSeconds: sh.Flush.Seconds(),
+			LastSuccess:  optional(sh.LastSuccess), StalledSince: optional(sh.StalledSince), LastError: sh.LastError,
 		},
+	}
+	if sh.Oldest > 0 {
+		s.Delivery.LagSeconds = time.Since(time.UnixMilli(sh.Oldest)).Seconds()
 	}
 	if d.landing.Volatile != nil {
 		s.Journal.Volatile = d.landing.Volatile.Error()
