@@ -10,7 +10,7 @@ import (
 // be reported.
 type Watch struct {
 	Path     string
-	Ops      []string // delete, rename
+	Ops      []string // some of Ops()
 	Key      string
 	Failures string // denied (also if empty), all or none: which failed calls are reported
 }
@@ -21,20 +21,6 @@ type Machine struct {
 	IOUring bool              // the kernel has the io_uring list (Linux 5.16)
 	IsDir   func(string) bool // false makes the rules for a file; nil means a directory
 }
-
-// An operation is what a watch can be for.
-type operation struct {
-	calls []string
-	uring []int
-}
-
-var operations = map[string]operation{
-	"delete": {[]string{"unlink", "unlinkat", "rmdir"}, []int{uringUnlinkat}},
-	"rename": {[]string{"rename", "renameat", "renameat2"}, []int{uringRenameat}},
-}
-
-// Ops returns the operations that a watch can be for.
-func Ops() []string { return slices.Sorted(keysOf(operations)) }
 
 // failures are the results of system calls that a watch reports, as one rule
 // each.
@@ -67,33 +53,43 @@ func Expand(w Watch, m Machine) ([]Rule, []Warning, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	base, err := w.base(m)
-	if err != nil {
+	if err := w.check(); err != nil {
 		return nil, nil, err
 	}
+	parts := partsOf(w.Ops)
 	var all []Rule
 	var warnings []Warning
 	for _, arch := range arches {
-		r := base
-		r.add(fieldArch, Equal, arch.elf)
-		lacks := r.addCalls(w.Ops, arch)
+		var lacks []string
+		for _, p := range parts {
+			r := Rule{List: Exit, Action: Always}
+			r.add(fieldArch, Equal, arch.elf)
+			found, missing := r.addCalls(p.calls, arch)
+			lacks = append(lacks, missing...)
+			if found {
+				all = append(all, w.complete(r, p.only, m)...)
+			}
+		}
 		if len(lacks) > 0 {
 			msg := fmt.Sprintf("%s has no %s", arch.name, strings.Join(lacks, ", "))
 			warnings = append(warnings, Warning{Code: "arch-lacks", Msg: msg, Fix: "nothing to do: what it has instead is watched"})
 		}
-		all = append(all, w.complete(r, m)...)
 	}
-	if m.IOUring {
-		r := base
-		r.List = IOUring
-		for _, op := range w.Ops {
-			for _, nr := range operations[op].uring {
-				r.set(nr)
-			}
-		}
-		all = append(all, w.complete(r, m)...)
+	if r, ok := uringRule(parts); ok && m.IOUring {
+		all = append(all, w.complete(r, Field{}, m)...)
 	}
 	return all, warnings, nil
+}
+
+// uringRule returns a rule for the operations of io_uring, if there are any.
+func uringRule(parts []part) (r Rule, ok bool) {
+	r = Rule{List: IOUring, Action: Always}
+	for _, p := range parts {
+		for _, nr := range p.uring {
+			ok = r.set(nr)
+		}
+	}
+	return r, ok
 }
 
 // archesOf returns a machine and, where it runs 32-bit programs, their machine.
@@ -109,46 +105,45 @@ func archesOf(arch string) ([]machine, error) {
 	return []machine{m, small}, nil
 }
 
-// base is what all rules of a watch begin with.
-func (w Watch) base(m Machine) (Rule, error) {
+// check reports what makes a watch impossible.
+func (w Watch) check() error {
 	if len(w.Ops) == 0 {
-		return Rule{}, fmt.Errorf("watch %s: no operations", w.Path)
+		return fmt.Errorf("watch %s: no operations", w.Path)
 	}
 	for _, op := range w.Ops {
 		if _, ok := operations[op]; !ok {
-			return Rule{}, fmt.Errorf("watch %s: unknown operation %q", w.Path, op)
+			return fmt.Errorf("watch %s: unknown operation %q", w.Path, op)
 		}
 	}
 	if _, ok := failures[w.Failures]; !ok {
-		return Rule{}, fmt.Errorf("watch %s: unknown failures %q", w.Path, w.Failures)
+		return fmt.Errorf("watch %s: unknown failures %q", w.Path, w.Failures)
 	}
 	if len(w.Key) > maxKey {
-		return Rule{}, fmt.Errorf("watch %s: key of %d bytes: at most %d", w.Path, len(w.Key), maxKey)
+		return fmt.Errorf("watch %s: key of %d bytes: at most %d", w.Path, len(w.Key), maxKey)
 	}
 	if _, err := watchPath(w.Path); err != nil {
-		return Rule{}, fmt.Errorf("watch %s: %w", w.Path, err)
+		return fmt.Errorf("watch %s: %w", w.Path, err)
 	}
-	return Rule{List: Exit, Action: Always}, nil
+	return nil
 }
 
-// addCalls puts the system calls of ops that the machine has into the rule, and
+// addCalls puts the system calls that the machine has into the rule, and
 // returns those that it lacks.
-func (r *Rule) addCalls(ops []string, m machine) (lacks []string) {
-	for _, op := range ops {
-		for _, name := range operations[op].calls {
-			if nr, ok := m.call(name); ok {
-				r.set(nr)
-			} else {
-				lacks = append(lacks, name)
-			}
+func (r *Rule) addCalls(names []string, m machine) (found bool, lacks []string) {
+	for _, name := range names {
+		nr, ok := m.call(name)
+		if !ok {
+			lacks = append(lacks, name)
+			continue
 		}
+		found = r.set(nr)
 	}
-	return lacks
+	return found, lacks
 }
 
 // complete makes of a rule with its system calls one for each result that the
 // watch is for.
-func (w Watch) complete(r Rule, m Machine) []Rule {
+func (w Watch) complete(r Rule, only Field, m Machine) []Rule {
 	path, _ := watchPath(w.Path)
 	id := uint32(fieldDir)
 	if m.IsDir != nil && !m.IsDir(path) {
@@ -159,8 +154,10 @@ func (w Watch) complete(r Rule, m Machine) []Rule {
 		one := r
 		one.Fields = slices.Clone(r.Fields)
 		one.addText(id, Equal, path)
-		if result != (Field{}) {
-			one.Fields = append(one.Fields, result)
+		for _, f := range []Field{only, result} {
+			if f != (Field{}) {
+				one.Fields = append(one.Fields, f)
+			}
 		}
 		if w.Key != "" {
 			one.addText(fieldKey, Equal, w.Key)

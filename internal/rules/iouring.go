@@ -21,10 +21,17 @@ var uringOps = []string{
 	"writev_fixed", "pipe",
 }
 
-// Operations that delete and rename.
+// Operations that change files.
 const (
-	uringRenameat = 35
-	uringUnlinkat = 36
+	uringFallocate = 17
+	uringRenameat  = 35
+	uringUnlinkat  = 36
+	uringMkdirat   = 37
+	uringSymlinkat = 38
+	uringLinkat    = 39
+	uringFsetxattr = 41
+	uringSetxattr  = 42
+	uringFtruncate = 55
 )
 
 // operations takes -S of a rule for the io_uring list.
