@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -30,7 +31,9 @@ func contestants(o options) []contestant {
 		{name: nullReader, start: null("recvmsg", 256<<20), null: true},
 		{name: "null batching", start: null("recvmmsg", 256<<20), null: true},
 		{name: "null default buffer", start: null("recvmsg", 0), null: true},
-		{name: "auditshipper", start: ours, ours: true},
+	}
+	for path := range strings.SplitSeq(o.programs, ",") {
+		list = append(list, contestant{name: filepath.Base(path), start: ours(path), ours: true})
 	}
 	if installed("auditd") {
 		list = append(list, contestant{name: "auditd raw", start: auditd("RAW", false)},

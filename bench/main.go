@@ -23,7 +23,7 @@ type options struct {
 	scratch   string
 	only      string
 	trials    string
-	program   string
+	programs  string
 	goAudit   string
 	auditbeat string
 	flush     time.Duration
@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&o.scratch, "scratch", "/dev/shm", "where the audited directory is made")
 	flag.StringVar(&o.only, "only", "", "names of the contestants, separated by commas, instead of all")
 	flag.StringVar(&o.trials, "trials", "", "names of the trials, separated by commas, instead of all")
-	flag.StringVar(&o.program, "auditshipper", "", "measure this binary instead of building this tree")
+	flag.StringVar(&o.programs, "auditshipper", "", "measure these binaries, separated by commas, instead of building this tree")
 	flag.StringVar(&o.goAudit, "go-audit", "", "measure this binary, too")
 	flag.StringVar(&o.auditbeat, "auditbeat", "", "measure this binary, too")
 	flag.DurationVar(&o.flush, "flush", time.Second, "the flush interval of auditshipper")
@@ -67,7 +67,7 @@ func run(ctx context.Context, o options) error {
 	if err := b.build(); err != nil {
 		return err
 	}
-	list := contestants(o)
+	list := contestants(b.options)
 	r := results{}
 	for round := range o.rounds {
 		if err := b.round(ctx, round, list, r); err != nil {
@@ -92,9 +92,9 @@ func (b *bench) bin(name string) string { return filepath.Join(b.work, name) }
 // build makes the programs that take part.
 func (b *bench) build() error {
 	programs := map[string]string{"loadgen": "./bench/loadgen", "endpoint": "./bench/endpoint"}
-	if b.program == "" {
+	if b.programs == "" {
 		programs["auditshipper"] = "./cmd/auditshipper"
-		b.program = b.bin("auditshipper")
+		b.programs = b.bin("auditshipper")
 	}
 	for name, pkg := range programs {
 		if err := command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", b.bin(name), pkg); err != nil {

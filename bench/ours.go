@@ -12,28 +12,30 @@ import (
 	"strings"
 )
 
-// ours starts auditshipper under a service manager that keeps its socket, with
-// an endpoint in a process that is not measured and has the lowest priority:
-// the real one takes no time of this machine.
-func ours(e *entry) error {
-	if e.endpoint == nil {
-		if err := e.serve(); err != nil {
+// ours returns the start of an auditshipper under a service manager that keeps
+// its socket, with an endpoint in a process that is not measured and has the
+// lowest priority: the real one takes no time of this machine.
+func ours(program string) func(*entry) error {
+	return func(e *entry) error {
+		if e.endpoint == nil {
+			if err := e.serve(); err != nil {
+				return err
+			}
+		}
+		e.count = func() (tally, error) {
+			s, err := e.endpoint.stats()
+			return tally{Complete: s.Complete, Bytes: s.Bytes}, err
+		}
+		log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
 			return err
 		}
+		defer log.Close()
+		cmd := e.keeper.command(program, "run", "-c", filepath.Join(e.dir, "auditshipper.yaml"))
+		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench", "AWS_EC2_METADATA_DISABLED=true")
+		cmd.Stderr = log
+		return e.run(cmd)
 	}
-	e.count = func() (tally, error) {
-		s, err := e.endpoint.stats()
-		return tally{Complete: s.Complete, Bytes: s.Bytes}, err
-	}
-	log, err := os.OpenFile(filepath.Join(e.dir, "log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	cmd := e.keeper.command(e.program, "run", "-c", filepath.Join(e.dir, "auditshipper.yaml"))
-	cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench", "AWS_EC2_METADATA_DISABLED=true")
-	cmd.Stderr = log
-	return e.run(cmd)
 }
 
 func (e *entry) serve() error {

@@ -19,6 +19,7 @@ type metric struct {
 
 var metrics = []metric{
 	{"burst", "flat-out burst: complete events", "%.3f", ""},
+	{"lost", "the kernel's `lost` then", "%.0f", ""},
 	{"ceiling", "highest zero-loss rate", "%.2f", nullReader},
 	{"cpu", "CPU per event at 10,000/s", "%.2f", nullReader},
 	{"kauditd", "kauditd's CPU per event", "%.2f", nullReader},

@@ -79,7 +79,12 @@ func burst(ctx context.Context, e *entry) (figures, error) {
 		return f, nil
 	}
 	t, err := e.settle(l.Events)
+	if err != nil {
+		return nil, err
+	}
 	f["burst"] = float64(t.Complete) / float64(l.Events)
+	s, err := e.kernel.Status()
+	f["lost"] = float64(s.Lost)
 	return f, err
 }
 
