@@ -22,10 +22,8 @@ type serviceManager struct {
 	conn *net.UnixConn
 	path string
 
-	mu    sync.Mutex
-	kept  map[string]*os.File
-	order []string
-	said  []string
+	mu   sync.Mutex
+	kept map[string]*os.File
 }
 
 func newServiceManager(t *testing.T) *serviceManager {
@@ -69,7 +67,6 @@ func (m *serviceManager) hear(text string, rights []byte) {
 	name, store, remove := "stored", false, false
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
-		m.said = append(m.said, line)
 		store = store || line == "FDSTORE=1"
 		remove = remove || line == "FDSTOREREMOVE=1"
 		if n, ok := strings.CutPrefix(line, "FDNAME="); ok {
@@ -96,25 +93,6 @@ func (m *serviceManager) hear(text string, rights []byte) {
 			unix.Close(fd)
 		}
 	}
-}
-
-// heard reports whether the daemon ever said line.
-func (m *serviceManager) heard(line string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, s := range m.said {
-		if s == line {
-			return true
-		}
-	}
-	return false
-}
-
-// forget makes heard begin anew.
-func (m *serviceManager) forget() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.said = nil
 }
 
 // adopt prepares cmd to be started by this manager, with what it keeps. The

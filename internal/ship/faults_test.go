@@ -71,7 +71,7 @@ func TestEachFault(t *testing.T) {
 // the real client.
 func TestAllFaults(t *testing.T) {
 	awsEnvironment(t)
-	for range 3 {
+	for range 2 {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			s, url := endpoint(t, logstest.Options{Seed: seed})
