@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -87,6 +88,21 @@ func (p *fileParser) take(n int, line Line) {
 		line.Add.File, line.Add.Line = p.file.Name, n
 		p.file.Rules = append(p.file.Rules, *line.Add)
 	}
+	if line.Delete != nil {
+		p.takeAway(n, line.Delete)
+	}
+}
+
+// takeAway takes a rule of this file back, as -d and -W do. The kernel's other
+// rules are not the file's.
+func (p *fileParser) takeAway(n int, r *Rule) {
+	sum := r.Sum()
+	i := slices.IndexFunc(p.file.Rules, func(have Rule) bool { return have.Sum() == sum })
+	if i < 0 {
+		p.file.Warnings = append(p.file.Warnings, Warning{p.file.Name, n, "delete", "deletes no rule of this file; rules of others stay", "take the line out"})
+		return
+	}
+	p.file.Rules = slices.Delete(p.file.Rules, i, i+1)
 }
 
 // split splits a line into words as auditctl does: at spaces only, of which

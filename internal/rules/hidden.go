@@ -1,0 +1,102 @@
+package rules
+
+import "slices"
+
+// Hidden is a rule that matches nothing because an earlier one matches first.
+type Hidden struct {
+	Rule Rule
+	By   Rule
+}
+
+// hiddenIn returns those wanted rules of a plan that a rule of the kernel hides
+// which is nobody's or another source's.
+func hiddenIn(kernel []Rule, p Plan) []Hidden {
+	after := slices.Clone(kernel)
+	for _, s := range p.Steps {
+		i := slices.IndexFunc(after, func(r Rule) bool { return r.Sum() == s.Rule.Sum() })
+		switch {
+		case s.Delete && i >= 0:
+			after = slices.Delete(after, i, i+1)
+		case s.Delete:
+		case s.Rule.First:
+			after = slices.Insert(after, 0, s.Rule)
+		default:
+			after = append(after, s.Rule)
+		}
+	}
+	var hidden []Hidden
+	for i := range after {
+		if p.next.Owner(&after[i]) == "" {
+			continue
+		}
+		if by := Hider(after[:i], &after[i]); by != nil {
+			hidden = append(hidden, Hidden{after[i], *by})
+		}
+	}
+	return hidden
+}
+
+// Hider returns the first of the rules before r that takes everything r would
+// match and reports none of it, nil if there is none: the first rule that
+// matches wins.
+func Hider(before []Rule, r *Rule) *Rule {
+	for i := range before {
+		if b := &before[i]; b.Action == Never && b.List == r.List && b.covers(r) {
+			return b
+		}
+	}
+	return nil
+}
+
+// covers reports whether everything that r matches is matched by b for sure.
+func (b *Rule) covers(r *Rule) bool {
+	if b.takesCalls() {
+		for i := range b.Mask[:maskWords-1] {
+			if r.Mask[i]&^b.Mask[i] != 0 {
+				return false
+			}
+		}
+	}
+	for _, f := range b.Fields {
+		if f.ID != fieldKey && !slices.ContainsFunc(r.Fields, func(g Field) bool { return implies(g, f) }) {
+			return false
+		}
+	}
+	return true
+}
+
+// implies reports whether what matches g matches f as well. A rename touches
+// two directories, and one rule field for a directory is enough for it to match,
+// so a directory below another implies it.
+func implies(g, f Field) bool {
+	switch {
+	case g == f:
+		return true
+	case f.ID == fieldDir && f.Op == Equal && (g.ID == fieldDir || g.ID == fieldPath) && g.Op == Equal:
+		return below(g.Text, f.Text)
+	case g.ID != f.ID || g.Op != Equal || isText(f.ID):
+		return false
+	}
+	has, than := int64(g.Value), int64(f.Value)
+	if f.ID == fieldExit {
+		has, than = int64(int32(g.Value)), int64(int32(f.Value))
+	}
+	switch f.Op {
+	case NotEqual:
+		return has != than
+	case Less:
+		return has < than
+	case LessEqual:
+		return has <= than
+	case Greater:
+		return has > than
+	case GreaterEqual:
+		return has >= than
+	}
+	return false
+}
+
+// below reports whether path is dir or inside it.
+func below(path, dir string) bool {
+	return path == dir || dir == "/" || len(path) > len(dir) && path[:len(dir)] == dir && path[len(dir)] == '/'
+}

@@ -1,0 +1,99 @@
+package rules
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// PersistName is the file that Persist writes. augenrules joins the files of its
+// folder in the order of their names.
+const PersistName = "60-auditshipper.rules"
+
+// commands are settings that are done once and are no state to be kept.
+var commands = []string{"t", "q", "reset-lost", "reset_backlog_wait_time_actual"}
+
+// Persist writes all rules that are ours into a file that auditd's own start
+// loads, which drops every rule that is in no such file. It reports whether the
+// file had to be changed. Without rules the file is taken away.
+func Persist(dir string, s State) (changed bool, err error) {
+	name := filepath.Join(dir, PersistName)
+	text := persistText(s)
+	old, err := os.ReadFile(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if text == nil {
+			return false, nil
+		}
+	case err != nil:
+		return false, err
+	case text == nil:
+		return true, os.Remove(name)
+	case bytes.Equal(old, text):
+		return false, nil
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return false, err
+	}
+	return true, replaceFile(name, text, 0o640)
+}
+
+// persistText is the file's text, nil without rules. What locks the machine
+// (-e 2) stands last.
+func persistText(s State) []byte {
+	var b bytes.Buffer
+	var last []string
+	n := 0
+	b.WriteString("## Written by auditshipper rules apply --persist; changes here are lost.\n")
+	for _, a := range s.Sources {
+		fmt.Fprintf(&b, "\n## %s\n", a.Source)
+		for _, line := range a.Settings {
+			name, _, _ := strings.Cut(strings.TrimLeft(line, "-"), " ")
+			switch {
+			case slices.Contains(commands, name):
+			case name == "e":
+				last = append(last, line)
+			default:
+				b.WriteString(line + "\n")
+			}
+			n++
+		}
+		for _, o := range a.Rules {
+			// auditctl before 3.1 does not know this list, and would load nothing
+			// behind such a line.
+			if strings.Contains(o.Rule, ",io_uring") {
+				b.WriteString("## only auditshipper loads: ")
+			}
+			b.WriteString(o.Rule + "\n")
+			n++
+		}
+	}
+	for _, line := range last {
+		b.WriteString("\n" + line + "\n")
+	}
+	if n == 0 {
+		return nil
+	}
+	return b.Bytes()
+}
+
+// replaceFile writes a file so that there is the old or the new one at any time.
+func replaceFile(name string, text []byte, mode os.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Files of a state directory.
+const (
+	stateName = "rules.applied"
+	lockName  = "rules.lock"
+)
+
+// A State is what is ours among the kernel's rules: every source with the rules
+// that were added for it.
+type State struct {
+	Sources []Applied `json:"sources"`
+
+	// Removed are rules that a person took away, of a source that still names
+	// them. They stay away until somebody applies that source, or the machine
+	// starts anew.
+	Removed []Owned `json:"removed,omitempty"`
+	Boot    string  `json:"boot_id,omitempty"` // in which Removed was said
+}
+
+// Applied is what was made of one source.
+type Applied struct {
+	Source   string   `json:"source"`
+	Rules    []Owned  `json:"rules"`
+	Settings []string `json:"settings,omitempty"` // as lines
+}
+
+// Owned names a rule: by its line for people, by the sum of its bytes for us.
+type Owned struct {
+	Rule string `json:"rule"`
+	Sum  string `json:"sum"`
+}
+
+// own returns the name of a rule.
+func own(r *Rule) Owned { return Owned{r.String(), r.Sum()} }
+
+// Sum is the SHA-256 of the rule's bytes in the kernel, in hex: two rules with
+// the same sum are one to the kernel.
+func (r *Rule) Sum() string {
+	sum := sha256.Sum256(r.Encode())
+	return hex.EncodeToString(sum[:])
+}
+
+// Owner returns the source that a rule was added for, empty for nobody's.
+func (s *State) Owner(r *Rule) string {
+	for _, a := range s.Sources {
+		if a.has(r.Sum()) {
+			return a.Source
+		}
+	}
+	return ""
+}
+
+func (a *Applied) has(sum string) bool { return contains(a.Rules, sum) }
+
+func contains(rules []Owned, sum string) bool {
+	return slices.ContainsFunc(rules, func(o Owned) bool { return o.Sum == sum })
+}
+
+// source returns what was applied for a source.
+func (s *State) source(name string) Applied {
+	i := slices.IndexFunc(s.Sources, func(a Applied) bool { return a.Source == name })
+	if i < 0 {
+		return Applied{Source: name}
+	}
+	return s.Sources[i]
+}
+
+// put makes a what was applied for its source; a source without rules and
+// settings is forgotten.
+func (s *State) put(a Applied) {
+	i := slices.IndexFunc(s.Sources, func(b Applied) bool { return a.Source == b.Source })
+	switch {
+	case len(a.Rules) == 0 && len(a.Settings) == 0 && i < 0:
+	case len(a.Rules) == 0 && len(a.Settings) == 0:
+		s.Sources = slices.Delete(s.Sources, i, i+1)
+	case i < 0:
+		s.Sources = append(s.Sources, a)
+	default:
+		s.Sources[i] = a
+	}
+}
+
+// clone returns a State that shares nothing.
+func (s *State) clone() State {
+	c := *s
+	c.Removed = slices.Clone(s.Removed)
+	c.Sources = slices.Clone(s.Sources)
+	for i := range c.Sources {
+		c.Sources[i].Rules = slices.Clone(c.Sources[i].Rules)
+	}
+	return c
+}
+
+// ReadState reads the state of a directory. One without the file has none.
+func ReadState(dir string) (State, error) {
+	var s State
+	text, err := os.ReadFile(filepath.Join(dir, stateName))
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return s, fmt.Errorf("%s is not readable: %w", filepath.Join(dir, stateName), err)
+	}
+	return s, nil
+}
+
+// A Ledger is the state of a directory, locked: the daemon and a person may want
+// to change rules at the same moment.
+type Ledger struct {
+	State
+	dir  string
+	lock *os.File
+}
+
+// OpenLedger waits for the lock of a state directory, which it makes if need
+// be, and reads its state.
+func OpenLedger(dir string) (*Ledger, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{dir: dir, lock: lock}
+	for {
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err == nil {
+		err = l.chown(lock)
+	}
+	if err == nil {
+		l.State, err = ReadState(dir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return l, nil
+}
+
+// Close gives the lock back.
+func (l *Ledger) Close() error { return l.lock.Close() }
+
+// Save writes the state; after a crash either the old or the new one is there.
+func (l *Ledger) Save() error {
+	text, err := json.MarshalIndent(&l.State, "", "\t")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(l.dir, stateName+".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	err = errors.Join(err, l.chown(f), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(l.dir, stateName))
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// chown gives a file to whom the directory belongs: the daemon, which may not be
+// root, must be able to read what root wrote.
+func (l *Ledger) chown(f *os.File) error {
+	var dir, file unix.Stat_t
+	if err := errors.Join(unix.Stat(l.dir, &dir), unix.Fstat(int(f.Fd()), &file)); err != nil {
+		return err
+	}
+	if file.Uid == dir.Uid && file.Gid == dir.Gid || os.Geteuid() != 0 {
+		return nil
+	}
+	return f.Chown(int(dir.Uid), int(dir.Gid))
+}
