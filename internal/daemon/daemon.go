@@ -259,7 +259,7 @@ func (d *Daemon) ready() {
 	d.state.Store("running")
 	d.notes.add(event.TypeDaemon, event.NoteField{Key: "op", Value: "start"},
 		event.NoteField{Key: "version", Value: d.Version}, event.NoteField{Key: "boot_id", Value: d.boot})
-	d.log.Info("ready", zap.String("version", d.Version), zap.String("source", d.source.mode()), zap.Int("rules", d.keeper.wanted()))
+	d.log.Info("ready", zap.String("version", d.Version), zap.String("source", d.source.mode()), zap.Int("rules", d.keeper.status().Wanted))
 	d.tell("READY=1", "STATUS=shipping audit events")
 	if d.Ready != nil {
 		d.Ready()

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,24 +15,8 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/rules"
 )
-
-// A ruler makes the kernel's rules ours as the configuration says.
-type ruler interface {
-	// apply makes the kernel hold the rules of these watches and of the
-	// configuration's files, and reports what it had to add and take away, as
-	// lines of auditctl. It changes nothing if nothing is to be changed.
-	apply(c config.Config, watches []config.Watch) (added, removed []string, err error)
-
-	// renew makes the rules on path hold for what is mounted there now.
-	renew(path string) error
-
-	// withdraw takes away all rules that apply added.
-	withdraw() error
-
-	// wanted is how many rules the last apply wanted.
-	wanted() int
-}
 
 // A keeper keeps our rules in the kernel and in effect: after others changed
 // rules, after mounts came and went, after a watched directory was made again.
@@ -37,31 +24,32 @@ type ruler interface {
 // It never looks at a watched path itself: a dead file server would hold it
 // up. Its prober does.
 type keeper struct {
-	rules   ruler
+	rules   *ruleset
 	mounts  *mountTable
 	probe   *prober
 	notes   *notes
 	log     *zap.Logger
 	now     func() time.Time
 	changed chan struct{} // CONFIG_CHANGE was received, or a mount or path changed
-	repair  bool
 
-	mu       sync.Mutex
-	cfg      config.Config
-	fstab    map[string]string
-	watch    map[string]*watchState
-	waiting  []string
-	repairs  uint64
-	failed   string
-	patience patience
+	view atomic.Pointer[RulesStatus] // what status says; it waits for nobody
+
+	mu      sync.Mutex
+	cfg     config.Config
+	files   []rules.Source // of the configuration's rule files
+	fstab   map[string]string
+	network map[string]bool   // watched paths where a network file system was mounted once
+	places  map[string]*place // directories that rules are in effect on
+	left    bool              // the rules were taken away for good
+	never   bool              // never,task was loaded
+	repairs uint64
+	failed  string
 }
 
-// A watchState is what the keeper remembers of a watched path.
-type watchState struct {
-	network bool     // a network file system was mounted there once
-	armed   bool     // its rules are in the kernel
-	mounts  string   // fingerprint when they were put in effect
-	seen    presence // of the path then
+// A place is a directory as it was when rules were put in effect on it.
+type place struct {
+	mounts string // fingerprint
+	seen   presence
 }
 
 // settle is how long changes are collected before the keeper looks: an umount
@@ -88,7 +76,7 @@ func (k *keeper) run(ctx context.Context) error {
 			}
 		}
 		if err := k.keep(); err != nil {
-			k.log.Warn("rules not in effect", zap.Error(err))
+			k.log.Warn("rules not kept", zap.Error(err))
 		}
 	}
 }
@@ -114,32 +102,50 @@ func (k *keeper) poke() {
 func (k *keeper) pending() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.failed != "" || k.patience.waiting()
+	return k.failed != "" || k.rules.isPausing()
 }
 
-// configure makes c what the keeper keeps, and puts it in effect.
+// configure makes c what the keeper keeps, and puts it in effect. A rule file
+// with faults is an error, and changes nothing; what the kernel refuses is
+// tried again, and said in the status.
 func (k *keeper) configure(c config.Config) error {
 	fstab, err := fstabMounts()
 	if err != nil {
 		return fmt.Errorf("read fstab: %w", err)
 	}
-	k.mu.Lock()
-	k.cfg, k.fstab, k.repair = c, fstab, c.Rules.Repair
-	was := k.watch
-	k.watch = map[string]*watchState{}
-	var paths []string
-	for _, w := range c.Watches {
-		k.watch[w.Path] = &watchState{}
-		if was[w.Path] != nil {
-			k.watch[w.Path] = was[w.Path]
-		}
-		paths = append(paths, w.Path)
+	files, warnings, err := fileRules(c.Rules.Files, rules.Options{})
+	if err != nil {
+		return err
 	}
-	k.mu.Unlock()
-	k.probe.watch(paths)
+	for _, w := range warnings {
+		k.log.Warn(w.String(), zap.String("hint", w.Fix))
+	}
+	k.probe.watch(slices.Concat(pathsOf(c.Watches), dirsOf(files)))
+	k.probe.await(existsPatience)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.arm("", false)
+	k.cfg, k.files, k.fstab = c, files, fstab
+	if k.network == nil {
+		k.network, k.places = map[string]bool{}, map[string]*place{}
+	}
+	if err := k.checkNeverTask(); err != nil {
+		return err
+	}
+	_, err = k.arm(true)
+	return err
+}
+
+// dirsOf returns the directories that rules are for.
+func dirsOf(sources []rules.Source) []string {
+	var dirs []string
+	for _, s := range sources {
+		for i := range s.Rules {
+			if dir := s.Rules[i].Dir(); dir != "" && !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	return dirs
 }
 
 // keep brings the kernel to what is wanted, and says what it did.
@@ -151,168 +157,183 @@ func (k *keeper) keep() error {
 	k.mounts.set(list)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.repair {
+	if !k.cfg.Rules.Repair || k.left {
 		return nil
 	}
-	return k.arm("repair", true)
-}
-
-// arm puts the rules of all watches that can be armed in effect. what names the
-// deed in the event about it.
-func (k *keeper) arm(what string, tell bool) error {
-	mounts := k.mounts.mounts()
-	var armed []config.Watch
-	k.waiting = k.waiting[:0]
-	for _, w := range k.cfg.Watches {
-		if why := k.mustWait(w, mounts); why != "" {
-			k.waiting = append(k.waiting, w.Path+" ("+why+")")
-			k.watch[w.Path].armed = false
-			continue
-		}
-		armed = append(armed, w)
+	if err := k.checkNeverTask(); err != nil && !errors.Is(err, rules.ErrNeverTask) {
+		return err
 	}
-	if !k.patience.ready(k.now()) {
-		return nil
-	}
-	added, removed, err := k.rules.apply(k.cfg, armed)
-	if err == nil {
-		err = k.renew(armed, mounts, &added)
-	}
-	k.failed = ""
-	if err != nil {
-		k.failed = err.Error()
-	}
-	if tell && len(added)+len(removed) > 0 {
-		k.repaired(what, added, removed, err)
+	did, err := k.arm(false)
+	if !did.none() {
+		k.repaired(did)
 	}
 	return err
 }
 
-// mustWait says what a watch waits for, nothing if it can be armed.
-func (k *keeper) mustWait(w config.Watch, mounts []mount) string {
-	s := k.watch[w.Path]
-	if m, ok := mountOf(mounts, w.Path); ok && isNetwork(m.Type) {
-		s.network = true
+// A repair is what one round did.
+type repair struct {
+	outcome
+	renewed []string
+	waiting []string // watches that began to wait
+	failed  string
+}
+
+func (r *repair) none() bool {
+	return len(r.added)+len(r.removed)+len(r.renewed) == 0
+}
+
+// arm puts the rules of all watches that can be armed in effect, and those of
+// the files. What fails is tried again later, and said once.
+func (k *keeper) arm(afresh bool) (repair, error) {
+	mounts := k.mounts.mounts()
+	armed, waiting := k.armable(mounts)
+	watches, _, err := watchRules(armed, k.probe)
+	if err != nil {
+		return repair{}, err
 	}
-	if needsMount(w, mounts, k.fstab, s.network) && !isMounted(w, mounts, k.fstab, s.network) {
-		return "not mounted"
+	sources := append([]rules.Source{watches}, k.files...)
+	did := repair{waiting: waiting}
+	did.outcome, err = k.rules.apply(sources, afresh)
+	did.renewed, err = k.renew(dirsOf(sources), mounts, did.added, err)
+	if err != nil {
+		did.failed = err.Error()
 	}
-	if p := k.probe.presence(w.Path); p.known && !p.exists {
-		return "missing"
+	if did.failed != k.failed && did.failed != "" {
+		k.log.Error("rules not in effect", zap.Error(err))
+	} else if did.failed != k.failed {
+		k.log.Info("all rules in effect again")
 	}
-	return ""
+	k.failed = did.failed
+	k.publish(&did)
+	return did, nil
+}
+
+// armable splits the watches into those to arm and those that wait.
+func (k *keeper) armable(mounts []mount) (armed []config.Watch, waiting []string) {
+	for _, w := range k.cfg.Watches {
+		if m, ok := mountOf(mounts, w.Path); ok && isNetwork(m.Type) {
+			k.network[w.Path] = true
+		}
+		if why := mustWait(w, mounts, k.fstab, k.network[w.Path], k.probe.presence(w.Path)); why != "" {
+			waiting = append(waiting, w.Path+" ("+why+")")
+			continue
+		}
+		armed = append(armed, w)
+	}
+	return armed, waiting
 }
 
 // renew makes rules effective whose mounts or directory changed since they were
-// put in effect. The kernel lists such a rule, but it sees nothing.
-func (k *keeper) renew(armed []config.Watch, mounts []mount, done *[]string) error {
-	var errs []error
-	for _, w := range armed {
-		s := k.watch[w.Path]
-		print, seen := fingerprint(w.Path, mounts), k.probe.presence(w.Path)
-		changed := s.mounts != print || s.seen.known && seen.known && (s.seen.ino != seen.ino || s.seen.dev != seen.dev)
-		if s.armed && changed {
-			if err := k.rules.renew(w.Path); err != nil && !errors.Is(err, unix.ENOENT) {
-				errs = append(errs, err)
+// put in effect: the kernel lists such a rule, but it sees nothing. It joins
+// its errors to err.
+func (k *keeper) renew(dirs []string, mounts []mount, added []string, err error) ([]string, error) {
+	var renewed []string
+	places := map[string]*place{}
+	for _, dir := range dirs {
+		now := &place{fingerprint(dir, mounts), k.probe.presence(dir)}
+		was := k.places[dir]
+		if was != nil && was.differs(now) {
+			e := k.rules.renew(dir)
+			if e != nil && !errors.Is(e, unix.ENOENT) {
+				err = errors.Join(err, e)
+				places[dir] = was // so that it is tried again
 				continue
 			}
-			*done = append(*done, "-q "+w.Path+","+w.Path)
+			renewed = append(renewed, dir)
 		}
-		s.armed, s.mounts = true, print
-		if seen.known {
-			s.seen = seen
+		if was != nil && !now.seen.known {
+			now.seen = was.seen
 		}
+		places[dir] = now
 	}
-	return errors.Join(errs...)
+	k.places = places
+	return renewed, err
+}
+
+// differs reports whether rules that were in effect on p may see nothing at now.
+func (p *place) differs(now *place) bool {
+	moved := p.seen.known && now.seen.known && (p.seen.ino != now.seen.ino || p.seen.dev != now.seen.dev)
+	return p.mounts != now.mounts || moved
+}
+
+// checkNeverTask looks for the rule that makes new processes deaf. It is an
+// error only where the configuration says so.
+func (k *keeper) checkNeverTask() error {
+	found, err := k.rules.disarm(k.cfg)
+	if err != nil {
+		return err
+	}
+	was := k.never
+	k.never = found && k.cfg.Rules.OnNeverTask != "fix"
+	switch {
+	case found && k.cfg.Rules.OnNeverTask == "fail":
+		return rules.ErrNeverTask
+	case found && k.cfg.Rules.OnNeverTask == "fix":
+		k.log.Warn("never,task was loaded and is taken away; processes born meanwhile stay deaf until they are started again")
+		k.notes.add(event.TypeRules, event.NoteField{Key: "op", Value: "fix_never_task"}, event.NoteField{Key: "removed", Value: "-a never,task"})
+	case found && !was:
+		k.log.Error("never,task is loaded: processes born from now on are never audited", zap.String("cure", "auditshipper rules apply --fix-never-task"))
+		k.notes.add(event.TypeRules, event.NoteField{Key: "op", Value: "never_task_found"})
+	}
+	return nil
 }
 
 // repaired says what was done, in the stream and in the log.
-func (k *keeper) repaired(what string, added, removed []string, err error) {
+func (k *keeper) repaired(r repair) {
 	k.repairs++
-	k.patience.spend(k.now())
-	fields := []event.NoteField{{Key: "op", Value: what}, {Key: "added", Value: lines(added)}, {Key: "removed", Value: lines(removed)}}
-	if err != nil {
-		fields = append(fields, event.NoteField{Key: "error", Value: err.Error()})
+	fields := []event.NoteField{{Key: "op", Value: "repair"}}
+	logged := []zap.Field{}
+	for _, f := range []struct {
+		key   string
+		lines []string
+	}{{"added", r.added}, {"removed", r.removed}, {"renewed", r.renewed}, {"waiting", r.waiting}} {
+		if len(f.lines) > 0 {
+			fields = append(fields, event.NoteField{Key: f.key, Value: strings.Join(f.lines, "; ")})
+			logged = append(logged, zap.Strings(f.key, f.lines))
+		}
+	}
+	if r.failed != "" {
+		fields = append(fields, event.NoteField{Key: "error", Value: r.failed})
 	}
 	k.notes.add(event.TypeRules, fields...)
-	k.log.Warn("rules put back in effect", zap.Strings("added", added), zap.Strings("removed", removed), zap.Error(err))
-	if k.patience.waiting() {
-		k.log.Warn("somebody keeps changing the rules; repairs pause", zap.Duration("pause", k.patience.pause))
+	k.log.Warn("rules put back in effect", logged...)
+	if len(r.taken) > 0 && k.rules.isPausing() {
+		k.log.Warn("somebody keeps taking rules away; repairs of them pause", zap.Strings("rules", r.taken))
 	}
 }
 
-// lines joins rule lines for a field of an event.
-func lines(rules []string) string {
-	text := ""
-	for i, r := range rules {
-		if i > 0 {
-			text += "; "
+// publish makes the outcome what status says.
+func (k *keeper) publish(r *repair) {
+	st := &RulesStatus{
+		Wanted: r.wanted, InEffect: r.loaded, Waiting: r.waiting, Repairs: k.repairs, Error: k.failed,
+		Removed: r.absent, Pausing: r.pausing, NeverTask: k.never,
+	}
+	if !r.none() {
+		st.Repairs++
+	}
+	for _, h := range r.hidden {
+		st.Hidden = append(st.Hidden, h.Rule.String()+" is hidden by "+h.By.String())
+	}
+	if was := k.view.Load(); was == nil || !slices.Equal(was.Hidden, st.Hidden) {
+		for _, text := range st.Hidden {
+			k.log.Warn("a rule matches nothing", zap.String("rule", text))
 		}
-		text += r
 	}
-	return text
+	k.view.Store(st)
 }
 
-// status says which rules are in effect. It waits for nothing that could hang.
+// status says which rules are in effect.
 func (k *keeper) status() RulesStatus {
+	if st := k.view.Load(); st != nil {
+		return *st
+	}
+	return RulesStatus{}
+}
+
+// leave takes all rules away that are ours by the configuration.
+func (k *keeper) leave() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	n := k.rules.wanted()
-	st := RulesStatus{Wanted: n, InEffect: n, Waiting: append([]string(nil), k.waiting...), Repairs: k.repairs, Error: k.failed}
-	if k.failed != "" {
-		st.InEffect = 0
-	}
-	return st
+	k.left = true
+	return k.rules.withdraw()
 }
-
-func (k *keeper) wanted() int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.rules.wanted()
-}
-
-// patience keeps the keeper from fighting an administrator: after freely
-// repairs within a minute it pauses, each time twice as long, until a minute
-// passes in peace.
-type patience struct {
-	times []time.Time
-	pause time.Duration
-	until time.Time
-}
-
-const (
-	freely     = 5
-	peace      = time.Minute
-	firstPause = 10 * time.Second
-	mostPause  = 10 * time.Minute
-)
-
-// spend counts a repair.
-func (p *patience) spend(now time.Time) {
-	keep := p.times[:0]
-	for _, t := range p.times {
-		if now.Sub(t) < peace {
-			keep = append(keep, t)
-		}
-	}
-	p.times = append(keep, now)
-	switch {
-	case len(p.times) == 1:
-		p.pause = 0
-	case len(p.times) >= freely:
-		p.pause = min(max(2*p.pause, firstPause), mostPause)
-		p.until = now.Add(p.pause)
-	}
-}
-
-// ready reports whether a repair may be made now.
-func (p *patience) ready(now time.Time) bool {
-	if now.Before(p.until) {
-		return false
-	}
-	p.until = time.Time{}
-	return true
-}
-
-// waiting reports whether repairs pause.
-func (p *patience) waiting() bool { return !p.until.IsZero() }

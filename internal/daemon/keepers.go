@@ -40,11 +40,8 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 
 // startKeeper puts the rules into the kernel and starts who keeps them there.
 func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
-	rules, err := newKernelRules(d)
-	if err != nil {
-		return err
-	}
-	k := &keeper{rules: rules, mounts: &d.mounts, notes: d.notes, log: d.log, now: time.Now, changed: d.receiver.configChanged}
+	set := &ruleset{kernel: d.control, stateDir: d.cfg.StateDir, boot: d.boot, now: time.Now, patience: map[string]*patience{}}
+	k := &keeper{rules: set, mounts: &d.mounts, notes: d.notes, log: d.log, now: time.Now, changed: d.receiver.configChanged}
 	k.probe = newProber(probeEvery, k.poke)
 	d.keeper = k
 	if err := k.configure(d.cfg); err != nil {
@@ -129,7 +126,7 @@ func (d *Daemon) leave() {
 	if keep {
 		return
 	}
-	err := d.keeper.rules.withdraw()
+	err := d.keeper.leave()
 	d.awaitBacklog()
 	if err := errors.Join(err, d.restoreKernel()); err != nil {
 		d.log.Error("kernel not put back as it was", zap.Error(err))

@@ -12,6 +12,7 @@ import (
 type presence struct {
 	known  bool // looked at successfully since the last change
 	exists bool
+	dir    bool
 	dev    uint64
 	ino    uint64
 	hung   bool // the look has not returned for long: the server is dead
@@ -30,7 +31,8 @@ type prober struct {
 
 type probe struct {
 	stop  chan struct{}
-	since time.Time // of the look that is under way, zero for none
+	first chan struct{} // closed after the first look
+	since time.Time     // of the look that is under way, zero for none
 	seen  presence
 }
 
@@ -49,7 +51,7 @@ func (p *prober) watch(paths []string) {
 	for _, path := range paths {
 		want[path] = true
 		if p.paths[path] == nil {
-			pr := &probe{stop: make(chan struct{})}
+			pr := &probe{stop: make(chan struct{}), first: make(chan struct{})}
 			p.paths[path] = pr
 			go p.run(path, pr)
 		}
@@ -78,17 +80,45 @@ func (p *prober) presence(path string) presence {
 	return seen
 }
 
-func (p *prober) run(path string, pr *probe) {
-	tick := time.NewTicker(p.every)
-	defer tick.Stop()
-	for {
-		p.look(path, pr)
+// await returns when every path was looked at once, or after d.
+func (p *prober) await(d time.Duration) {
+	p.mu.Lock()
+	var firsts []chan struct{}
+	for _, pr := range p.paths {
+		firsts = append(firsts, pr.first)
+	}
+	p.mu.Unlock()
+	late := time.After(d)
+	for _, first := range firsts {
 		select {
-		case <-pr.stop:
+		case <-first:
+		case <-late:
 			return
-		case <-tick.C:
 		}
 	}
+}
+
+func (p *prober) run(path string, pr *probe) {
+	p.look(path, pr)
+	close(pr.first)
+	for {
+		pause := time.NewTimer(p.pause())
+		select {
+		case <-pr.stop:
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+		p.look(path, pr)
+	}
+}
+
+// pause is how long to wait between two looks: the more paths there are, the
+// longer, so that looking costs next to nothing.
+func (p *prober) pause() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.every * time.Duration(1+len(p.paths)/16)
 }
 
 func (p *prober) look(path string, pr *probe) {
@@ -104,7 +134,7 @@ func (p *prober) look(path string, pr *probe) {
 	pr.since = time.Time{}
 	switch {
 	case err == nil:
-		pr.seen = presence{known: true, exists: true, dev: st.Dev, ino: st.Ino}
+		pr.seen = presence{known: true, exists: true, dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, dev: st.Dev, ino: st.Ino}
 	case os.IsNotExist(err) || err == unix.ENOTDIR:
 		pr.seen = presence{known: true}
 	default: // EACCES, ESTALE, EIO: nothing learnt

@@ -24,7 +24,7 @@ func (d *Daemon) reload(ctx context.Context) {
 		return
 	}
 	d.notes.add(event.TypeDaemon, event.NoteField{Key: "op", Value: "reload"})
-	d.log.Info("configuration reloaded", zap.Int("rules", d.keeper.wanted()))
+	d.log.Info("configuration reloaded", zap.Int("rules", d.keeper.status().Wanted))
 }
 
 // adopt makes next the configuration, as far as a running daemon can.

@@ -43,8 +43,13 @@ type RulesStatus struct {
 	Wanted   int      `json:"wanted"`
 	InEffect int      `json:"in_effect"`
 	Waiting  []string `json:"waiting,omitempty"` // paths whose file system is not mounted
+	Removed  int      `json:"removed,omitempty"` // by `auditshipper rules remove`
+	Pausing  []string `json:"pausing,omitempty"` // left alone for a while: somebody keeps taking them away
+	Hidden   []string `json:"hidden,omitempty"`  // by rules of others that match first
 	Repairs  uint64   `json:"repairs"`
 	Error    string   `json:"error,omitempty"`
+
+	NeverTask bool `json:"never_task,omitempty"` // new processes are not audited
 }
 
 // JournalStatus says what is on disk.
@@ -140,6 +145,8 @@ func (s *Status) health(blocked bool) (state, why string) {
 		return "degraded", "the journal is full"
 	case s.Rules.Error != "":
 		return "degraded", s.Rules.Error
+	case s.Rules.NeverTask:
+		return "degraded", "never,task is loaded: new processes are not audited"
 	case s.Source.Enabled == 0:
 		return "degraded", "auditing is switched off"
 	}

@@ -121,6 +121,7 @@ func union(a, b State) State {
 	u := b.clone()
 	for _, was := range a.Sources {
 		now := u.source(was.Source)
+		now.Configured = now.Configured || was.Configured
 		for _, o := range was.Rules {
 			if !now.has(o.Sum) {
 				now.Rules = append(now.Rules, o)

@@ -6,9 +6,10 @@ import (
 
 // A Source is rules that belong together: the configuration's, or a file's.
 type Source struct {
-	Name     string
-	Rules    []Rule // in the order in which they are to be tried
-	Settings []Setting
+	Name       string
+	Configured bool   // the configuration names it
+	Rules      []Rule // in the order in which they are to be tried
+	Settings   []Setting
 }
 
 // A Step adds a rule or deletes one.
@@ -92,7 +93,7 @@ type planner struct {
 // source plans what one source needs.
 func (p *planner) source(s Source) {
 	was := p.state.source(s.Name)
-	want := Applied{Source: s.Name}
+	want := Applied{Source: s.Name, Configured: s.Configured}
 	lists := map[string][]Rule{}
 	for _, r := range s.Rules {
 		sum := r.Sum()

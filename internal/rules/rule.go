@@ -208,3 +208,9 @@ func (r *Rule) set(nr int) bool {
 func (r *Rule) has(nr int) bool {
 	return nr >= 0 && nr/32 < maskWords && r.Mask[nr/32]&(1<<(nr%32)) != 0
 }
+
+// Dir returns the directory that the rule is for, empty if it is for none.
+func (r *Rule) Dir() string {
+	f, _ := r.field(fieldDir)
+	return f.Text
+}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -33,9 +34,10 @@ type State struct {
 
 // Applied is what was made of one source.
 type Applied struct {
-	Source   string   `json:"source"`
-	Rules    []Owned  `json:"rules"`
-	Settings []string `json:"settings,omitempty"` // as lines
+	Source     string   `json:"source"`
+	Configured bool     `json:"configured,omitempty"` // the configuration names it
+	Rules      []Owned  `json:"rules"`
+	Settings   []string `json:"settings,omitempty"` // as lines
 }
 
 // Owned names a rule: by its line for people, by the sum of its bytes for us.
@@ -107,26 +109,45 @@ func (s *State) clone() State {
 
 // ReadState reads the state of a directory. One without the file has none.
 func ReadState(dir string) (State, error) {
-	var s State
-	text, err := os.ReadFile(filepath.Join(dir, stateName))
+	s, _, err := readState(dir)
+	return s, err
+}
+
+func readState(dir string) (s State, text []byte, err error) {
+	text, err = os.ReadFile(filepath.Join(dir, stateName))
 	if errors.Is(err, os.ErrNotExist) {
-		return s, nil
+		return s, nil, nil
 	}
 	if err != nil {
-		return s, err
+		return s, nil, err
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("%s is not readable: %w", filepath.Join(dir, stateName), err)
+		return s, nil, fmt.Errorf("%s is not readable: %w", filepath.Join(dir, stateName), err)
 	}
-	return s, nil
+	return s, text, nil
+}
+
+// Add makes what is o's ours as well.
+func (s *State) Add(o State) { *s = union(o, *s) }
+
+// Configured are the names of the sources that the configuration made.
+func (s *State) Configured() []string {
+	var names []string
+	for _, a := range s.Sources {
+		if a.Configured {
+			names = append(names, a.Source)
+		}
+	}
+	return names
 }
 
 // A Ledger is the state of a directory, locked: the daemon and a person may want
 // to change rules at the same moment.
 type Ledger struct {
 	State
-	dir  string
-	lock *os.File
+	dir   string
+	lock  *os.File
+	saved []byte // the file's text
 }
 
 // OpenLedger waits for the lock of a state directory, which it makes if need
@@ -150,7 +171,7 @@ func OpenLedger(dir string) (*Ledger, error) {
 		err = l.chown(lock)
 	}
 	if err == nil {
-		l.State, err = ReadState(dir)
+		l.State, l.saved, err = readState(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
@@ -158,20 +179,36 @@ func OpenLedger(dir string) (*Ledger, error) {
 	return l, nil
 }
 
+// NewLedger returns a Ledger that is kept in memory only, for when there is no
+// room on the disk: rules in the kernel matter more than knowing whose they are.
+func NewLedger(s State) *Ledger { return &Ledger{State: s} }
+
 // Close gives the lock back.
-func (l *Ledger) Close() error { return l.lock.Close() }
+func (l *Ledger) Close() error {
+	if l.lock == nil {
+		return nil
+	}
+	return l.lock.Close()
+}
 
 // Save writes the state; after a crash either the old or the new one is there.
 func (l *Ledger) Save() error {
+	if l.lock == nil {
+		return nil
+	}
 	text, err := json.MarshalIndent(&l.State, "", "\t")
 	if err != nil {
 		return err
+	}
+	text = append(text, '\n')
+	if bytes.Equal(text, l.saved) || l.saved == nil && len(l.Sources)+len(l.Removed) == 0 {
+		return nil
 	}
 	f, err := os.CreateTemp(l.dir, stateName+".new-*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(text, '\n'))
+	_, err = f.Write(text)
 	err = errors.Join(err, l.chown(f), f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), filepath.Join(l.dir, stateName))
@@ -179,6 +216,7 @@ func (l *Ledger) Save() error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
+	l.saved = text
 	return nil
 }
 
