@@ -62,7 +62,7 @@ func daemonStatus(err error) error {
 	if errors.As(err, &fault) {
 		return withStatus(exitUsage, err)
 	}
-	return err
+	return ruleError(err)
 }
 
 // preflight reports what the system at hand makes wrong in a configuration,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -107,13 +108,55 @@ func (p *Plan) Apply(k Kernel, l *Ledger) error {
 			return err
 		}
 	}
-	u := &undo{kernel: k}
+	u := new(undo)
 	if err := p.carryOut(k, st, u); err != nil {
+		err = errors.Join(err, u.all(), p.rollBack(k, before, l.State))
 		l.State = before
-		return errors.Join(err, u.all(), l.Save())
+		return errors.Join(err, l.Save())
 	}
 	l.State = p.next
 	return l.Save()
+}
+
+// everything is the source that all rules of ours are while a plan is taken back.
+const everything = "everything"
+
+// rollBack brings the kernel back to what it held when the plan was made, in
+// that order, by a plan of its own. now is what is ours at the moment.
+func (p *Plan) rollBack(k Kernel, before, now State) error {
+	loaded, err := Loaded(k)
+	if err != nil {
+		return fmt.Errorf("take back what was done: %w", err)
+	}
+	all := Applied{Source: everything}
+	for _, a := range now.Sources {
+		all.Rules = append(all.Rules, a.Rules...)
+	}
+	back := MakePlan(loaded, State{Sources: []Applied{all}}, []Source{before.restore(p.kernel)})
+	var errs []error
+	for _, s := range back.Steps {
+		if err := s.carryOut(k); err != nil {
+			errs = append(errs, fmt.Errorf("take back what was done: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// restore returns a source with all rules of ours as the kernel has them. What
+// was put first is listed in reverse.
+func (s *State) restore(kernel []Rule) Source {
+	all := Source{Name: everything}
+	for _, r := range kernel {
+		switch o, ours := s.find(r.Sum()); {
+		case !ours:
+		case strings.HasPrefix(o.Rule, "-A "):
+			r.First = true
+			all.Rules = slices.Insert(all.Rules, 0, r)
+		default:
+			all.Rules = append(all.Rules, r)
+		}
+	}
+	return all
 }
 
 // union is what may be ours while a plan is carried out.
@@ -140,7 +183,7 @@ func (p *Plan) carryOut(k Kernel, st kaudit.Status, u *undo) error {
 		}
 	}
 	for _, s := range p.Steps {
-		if err := s.carryOut(k, u); err != nil {
+		if err := s.carryOut(k); err != nil {
 			return err
 		}
 	}
@@ -154,46 +197,30 @@ func (p *Plan) carryOut(k Kernel, st kaudit.Status, u *undo) error {
 
 // carryOut adds or deletes a rule. One that somebody else added or deleted in
 // the meantime is as it should be.
-func (s *Step) carryOut(k Kernel, u *undo) error {
+func (s *Step) carryOut(k Kernel) error {
 	if s.Delete {
-		switch err := k.DeleteRule(s.Rule.Encode()); {
-		case errors.Is(err, unix.ENOENT):
-			return nil
-		case err != nil:
+		if err := k.DeleteRule(s.Rule.Encode()); err != nil && !errors.Is(err, unix.ENOENT) {
 			return &RefusedError{s.Rule, true, err}
 		}
-		u.deleted = append(u.deleted, s.Rule)
 		return nil
 	}
-	switch err := k.AddRule(s.Rule.addRequest()); {
-	case errors.Is(err, unix.EEXIST):
-		return nil
-	case err != nil:
+	if err := k.AddRule(s.Rule.addRequest()); err != nil && !errors.Is(err, unix.EEXIST) {
 		return &RefusedError{s.Rule, false, err}
 	}
-	u.later(func() error { return k.DeleteRule(s.Rule.Encode()) })
 	return nil
 }
 
-// undo takes back what was done.
-type undo struct {
-	kernel  Kernel
-	deleted []Rule
-	steps   []func() error
-}
+// undo puts settings back.
+type undo struct{ steps []func() error }
 
 func (u *undo) later(f func() error) { u.steps = append(u.steps, f) }
 
-// all takes everything back: what was added, the last first, and then puts the
-// deleted rules back in the order they had.
+// all takes everything back, the last first.
 func (u *undo) all() error {
-	for _, r := range slices.Backward(u.deleted) {
-		u.steps = slices.Insert(u.steps, 0, func() error { return u.kernel.AddRule(r.addRequest()) })
-	}
 	var errs []error
 	for _, f := range slices.Backward(u.steps) {
-		if err := f(); err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EEXIST) {
-			errs = append(errs, fmt.Errorf("taking back what was done: %w", err))
+		if err := f(); err != nil {
+			errs = append(errs, fmt.Errorf("put a setting back: %w", err))
 		}
 	}
 	return errors.Join(errs...)

@@ -1,5 +1,7 @@
 package rules
 
+import "strconv"
+
 // Fields (AUDIT_PID and so on in include/uapi/linux/audit.h).
 const (
 	fieldPID        = 0
@@ -147,4 +149,12 @@ func invert[K, V comparable](m map[K]V) map[V]K {
 		inv[v] = k
 	}
 	return inv
+}
+
+// String returns the list's name, or its number.
+func (l List) String() string {
+	if name, ok := listNames[l]; ok {
+		return name
+	}
+	return strconv.Itoa(int(l))
 }

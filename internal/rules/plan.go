@@ -24,7 +24,7 @@ func (s Step) String() string {
 	if s.Delete {
 		return "- " + s.Rule.String()
 	}
-	return "+ " + s.Rule.String()
+	return "+ " + s.Rule.AddLine()
 }
 
 // A Plan is what has to be done in the kernel, in this order.
@@ -39,7 +39,8 @@ type Plan struct {
 	// Hidden are rules of ours that will match nothing.
 	Hidden []Hidden
 
-	next State // what is ours afterwards
+	kernel []Rule // what it held
+	next   State  // what is ours afterwards
 }
 
 // Empty reports whether there is nothing to do.
@@ -68,7 +69,7 @@ func (p *Plan) Lines() []string {
 // with what is ours there. Sources that are not named keep what they have; one
 // without rules gives up its own.
 func MakePlan(kernel []Rule, st State, sources []Source) Plan {
-	p := planner{state: st, at: map[string]int{}, plan: Plan{next: st.clone()}}
+	p := planner{state: st, at: map[string]int{}, plan: Plan{kernel: kernel, next: st.clone()}}
 	for i := range kernel {
 		p.at[kernel[i].Sum()] = i
 	}

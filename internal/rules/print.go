@@ -29,6 +29,16 @@ func (r *Rule) String() string {
 	return b.String()
 }
 
+// AddLine prints the rule as a line that adds it: String, which does not know of a
+// rule that is to come first.
+func (r *Rule) AddLine() string {
+	line := r.String()
+	if rest, ok := strings.CutPrefix(line, "-a "); ok && r.First {
+		return "-A " + rest
+	}
+	return line
+}
+
 func (r *Rule) actionName() string {
 	if n, ok := actionNames[r.Action]; ok {
 		return n

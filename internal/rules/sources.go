@@ -56,7 +56,7 @@ func Remove(kernel []Rule, st State, remove []Rule, boot string) (p Plan, foreig
 	for _, a := range slices.Clone(next.Sources) {
 		next.put(a)
 	}
-	p.next = next
+	p.next, p.kernel = next, kernel
 	for _, r := range kernel {
 		if st.Owner(&r) != "" && next.Owner(&r) == "" && slices.ContainsFunc(remove, func(x Rule) bool { return x.Sum() == r.Sum() }) {
 			p.Steps = append(p.Steps, Step{Delete: true, Rule: r})

@@ -47,7 +47,7 @@ type Owned struct {
 }
 
 // own returns the name of a rule.
-func own(r *Rule) Owned { return Owned{r.String(), r.Sum()} }
+func own(r *Rule) Owned { return Owned{r.AddLine(), r.Sum()} }
 
 // Sum is the SHA-256 of the rule's bytes in the kernel, in hex: two rules with
 // the same sum are one to the kernel.
@@ -58,12 +58,23 @@ func (r *Rule) Sum() string {
 
 // Owner returns the source that a rule was added for, empty for nobody's.
 func (s *State) Owner(r *Rule) string {
+	sum := r.Sum()
 	for _, a := range s.Sources {
-		if a.has(r.Sum()) {
+		if a.has(sum) {
 			return a.Source
 		}
 	}
 	return ""
+}
+
+// find returns the rule of ours with a sum.
+func (s *State) find(sum string) (Owned, bool) {
+	for _, a := range s.Sources {
+		if i := slices.IndexFunc(a.Rules, func(o Owned) bool { return o.Sum == sum }); i >= 0 {
+			return a.Rules[i], true
+		}
+	}
+	return Owned{}, false
 }
 
 func (a *Applied) has(sum string) bool { return contains(a.Rules, sum) }
