@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +82,16 @@ cloudwatch: {endpoint_url: "%s", region: us-east-1, group: /g, stream: s, includ
 	}
 }
 
+// watchAnswers puts answers between the daemon and the endpoint.
+func (r *rig) watchAnswers() *answers {
+	a := &answers{endpoint: r.endpoint}
+	front := httptest.NewServer(a)
+	r.t.Cleanup(front.Close)
+	r.url = front.URL
+	r.configure("")
+	return a
+}
+
 func (r *rig) socket() string { return filepath.Join(r.dir, "c.sock") }
 
 // start runs the daemon until it is ready.
@@ -113,7 +124,10 @@ func (r *rig) launch() {
 
 // end sees to it that no daemon is left, and shows its log after a failure.
 func (r *rig) end() {
-	if r.cmd.ProcessState == nil {
+	if r.cmd.ProcessState == nil && r.t.Failed() {
+		_ = r.cmd.Process.Signal(unix.SIGQUIT) // what it is at goes to the log
+		_ = r.cmd.Wait()                       // "exit status 2"
+	} else if r.cmd.ProcessState == nil {
 		r.kill()
 	}
 	if r.t.Failed() {
