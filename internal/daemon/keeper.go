@@ -32,7 +32,8 @@ type keeper struct {
 	now     func() time.Time
 	changed chan struct{} // CONFIG_CHANGE was received, or a mount or path changed
 
-	view atomic.Pointer[RulesStatus] // what status says; it waits for nobody
+	view    atomic.Pointer[RulesStatus] // what status says; it waits for nobody
+	glances glances
 
 	mu      sync.Mutex
 	cfg     config.Config
@@ -49,6 +50,7 @@ type keeper struct {
 // A place is a directory as it was when rules were put in effect on it.
 type place struct {
 	mounts string // fingerprint
+	turn   int    // of its mounts
 	seen   presence
 }
 
@@ -90,6 +92,15 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// glance looks at the mounts right after they changed, and makes the keeper look.
+func (k *keeper) glance() {
+	list, err := readMounts()
+	if err == nil {
+		k.glances.look(list)
+	}
+	k.poke()
+}
+
 // poke makes the keeper look.
 func (k *keeper) poke() {
 	select {
@@ -120,7 +131,9 @@ func (k *keeper) configure(c config.Config) error {
 	for _, w := range warnings {
 		k.log.Warn(w.String(), zap.String("hint", w.Fix))
 	}
-	k.probe.watch(slices.Concat(pathsOf(c.Watches), dirsOf(files)))
+	dirs := slices.Concat(pathsOf(c.Watches), dirsOf(files))
+	k.probe.watch(dirs)
+	k.glances.watch(dirs, k.mounts.mounts())
 	k.probe.await(existsPatience)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -230,7 +243,7 @@ func (k *keeper) renew(dirs []string, mounts []mount, added []string, err error)
 	var renewed []string
 	places := map[string]*place{}
 	for _, dir := range dirs {
-		now := &place{fingerprint(dir, mounts), k.probe.presence(dir)}
+		now := &place{fingerprint(dir, mounts), k.glances.turn(dir), k.probe.presence(dir)}
 		was := k.places[dir]
 		if was != nil && was.differs(now) {
 			e := k.rules.renew(dir)
@@ -253,7 +266,7 @@ func (k *keeper) renew(dirs []string, mounts []mount, added []string, err error)
 // differs reports whether rules that were in effect on p may see nothing at now.
 func (p *place) differs(now *place) bool {
 	moved := p.seen.known && now.seen.known && (p.seen.ino != now.seen.ino || p.seen.dev != now.seen.dev)
-	return p.mounts != now.mounts || moved
+	return p.mounts != now.mounts || p.turn != now.turn || moved
 }
 
 // checkNeverTask looks for the rule that makes new processes deaf. It is an

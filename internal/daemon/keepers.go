@@ -56,7 +56,7 @@ func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
 		_, _ = unix.Write(stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	})
 	loops.start("keep rules", func() error { return k.run(ctx) })
-	loops.start("watch mounts", func() error { return errors.Join(watchMounts(stop, k.poke), unix.Close(stop)) })
+	loops.start("watch mounts", func() error { return errors.Join(watchMounts(stop, k.glance), unix.Close(stop)) })
 	return nil
 }
 

@@ -119,13 +119,15 @@ func fstabMounts() (map[string]string, error) {
 // watchMounts calls changed after every change of the mount table, until stop
 // (a descriptor) becomes readable.
 func watchMounts(stop int, changed func()) error {
-	f, err := os.Open(mountinfo)
+	// Not an os.File: the runtime would poll it, too, and a change is told only to
+	// the first who asks.
+	fd, err := unix.Open(mountinfo, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return fmt.Errorf("open %s: %w", mountinfo, err)
 	}
-	defer f.Close()
+	defer unix.Close(fd)
 	for {
-		fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}, {Fd: int32(stop), Events: unix.POLLIN}}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}, {Fd: int32(stop), Events: unix.POLLIN}}
 		switch _, err := unix.Poll(fds, -1); {
 		case err == unix.EINTR:
 			continue

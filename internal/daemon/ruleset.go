@@ -85,6 +85,11 @@ func (s *ruleset) source(l *rules.Ledger, loaded *[]rules.Rule, src rules.Source
 		}
 		return wait
 	})
+	if !afresh {
+		// A repair must not take rules away only to put them in another order:
+		// nobody would see what happens meanwhile.
+		src.Loose = true
+	}
 	plan := rules.MakePlan(*loaded, l.State, []rules.Source{src})
 	if afresh {
 		need, err := rules.NeededSettings(src.Settings, s.kernel)

@@ -73,7 +73,7 @@ func mustWait(w config.Watch, mounts []mount, fstab map[string]string, network b
 
 // watchRules expands watches for this machine.
 func watchRules(watches []config.Watch, p *prober) (rules.Source, []rules.Warning, error) {
-	s := rules.Source{Name: watchesSource, Configured: true}
+	s := rules.Source{Name: watchesSource, Configured: true, Loose: true}
 	m := rules.HostMachine()
 	m.IsDir = func(path string) bool {
 		seen := p.presence(path)

@@ -9,7 +9,12 @@ type Source struct {
 	Name       string
 	Configured bool   // the configuration names it
 	Rules      []Rule // in the order in which they are to be tried
-	Settings   []Setting
+
+	// Loose means that rules with the same action and key may stand in any order
+	// among each other: it makes no difference which of them reports an event.
+	Loose bool
+
+	Settings []Setting
 }
 
 // A Step adds a rule or deletes one.
@@ -114,7 +119,7 @@ func (p *planner) source(s Source) {
 		lists[place] = append(lists[place], r)
 	}
 	for _, place := range places {
-		p.inOrder(lists[place])
+		p.inOrder(lists[place], s.Loose)
 	}
 	for _, set := range s.Settings {
 		want.Settings = append(want.Settings, set.String())
@@ -147,31 +152,63 @@ func (r *Rule) place() string {
 	return r.listName()
 }
 
-// inOrder plans one place of one source: what stays is the longest beginning of
-// rules that the kernel has in that order; all behind it is put, or put again,
-// where the kernel puts new rules.
-func (p *planner) inOrder(rules []Rule) {
-	last, stays := -1, true
+// inOrder plans one place of one source: what stays is what the kernel has with
+// all before it in that order; the rest is put, or put again, where the kernel
+// puts new rules.
+func (p *planner) inOrder(rules []Rule, loose bool) {
+	order := keptOrder{loose: loose, last: map[string]int{}}
 	for _, r := range rules {
 		at, loaded := p.at[r.Sum()]
-		behind := last < 0 || at > last
 		if r.First {
-			behind = last < 0 || at < last
+			at = -at // the later of these is the one in front
 		}
-		switch {
-		case loaded && stays && behind:
-			last = at
+		switch stays := order.take(&r, at, loaded); {
+		case stays:
 		case loaded:
-			stays = false
 			p.move = append(p.move, Step{Delete: true, Rule: r, Moved: true})
 			p.again = append(p.again, Step{Rule: r, Moved: true})
 		case len(p.again) == 0:
-			stays = false
 			p.add = append(p.add, Step{Rule: r})
 		default:
 			p.again = append(p.again, Step{Rule: r})
 		}
 	}
+}
+
+// A keptOrder decides, rule by rule, which may stay where the kernel has them:
+// those behind all that come before them, all of which stay, too.
+type keptOrder struct {
+	loose bool
+	last  map[string]int // the place of the last one that stays, by group
+	moved string         // the only group with a rule that does not stay
+	many  bool           // there are several such groups
+}
+
+// group names rules that may stand in any order among each other.
+func (o *keptOrder) group(r *Rule) string {
+	if !o.loose {
+		return ""
+	}
+	return r.actionName() + " " + r.Key()
+}
+
+func (o *keptOrder) take(r *Rule, at int, loaded bool) bool {
+	group := o.group(r)
+	stays := loaded && !o.many && (o.moved == "" || o.loose && o.moved == group)
+	for g, last := range o.last {
+		if at < last && (!o.loose || g != group) {
+			stays = false
+		}
+	}
+	if !stays {
+		o.many = o.many || o.moved != "" && o.moved != group || !o.loose
+		o.moved = group
+		return false
+	}
+	if last, ok := o.last[group]; !ok || at > last {
+		o.last[group] = at
+	}
+	return true
 }
 
 // drop returns the deletion of rules that were ours and that no source wants any

@@ -165,6 +165,52 @@ func TestApplyKeepsOrder(t *testing.T) {
 	}
 }
 
+// TestLooseOrder puts back what is missing among rules of the same key without
+// moving others, and keeps the order where it counts.
+func TestLooseOrder(t *testing.T) {
+	rule := func(word string) Rule {
+		t.Helper()
+		action, rest, _ := strings.Cut(word, ":")
+		l, err := ParseArgs([]string{"-a", action + ",exit", "-S", "unlinkat", "-F", "uid=" + rest[1:], "-k", rest[:1]}, Options{Arch: "x86_64"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *l.Add
+	}
+	parse := func(words string) (list []Rule) {
+		for w := range strings.FieldsSeq(words) {
+			list = append(list, rule(w))
+		}
+		return list
+	}
+	tests := []struct {
+		kernel, want string
+		adds, dels   int
+	}{
+		{"always:k2 always:k3", "always:k1 always:k2 always:k3", 1, 0},
+		{"always:k3 always:k2 always:k1", "always:k1 always:k2 always:k3", 0, 0},
+		{"always:k2 always:l1", "always:k1 always:k2 always:l1", 2, 1},
+		{"always:k1 always:l1", "always:k1 always:k2 always:l1", 2, 1},
+		{"always:l1 always:k1", "always:k1 always:l1", 1, 1},
+		{"always:k1 always:k2", "never:k9 always:k1 always:k2", 3, 2},
+		{"always:k2 always:l1 always:l2", "always:k2 always:l2 always:l1 always:l3", 1, 0},
+	}
+	for _, tt := range tests {
+		k := &fakeKernel{}
+		l := NewLedger(State{})
+		if _, err := k.apply(t, l, Source{Name: "s", Rules: parse(tt.kernel)}); err != nil {
+			t.Fatal(err)
+		}
+		p, err := k.apply(t, l, Source{Name: "s", Loose: true, Rules: parse(tt.want)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k.adds != tt.adds || k.dels != tt.dels {
+			t.Errorf("%s to %s: %d added and %d deleted, want %d and %d: %v", tt.kernel, tt.want, k.adds, k.dels, tt.adds, tt.dels, p.Lines())
+		}
+	}
+}
+
 // TestApplyTouchesNoOtherSource applies random sources in random order and
 // checks after each that every source has its rules in its order.
 func TestApplyTouchesNoOtherSource(t *testing.T) {
