@@ -164,6 +164,7 @@ func needsRoot(err error) error {
 func ruleError(err error) error {
 	var faults rules.Errors
 	var fault *rules.ParseError
+	var refused *rules.RefusedError
 	switch {
 	case err == nil:
 		return nil
@@ -171,6 +172,8 @@ func ruleError(err error) error {
 		return withStatus(exitRefused, hinted{err, "auditshipper rules apply --fix-never-task"})
 	case errors.Is(err, rules.ErrImmutable):
 		return withStatus(exitImmutable, hinted{err, "take -e 2 out of the rule files and boot"})
+	case errors.As(err, &refused): // by the kernel, as things are now
+		return err
 	case errors.As(err, &faults), errors.As(err, &fault), errors.Is(err, os.ErrNotExist):
 		return withStatus(exitUsage, err)
 	}
