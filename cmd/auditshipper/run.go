@@ -40,6 +40,9 @@ exit status:
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(cmd)
+			if missing := daemon.NeedRights(c.Source.Mode); err == nil && missing != nil {
+				return errors.Join(missing, preflight(c)) // the rights may be all that is wrong
+			}
 			if err := errors.Join(err, preflight(c)); err != nil {
 				return withStatus(exitUsage, err)
 			}

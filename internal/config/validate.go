@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -88,10 +89,18 @@ func within(dir, root string) bool {
 	return root != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
+// The names that CreateLogGroup and CreateLogStream take, by the API reference.
+var (
+	groupName  = regexp.MustCompile(`^[.\-_/#A-Za-z0-9]{1,512}$`)
+	streamName = regexp.MustCompile(`^[^:*]{1,512}$`)
+)
+
 func (c *Config) validateCloudWatch(check checkFunc, oneOf oneOfFunc) {
 	w := &c.CloudWatch
 	check(w.Group != "", "cloudwatch.group", "", "must be set")
+	check(w.Group == "" || groupName.MatchString(w.Group), "cloudwatch.group", "letters, digits and ._/#- only, at most 512", "%q is not a log group's name", w.Group)
 	check(w.Stream != "", "cloudwatch.stream", "", "must be set")
+	check(w.Stream == "" || streamName.MatchString(w.Stream), "cloudwatch.stream", "anything but : and *, at most 512 characters", "%q is not a log stream's name", w.Stream)
 	if w.EndpointURL != "" {
 		u, err := url.Parse(w.EndpointURL)
 		check(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", "cloudwatch.endpoint_url", "write it as https://host:port", "%q is not a URL", w.EndpointURL)

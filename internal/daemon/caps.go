@@ -35,9 +35,9 @@ func effective() (uint64, error) {
 	return 0, fmt.Errorf("/proc/self/status has no CapEff")
 }
 
-// needRights names the first capability that is missing for reading audit
+// NeedRights names the first capability that is missing for reading audit
 // records in the given source mode.
-func needRights(mode string) error {
+func NeedRights(mode string) error {
 	have, err := effective()
 	if err != nil {
 		return fmt.Errorf("read capabilities: %w", err)

@@ -81,7 +81,7 @@ func (d *Daemon) regain() error {
 // openSource switches auditing on and starts to receive. Processes born before
 // auditing is on are never audited, hence it comes first.
 func (d *Daemon) openSource() error {
-	if err := needRights(d.cfg.Source.Mode); err != nil {
+	if err := NeedRights(d.cfg.Source.Mode); err != nil {
 		return err
 	}
 	var err error
