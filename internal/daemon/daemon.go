@@ -75,6 +75,8 @@ type Daemon struct {
 	started time.Time
 	state   atomic.Value // string, see Status.State
 	gaps    gapCounts
+
+	lastRecord time.Time // when the journal got its last record before this run
 }
 
 // Run runs the daemon until ctx is done, and returns nil after a clean stop.
@@ -134,6 +136,7 @@ func (d *Daemon) openState() error {
 	if err != nil {
 		return err
 	}
+	d.lastRecord = d.journal.Stat().NewestTime
 	for _, damage := range d.journal.Recovered() {
 		d.log.Warn("journal repaired", zap.Error(&damage))
 	}

@@ -109,7 +109,7 @@ func (d *Daemon) downtime() {
 	if d.source.took {
 		return
 	}
-	from := d.journal.Stat().NewestTime
+	from := d.lastRecord
 	if seen := d.landing.Seen(); seen.At != 0 {
 		from = time.Unix(0, int64(seen.At))
 	}
