@@ -246,3 +246,11 @@ func (e *Event) Field(key string) []byte {
 	}
 	return nil
 }
+
+// EachField calls do for each field that has no place of its own in Event. key
+// and val are valid during the call only.
+func (e *Event) EachField(do func(key, val []byte)) {
+	for i := range e.fields {
+		do(e.fields[i].key, e.fields[i].val)
+	}
+}

@@ -23,6 +23,12 @@ type ID struct {
 // journal sequence, which is unique for the life of the journal.
 const noteSerial = 1 << 32
 
+// NoteID is the ID of a note: that of its header, numbered by its journal sequence.
+func NoteID(header ID, seq uint64) ID {
+	header.Serial = noteSerial + seq
+	return header
+}
+
 var errHeader = errors.New("no audit(SECONDS.MILLIS:SERIAL) header")
 
 // Time is the event's own time, in UTC.

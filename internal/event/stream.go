@@ -125,7 +125,7 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 		return
 	}
 	if typ >= TypeGap && id.Serial == 0 {
-		id.Serial = noteSerial + seq
+		id = NoteID(id, seq)
 	}
 	if s.resume.skips(seq, id) {
 		return
@@ -351,6 +351,16 @@ func (s *Stream) Flush() {
 	for s.held.head != nil {
 		s.release(s.held.head)
 	}
+}
+
+// Hurry lets the event go that waits longest, with what is known of it, and
+// says whether there was one: the reader has no room for those behind it.
+func (s *Stream) Hurry() bool {
+	if s.held.head == nil {
+		return false
+	}
+	s.release(s.held.head)
+	return true
 }
 
 // Next returns the next event that is complete and resolved.

@@ -1,0 +1,77 @@
+package query
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
+)
+
+// OpenJournal reads the journal in dir, which a daemon may be writing: all
+// that it still holds, delivered or not, up to what there is now.
+func OpenJournal(dir string, opt Options) (Source, error) {
+	v, err := journal.OpenReadOnly(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !opt.From.IsZero() {
+		if err := v.SeekTime(opt.From); err != nil {
+			return nil, errors.Join(err, v.Close())
+		}
+	}
+	return newStream(&journalReader{view: v}, opt), nil
+}
+
+// A journalReader makes lines of what a journal holds.
+type journalReader struct {
+	view *journal.View
+	buf  []byte
+}
+
+// Close implements io.Closer.
+func (r *journalReader) Close() error { return r.view.Close() }
+
+func (r *journalReader) next(l *line) error {
+	for {
+		seq, rec, err := r.view.Next()
+		var damage *journal.Damage
+		switch {
+		case errors.As(err, &damage):
+			continue // the daemon that met it has put a gap into the journal
+		case err != nil:
+			return err
+		}
+		if r.fill(l, seq, rec) {
+			return nil
+		}
+	}
+}
+
+// fill makes a line of a record: two bytes of type, little-endian, and the
+// text as the kernel sent it. It returns false for what is no record.
+func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
+	if len(rec) < 2 {
+		return false
+	}
+	typ, text := event.Type(binary.LittleEndian.Uint16(rec)), rec[2:]
+	id, rest, err := event.ParseHeader(text)
+	if err != nil {
+		return false
+	}
+	if typ >= event.TypeGap && id.Serial == 0 {
+		id = event.NoteID(id, seq)
+		text = append([]byte("audit("+id.String()+"): "), rest...)
+	}
+	r.buf = append(append(append(r.buf[:0], "type="...), typ.String()...), " msg="...)
+	*l = line{typ: typ, id: id, text: len(r.buf)}
+	r.buf = append(r.buf, text...)
+	for r.buf[len(r.buf)-1] == '\n' || r.buf[len(r.buf)-1] == 0 {
+		r.buf = r.buf[:len(r.buf)-1]
+	}
+	l.bytes, l.end = r.buf, len(r.buf)
+	return true
+}
+
+var _ io.Closer = (*journalReader)(nil)

@@ -1,0 +1,78 @@
+package query
+
+import (
+	"bytes"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// A line is one of audit.log, and where its parts are.
+type line struct {
+	bytes     []byte // without the newline
+	typ       event.Type
+	id        event.ID
+	node      []byte
+	text, end int // where "audit(" begins, and where what the kernel sent ends
+}
+
+// enrichment is the byte after which auditd appends its readable copies of
+// numeric fields (log_format = ENRICHED).
+const enrichment = 0x1d
+
+// parse finds the parts of l.bytes; false if it is no record.
+func (l *line) parse(types *typeNames) bool {
+	b, at := l.bytes, 0
+	l.node = nil
+	if bytes.HasPrefix(b, []byte("node=")) {
+		i := bytes.IndexByte(b, ' ')
+		if i < 0 {
+			return false
+		}
+		l.node, at = b[len("node="):i], i+1
+	}
+	if !bytes.HasPrefix(b[at:], []byte("type=")) {
+		return false
+	}
+	at += len("type=")
+	i := bytes.IndexByte(b[at:], ' ')
+	if i < 0 {
+		return false
+	}
+	name := b[at : at+i]
+	at += i + 1
+	if !bytes.HasPrefix(b[at:], []byte("msg=audit(")) {
+		return false
+	}
+	l.text = at + len("msg=")
+	id, _, err := event.ParseHeader(b[l.text:])
+	if err != nil {
+		return false
+	}
+	l.id, l.typ, l.end = id, types.of(name), len(b)
+	if i := bytes.IndexByte(b[l.text:], enrichment); i >= 0 {
+		l.end = l.text + i
+	}
+	return true
+}
+
+// typeNames remembers the types of names, so that each is looked up once.
+type typeNames map[string]event.Type
+
+// of returns the type with a name, 0 if nobody knows it.
+func (t *typeNames) of(name []byte) event.Type {
+	typ, ok := (*t)[string(name)]
+	if ok {
+		return typ
+	}
+	typ, ok = event.ParseType(string(name))
+	if !ok {
+		typ = 0
+	}
+	if *t == nil {
+		*t = typeNames{}
+	}
+	if len(*t) < 1<<12 {
+		(*t)[string(name)] = typ
+	}
+	return typ
+}

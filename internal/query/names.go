@@ -1,0 +1,54 @@
+package query
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// A NameFile gives numbers the names that a file in the form of /etc/passwd or
+// /etc/group has for them.
+type NameFile struct {
+	byID   map[uint32]string
+	byName map[string]uint32
+}
+
+// ReadNames reads such a file. One that cannot be read leaves numbers nameless.
+func ReadNames(path string) NameFile {
+	n := NameFile{map[uint32]string{}, map[string]uint32{}}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return n
+	}
+	for line := range strings.Lines(string(text)) {
+		f := strings.SplitN(line, ":", 4)
+		if len(f) < 4 {
+			continue
+		}
+		id, err := strconv.ParseUint(f[2], 10, 32)
+		if err != nil {
+			continue
+		}
+		if _, taken := n.byID[uint32(id)]; !taken {
+			n.byID[uint32(id)] = f[0]
+		}
+		if _, taken := n.byName[f[0]]; !taken {
+			n.byName[f[0]] = uint32(id)
+		}
+	}
+	return n
+}
+
+// UserName implements event.Names.
+func (n NameFile) UserName(id uint32) string { return n.byID[id] }
+
+// FileSystem implements event.Names: nobody knows what was mounted then.
+func (n NameFile) FileSystem(event.Dev) string { return "" }
+
+// ID is the number that has a name.
+func (n NameFile) ID(name string) (uint32, bool) {
+	id, ok := n.byName[name]
+	return id, ok
+}

@@ -1,0 +1,143 @@
+package query
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const corpus = "../event/testdata/corpus/"
+
+func all(t *testing.T, s Source) (events []string) {
+	t.Helper()
+	for {
+		e, err := s.Next()
+		if err == io.EOF {
+			return events
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := e.ID.String()
+		if f := e.Facts; f != nil {
+			text += " " + f.Action + " " + f.Path + " " + f.Dest
+		}
+		events = append(events, text)
+	}
+}
+
+// TestFacts reads a log of removals and renames relative to directory
+// descriptors, and requires the true paths in the order of the events.
+func TestFacts(t *testing.T) {
+	s, err := OpenLog(corpus+"debian12-6.18-basics.log", Options{Facts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	got := all(t, s)
+	golden, err := os.ReadFile(corpus + "debian12-6.18-basics.golden")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Count(string(golden), "\n"); len(got) != want {
+		t.Errorf("got %d events, want %d", len(got), want)
+	}
+	for i, line := range got {
+		id, fact, _ := strings.Cut(line, " ")
+		f := strings.SplitN(fact, " ", 3)
+		if i > 0 && id < strings.Fields(got[i-1])[0] {
+			t.Errorf("event %s comes after %s", id, got[i-1])
+		}
+		for g := range strings.Lines(string(golden)) {
+			if strings.Contains(g, `"id":"`+id+`"`) && f[0] == "delete" && !strings.Contains(g, f[1]) {
+				t.Errorf("%s: not in %s", line, g)
+			}
+		}
+	}
+}
+
+// TestRotated reads a directory of logs as one, the oldest first.
+func TestRotated(t *testing.T) {
+	text, err := os.ReadFile(corpus + "debian12-6.18-basics.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	dir := t.TempDir()
+	third := len(lines) / 3
+	for i, part := range [][]string{lines[2*third:], lines[third : 2*third], lines[:third]} {
+		name := filepath.Join(dir, "audit.log"+[]string{"", ".1", ".2"}[i])
+		if err := os.WriteFile(name, []byte(strings.Join(part, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := OpenLog(corpus+"debian12-6.18-basics.log", Options{Facts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	parts, err := OpenLog(dir, Options{Facts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parts.Close()
+	got, want := strings.Join(all(t, parts), "\n"), strings.Join(all(t, whole), "\n")
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func TestClock(t *testing.T) {
+	zone := time.FixedZone("", 7200)
+	now := time.Date(2026, 11, 24, 10, 20, 30, 500, zone)
+	c := Clock{Now: now, Boot: func() (time.Time, error) { return now.Add(-time.Hour), nil }}
+	tests := []struct {
+		of    string
+		words string
+		want  string // or the error
+	}{
+		{"start", "now", "2026-11-24T10:20:30+02:00"},
+		{"start", "recent", "2026-11-24T10:10:30+02:00"},
+		{"start", "boot", "2026-11-24T09:20:30+02:00"},
+		{"start", "today", "2026-11-24T00:00:00+02:00"},
+		{"start", "today 08:15", "2026-11-24T08:15:00+02:00"},
+		{"start", "08:15:01", "2026-11-24T08:15:01+02:00"},
+		{"start", "yesterday", "2026-11-23T00:00:00+02:00"},
+		{"start", "this-hour", "2026-11-24T10:00:00+02:00"},
+		{"start", "this-week", "2026-11-22T00:00:00+02:00"},
+		{"start", "week-ago", "2026-11-17T00:00:00+02:00"},
+		{"start", "this-month", "2026-11-01T00:00:00+02:00"},
+		{"start", "this-year", "2026-01-01T00:00:00+02:00"},
+		{"start", "11/05/2026", "2026-11-05T00:00:00+02:00"},
+		{"start", "11/05/26 01:02:03", "2026-11-05T01:02:03+02:00"},
+		{"start", "01:02:03 11/05/26", "2026-11-05T01:02:03+02:00"},
+		{"start", "2026-11-05T01:02:03Z", "2026-11-05T01:02:03Z"},
+		{"start", "2026-11-05", "2026-11-05T00:00:00+02:00"},
+		{"start", "tomorrow", "Invalid start date (tomorrow). Month, Day, and Year are required."},
+		{"start", "11/05/2003", "Error - year is 2003"},
+		{"start", "11/05/20266", "Error parsing start date (11/05/20266)"},
+		{"start", "25:00", "Invalid start time (25:00). Hour, Minute, and Second are required."},
+		{"end", "now", "2026-11-24T10:20:30+02:00"},
+		{"end", "today", "2026-11-24T10:20:30+02:00"},
+		{"end", "yesterday", "2026-11-23T00:00:00+02:00"},
+		{"end", "11/05/2026", "2026-11-05T10:20:30+02:00"},
+		{"end", "10:00", "2026-11-24T10:00:00+02:00"},
+		{"since", "2h", "2026-11-24T08:20:30+02:00"},
+		{"since", "3d", "2026-11-21T10:20:30+02:00"},
+		{"since", "yesterday", "2026-11-23T00:00:00+02:00"},
+	}
+	for _, tt := range tests {
+		f := map[string]func(...string) (time.Time, error){"start": c.Start, "end": c.End, "since": func(s ...string) (time.Time, error) { return c.Since(s[0]) }}[tt.of]
+		got, err := f(strings.Fields(tt.words)...)
+		text := got.Format(time.RFC3339)
+		if err != nil {
+			text = err.Error()
+		}
+		if text != tt.want {
+			t.Errorf("%s %s: got %s, want %s", tt.of, tt.words, text, tt.want)
+		}
+	}
+}

@@ -1,0 +1,11 @@
+package query
+
+import "fmt"
+
+// Words is an error that says what ausearch or aureport would say.
+type Words string
+
+// Error implements error.
+func (w Words) Error() string { return string(w) }
+
+func say(format string, args ...any) error { return Words(fmt.Sprintf(format, args...)) }
