@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,10 +34,28 @@ type rig struct {
 	endpoint *logstest.Server
 	url      string
 	config   string
-	log      *bytes.Buffer
+	log      *logText
 	binary   string
 	manager  *serviceManager // nil for none
 	cmd      *exec.Cmd
+}
+
+// A logText is what a daemon has logged up to now.
+type logText struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // program is the built binary, made once.
@@ -108,7 +127,7 @@ func (r *rig) start() {
 func (r *rig) launch() {
 	r.t.Helper()
 	if r.log == nil {
-		r.log, r.binary = new(bytes.Buffer), program(r.t)
+		r.log, r.binary = new(logText), program(r.t)
 		r.t.Cleanup(r.end)
 	}
 	r.cmd = exec.Command(r.binary, "run", "-c", r.config)

@@ -122,7 +122,7 @@ func (d *Daemon) downtime() {
 // and puts back what was set.
 func (d *Daemon) leave() {
 	keep := d.cfg.Rules.OnExit == "keep" ||
-		d.cfg.Rules.OnExit == "auto" && (d.source.kept || !d.source.owns())
+		d.cfg.Rules.OnExit == "auto" && (d.source.kept || d.othersRead())
 	if keep {
 		return
 	}
@@ -131,6 +131,16 @@ func (d *Daemon) leave() {
 	if err := errors.Join(err, d.restoreKernel()); err != nil {
 		d.log.Error("kernel not put back as it was", zap.Error(err))
 	}
+}
+
+// othersRead says whether another audit daemon is registered, which goes on
+// reading what our rules make.
+func (d *Daemon) othersRead() bool {
+	if d.source.owns() {
+		return false
+	}
+	st, err := d.control.Status()
+	return err != nil || st.PID != 0
 }
 
 // backlogPatience is how long a stop waits for the kernel to hand over what it
