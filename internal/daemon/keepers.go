@@ -19,7 +19,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	if err != nil {
 		return err
 	}
-	d.loss = &lossWatch{control: look, landing: d.landing, notes: d.notes, log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain}
+	d.loss = &lossWatch{control: look, landing: d.landing, notes: d.notes, log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain, off: offWatch{notes: d.notes, log: d.log}}
 	d.downtime()
 	if err := d.loss.look(); err != nil {
 		return errors.Join(err, look.Close())

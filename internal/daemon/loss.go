@@ -27,6 +27,8 @@ type lossWatch struct {
 	owner  func() (pid uint32, owns bool)
 	regain func() error
 
+	off offWatch
+
 	mu   sync.Mutex
 	last kaudit.Status
 }
@@ -41,6 +43,7 @@ func (w *lossWatch) run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
+			w.off.end(w.now())
 			return nil
 		case <-tick.C:
 		}
@@ -60,6 +63,7 @@ func (w *lossWatch) look() error {
 	w.mu.Unlock()
 
 	now := w.now()
+	w.off.saw(st.Enabled, now)
 	was := w.landing.Seen()
 	if was.At != 0 && uint64(st.Lost) > was.Lost {
 		n := uint64(st.Lost) - was.Lost
