@@ -123,6 +123,14 @@ func TestKernelRepair(t *testing.T) {
 	r.sees(r.watched, "the directory made again")
 	shell(t, `mv "$1" "$1.old" && mkdir "$1"`, r.watched)
 	r.sees(r.watched, "the directory renamed and made again")
+	shell(t, `rm -r "$1" && mkdir "$1"`, r.watched) // with the same inode number, and no rule goes: its root is the renamed one
+	r.sees(r.watched, "the directory made again after it was renamed")
+	shell(t, `rm -r "$1" && ln -s "$2" "$1"`, r.watched, other)
+	r.sees(r.watched, "a symbolic link in its place")
+	shell(t, `mkdir "$2/new" && ln -sfn "$2/new" "$1"`, r.watched, other)
+	r.sees(r.watched, "a link to elsewhere")
+	shell(t, `rm "$1" && mkdir "$1"`, r.watched)
+	r.sees(r.watched, "the directory in the link's place")
 
 	r.run("rules", "remove", "-c", r.config, "--all-ours")
 	shell(t, `mount -t tmpfs none "$1"`, r.watched) // makes the keeper look

@@ -131,9 +131,7 @@ func (k *keeper) configure(c config.Config) error {
 	for _, w := range warnings {
 		k.log.Warn(w.String(), zap.String("hint", w.Fix))
 	}
-	dirs := slices.Concat(pathsOf(c.Watches), dirsOf(files))
-	k.probe.watch(dirs)
-	k.glances.watch(dirs, k.mounts.mounts())
+	k.probe.watch(slices.Concat(pathsOf(c.Watches), dirsOf(files)))
 	k.probe.await(existsPatience)
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -146,6 +144,15 @@ func (k *keeper) configure(c config.Config) error {
 	}
 	_, err = k.arm(true)
 	return err
+}
+
+// dirs returns the directories whose mounts matter, as mounts name them.
+func (k *keeper) dirs() []string {
+	dirs := dirsOf(k.files)
+	for _, w := range k.cfg.Watches {
+		dirs = append(dirs, k.probe.real(w.Path))
+	}
+	return dirs
 }
 
 // dirsOf returns the directories that rules are for.
@@ -199,6 +206,7 @@ func (r *repair) none() bool {
 // the files. What fails is tried again later, and said once.
 func (k *keeper) arm(afresh bool) (repair, error) {
 	mounts := k.mounts.mounts()
+	k.glances.watch(k.dirs(), mounts)
 	armed, waiting := k.armable(mounts)
 	watches, _, err := watchRules(armed, k.probe)
 	if err != nil {
@@ -224,11 +232,13 @@ func (k *keeper) arm(afresh bool) (repair, error) {
 // armable splits the watches into those to arm and those that wait.
 func (k *keeper) armable(mounts []mount) (armed []config.Watch, waiting []string) {
 	for _, w := range k.cfg.Watches {
+		named := w.Path
+		w.Path = k.probe.real(named)
 		if m, ok := mountOf(mounts, w.Path); ok && isNetwork(m.Type) {
 			k.network[w.Path] = true
 		}
-		if why := mustWait(w, mounts, k.fstab, k.network[w.Path], k.probe.presence(w.Path)); why != "" {
-			waiting = append(waiting, w.Path+" ("+why+")")
+		if why := mustWait(w, mounts, k.fstab, k.network[w.Path], k.probe.presence(named)); why != "" {
+			waiting = append(waiting, named+" ("+why+")")
 			continue
 		}
 		armed = append(armed, w)
@@ -265,7 +275,8 @@ func (k *keeper) renew(dirs []string, mounts []mount, added []string, err error)
 
 // differs reports whether rules that were in effect on p may see nothing at now.
 func (p *place) differs(now *place) bool {
-	moved := p.seen.known && now.seen.known && (p.seen.ino != now.seen.ino || p.seen.dev != now.seen.dev)
+	was, is := p.seen, now.seen
+	moved := was.known && is.known && (was.ino != is.ino || was.dev != is.dev || was.born != is.born)
 	return p.mounts != now.mounts || p.turn != now.turn || moved
 }
 

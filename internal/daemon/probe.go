@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -15,7 +16,9 @@ type presence struct {
 	dir    bool
 	dev    uint64
 	ino    uint64
-	hung   bool // the look has not returned for long: the server is dead
+	born   int64  // ns, 0 where the file system does not know: a number is used again at once
+	real   string // where symbolic links lead, the path that the kernel's rules and mounts go by
+	hung   bool   // the look has not returned for long: the server is dead
 }
 
 // A prober looks at watched paths so that nobody else has to: a look at a path
@@ -71,13 +74,35 @@ func (p *prober) close() { p.watch(nil) }
 func (p *prober) presence(path string) presence {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	pr := p.paths[path]
+	pr := p.find(path)
 	if pr == nil {
 		return presence{}
 	}
 	seen := pr.seen
 	seen.hung = !pr.since.IsZero() && time.Since(pr.since) > probeHung
 	return seen
+}
+
+// find returns the probe of path, or the one whose links lead there.
+func (p *prober) find(path string) *probe {
+	if pr := p.paths[path]; pr != nil {
+		return pr
+	}
+	for _, pr := range p.paths {
+		if pr.seen.real == path {
+			return pr
+		}
+	}
+	return nil
+}
+
+// real returns where path leads, itself as long as that is not known: a rule on
+// a symbolic link sees nothing, and mounts are listed by their true place.
+func (p *prober) real(path string) string {
+	if real := p.presence(path).real; real != "" {
+		return real
+	}
+	return path
 }
 
 // await returns when every path was looked at once, or after d.
@@ -126,15 +151,22 @@ func (p *prober) look(path string, pr *probe) {
 	pr.since = time.Now()
 	p.mu.Unlock()
 
-	var st unix.Stat_t
-	err := unix.Stat(path, &st)
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_TYPE|unix.STATX_INO|unix.STATX_BTIME, &st)
+	real, linkErr := filepath.EvalSymlinks(path)
+	if linkErr != nil {
+		real = path
+	}
 
 	p.mu.Lock()
 	was := pr.seen
 	pr.since = time.Time{}
 	switch {
 	case err == nil:
-		pr.seen = presence{known: true, exists: true, dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, dev: st.Dev, ino: st.Ino}
+		pr.seen = presence{
+			known: true, exists: true, dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, real: real,
+			dev: unix.Mkdev(st.Dev_major, st.Dev_minor), ino: st.Ino, born: st.Btime.Sec*1e9 + int64(st.Btime.Nsec),
+		}
 	case os.IsNotExist(err) || err == unix.ENOTDIR:
 		pr.seen = presence{known: true}
 	default: // EACCES, ESTALE, EIO: nothing learnt

@@ -38,8 +38,10 @@ func WantedRules(c config.Config, o rules.Options) (Wanted, error) {
 	var w Wanted
 	var armed []config.Watch
 	for _, watch := range c.Watches {
-		if why := mustWait(watch, mounts, fstab, false, probe.presence(watch.Path)); why != "" {
-			w.Waiting = append(w.Waiting, watch.Path+" ("+why+")")
+		named := watch.Path
+		watch.Path = probe.real(named)
+		if why := mustWait(watch, mounts, fstab, false, probe.presence(named)); why != "" {
+			w.Waiting = append(w.Waiting, named+" ("+why+")")
 			continue
 		}
 		armed = append(armed, watch)
