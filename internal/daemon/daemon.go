@@ -230,6 +230,9 @@ func (d *Daemon) run(ctx context.Context) error {
 	d.leave()
 	d.source.Stop()
 	<-receiving
+	if e := d.receiver.append(d.notes.take()); e != nil { // of a loop that had ended before
+		d.log.Error("last notes not kept", zap.Error(e))
+	}
 	d.drain(stopDelivery, delivering)
 	loops.wait()
 	return err
@@ -250,6 +253,10 @@ func (d *Daemon) wait(ctx context.Context, failed <-chan error) error {
 		case <-ctx.Done():
 			return nil
 		case err := <-failed:
+			if errors.Is(err, errEnded) {
+				d.log.Info("the input has ended")
+				return nil
+			}
 			return err
 		case <-d.Reloads:
 			d.reload(ctx)

@@ -348,6 +348,9 @@ func (k *keeper) publish(r *repair) {
 
 // status says which rules are in effect.
 func (k *keeper) status() RulesStatus {
+	if k == nil {
+		return RulesStatus{}
+	}
 	if st := k.view.Load(); st != nil {
 		return *st
 	}

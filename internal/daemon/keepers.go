@@ -15,6 +15,16 @@ import (
 // startKeepers starts what works beside the two loops: the keeper of the rules,
 // the watch over losses, syncing, the mount table, the watchdog.
 func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
+	loops.start("sync", func() error { return d.sync(ctx) })
+	if addr := d.cfg.Metrics.Listen; addr != "" {
+		loops.start("metrics", func() error { return d.serveMetrics(ctx, addr) })
+	}
+	if d.manager.watchdog > 0 {
+		loops.start("watchdog", func() error { return d.watchdog(ctx) })
+	}
+	if d.control == nil {
+		return nil // nothing of the kernel is asked for
+	}
 	look, err := kaudit.OpenControl()
 	if err != nil {
 		return err
@@ -28,13 +38,6 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 		return errors.Join(err, look.Close())
 	}
 	loops.start("watch for losses", func() error { return errors.Join(d.loss.run(ctx), look.Close()) })
-	loops.start("sync", func() error { return d.sync(ctx) })
-	if addr := d.cfg.Metrics.Listen; addr != "" {
-		loops.start("metrics", func() error { return d.serveMetrics(ctx, addr) })
-	}
-	if d.manager.watchdog > 0 {
-		loops.start("watchdog", func() error { return d.watchdog(ctx) })
-	}
 	return nil
 }
 
@@ -106,7 +109,7 @@ func (d *Daemon) watchdog(ctx context.Context) error {
 // downtime makes a gap of the time in which nobody received, unless the socket
 // was kept for us meanwhile.
 func (d *Daemon) downtime() {
-	if d.source.took {
+	if d.source.took || d.source.listener == nil { // a file waits for its reader
 		return
 	}
 	from := d.lastRecord
@@ -121,6 +124,9 @@ func (d *Daemon) downtime() {
 // leave takes our rules out of the kernel, where the configuration wants that,
 // and puts back what was set.
 func (d *Daemon) leave() {
+	if d.control == nil {
+		return
+	}
 	keep := d.cfg.Rules.OnExit == "keep" ||
 		d.cfg.Rules.OnExit == "auto" && (d.source.kept || d.othersRead())
 	if keep {

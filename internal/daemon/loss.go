@@ -81,6 +81,9 @@ func (w *lossWatch) look() error {
 
 // status is what the last look saw.
 func (w *lossWatch) status() kaudit.Status {
+	if w == nil {
+		return kaudit.Status{}
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last

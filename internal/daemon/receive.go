@@ -66,6 +66,8 @@ func (r *receiver) receive() error {
 		switch {
 		case errors.Is(err, os.ErrClosed):
 			return r.append(r.notes.take())
+		case errors.Is(err, errEnded):
+			return errors.Join(err, r.append(r.notes.take()))
 		case errors.Is(err, kaudit.ErrOverrun):
 			r.overruns.Add(1)
 			r.notes.gap(gap{cause: causeOverrun})

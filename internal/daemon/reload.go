@@ -44,6 +44,9 @@ func (d *Daemon) adopt(ctx context.Context, next config.Config) error {
 	}
 	d.deliver.output.Store(out)
 	d.cfg = next
+	if d.keeper == nil {
+		return nil
+	}
 	return d.keeper.configure(next)
 }
 

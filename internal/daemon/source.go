@@ -19,11 +19,17 @@ const (
 	modeAuto      = "auto"
 	modeUnicast   = "unicast"
 	modeMulticast = "multicast"
+	modeFile      = "file"
+	modeStdin     = "stdin"
 )
 
-// An opened source is the kernel's records on their way to us.
+// An opened source is records on their way to us: the kernel's, or another
+// daemon's lines.
 type opened struct {
-	*kaudit.Listener
+	source
+	listener *kaudit.Listener // nil for lines
+	word     string           // of the mode, for lines
+
 	buffer int  // bytes of the socket's receive buffer
 	kept   bool // the service manager holds the socket, too
 	took   bool // it was an earlier process that opened it
@@ -36,7 +42,7 @@ type opened struct {
 }
 
 func newOpened(l *kaudit.Listener, daemon uint32) *opened {
-	s := &opened{Listener: l}
+	s := &opened{source: l, listener: l}
 	s.daemon.Store(daemon)
 	return s
 }
@@ -52,6 +58,9 @@ func (s *opened) owns() bool { return s.daemon.Load() != 0 }
 
 // mode is the word for how records come.
 func (s *opened) mode() string {
+	if s.listener == nil {
+		return s.word
+	}
 	if s.owns() {
 		return modeUnicast
 	}
@@ -61,7 +70,7 @@ func (s *opened) mode() string {
 // regain makes records come again after the kernel forgot us: as its audit
 // daemon, or beside the one that took our place.
 func (d *Daemon) regain() error {
-	ours, err := d.register(d.source.Listener, d.loss.control)
+	ours, err := d.register(d.source.listener, d.loss.control)
 	if err != nil {
 		return err
 	}
@@ -70,7 +79,7 @@ func (d *Daemon) regain() error {
 		d.log.Warn("registered again as the audit daemon")
 		return nil
 	}
-	if err := d.source.Join(); err != nil {
+	if err := d.source.listener.Join(); err != nil {
 		return err
 	}
 	d.source.daemon.Store(0)
@@ -81,6 +90,9 @@ func (d *Daemon) regain() error {
 // openSource switches auditing on and starts to receive. Processes born before
 // auditing is on are never audited, hence it comes first.
 func (d *Daemon) openSource() error {
+	if mode := d.cfg.Source.Mode; mode == modeFile || mode == modeStdin {
+		return d.openLines(mode)
+	}
 	if err := NeedRights(d.cfg.Source.Mode); err != nil {
 		return err
 	}
@@ -235,7 +247,7 @@ func commOf(pid int) string {
 // grow gives the socket its buffer: what it holds is what we may be late by.
 func (d *Daemon) grow() {
 	want := int(d.cfg.Source.ReceiveBuffer)
-	got, err := d.source.SetBuffer(want)
+	got, err := d.source.listener.SetBuffer(want)
 	d.source.buffer = got
 	if err != nil || got < want {
 		d.log.Warn("receive buffer is smaller than wanted, CAP_NET_ADMIN allows more",
@@ -249,7 +261,7 @@ func (d *Daemon) keepSocket() {
 	if !d.manager.present() || d.source.took {
 		return
 	}
-	if err := d.manager.keep(d.keptName(), d.source.FD()); err != nil {
+	if err := d.manager.keep(d.keptName(), d.source.listener.FD()); err != nil {
 		d.log.Warn("socket not kept over a restart", zap.Error(err))
 		return
 	}
@@ -285,7 +297,7 @@ func (d *Daemon) restoreKernel() error {
 	var errs []error
 	b := d.source.before
 	if d.source.owns() && !d.source.took {
-		errs = append(errs, d.source.Unregister())
+		errs = append(errs, d.source.listener.Unregister())
 	}
 	if d.source.owns() {
 		errs = append(errs, d.control.SetBacklogLimit(b.BacklogLimit),

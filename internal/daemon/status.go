@@ -147,7 +147,7 @@ func (s *Status) health(blocked bool) (state, why string) {
 		return "degraded", s.Rules.Error
 	case s.Rules.NeverTask:
 		return "degraded", "never,task is loaded: new processes are not audited"
-	case s.Source.Enabled == 0:
+	case s.Source.Enabled == 0 && s.Source.Mode != modeFile && s.Source.Mode != modeStdin:
 		return "degraded", "auditing is switched off"
 	}
 	return "running", ""

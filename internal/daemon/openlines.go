@@ -1,0 +1,50 @@
+package daemon
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/kaudit"
+)
+
+// openLines makes the lines that auditd writes the source: of its log, or of
+// its plugins' standard input. The kernel is commanded only for rules.
+func (d *Daemon) openLines(mode string) error {
+	l := lines{log: d.log}
+	var src source
+	var err error
+	if mode == modeStdin {
+		src, err = openPiped(int(os.Stdin.Fd()), l)
+	} else {
+		gone := func(detail string) { d.notes.gap(gap{cause: causeDowntime, from: d.lastRecord, detail: detail}) }
+		src, err = openFollower(d.cfg.Source.File, filepath.Join(d.cfg.StateDir, "followed"), d.journal.Next(), l, gone)
+	}
+	if err != nil {
+		return err
+	}
+	d.source = &opened{source: src, word: mode}
+	d.receiver.src = src
+	d.notes.wake = src.Wake
+	if !hasRules(d.cfg) {
+		return nil
+	}
+	if err := NeedRights(modeUnicast); err != nil {
+		return err
+	}
+	if d.control, err = kaudit.OpenControl(); err != nil {
+		return err
+	}
+	d.source.before, err = d.control.Status()
+	return err
+}
+
+// hasRules reports whether the configuration wants anything of the kernel.
+func hasRules(c config.Config) bool {
+	for _, glob := range c.Rules.Files {
+		if names, err := filepath.Glob(glob); err != nil || len(names) > 0 {
+			return true
+		}
+	}
+	return len(c.Watches) > 0
+}
