@@ -24,7 +24,7 @@ func rulesCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(rulesPlanCommand(), rulesApplyCommand(), rulesListCommand(), rulesRemoveCommand())
+	cmd.AddCommand(rulesCheckCommand(), rulesExpandCommand(), rulesPlanCommand(), rulesApplyCommand(), rulesListCommand(), rulesRemoveCommand())
 	return cmd
 }
 

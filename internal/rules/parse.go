@@ -268,6 +268,10 @@ func (p *parser) finish() *ParseError {
 	if len(p.unknown) > 0 && !p.calls {
 		return p.noneExists()
 	}
+	if len(p.unknown) > 0 {
+		m, _ := machineOf(p.elf)
+		p.warn("arch-lacks", m.name+" has no "+strings.Join(p.unknown, ", "), "nothing to do if the file serves several architectures: the others are watched")
+	}
 	p.rule.List, p.rule.Action = list, *p.action
 	if list != Task && !p.calls {
 		p.rule.all()

@@ -76,15 +76,13 @@ const (
 
 // A Rule is one audit rule.
 type Rule struct {
-	List    List
-	First   bool // to be put before the others of its list (auditctl -A)
-	Action  Action
-	Mask    [maskWords]uint32 // of system calls, or of io_uring operations
-	Fields  []Field
-	Missing []string // system calls of the line that the architecture lacks
-
-	File string // where the rule was written, for messages
-	Line int
+	List   List
+	First  bool // to be put before the others of its list (auditctl -A)
+	Action Action
+	Mask   [maskWords]uint32 // of system calls, or of io_uring operations
+	Fields []Field
+	File   string // where the rule was written, for messages
+	Line   int
 }
 
 // Encode returns the rule as the kernel lists it, a struct audit_rule_data. It
