@@ -188,22 +188,26 @@ func (r *rig) eventually(patience time.Duration, what string, ok func() bool) {
 
 // A shipped is an event as it arrived.
 type shipped struct {
-	ID       string `json:"id"`
-	Key      string `json:"key"`
-	Action   string `json:"action"`
-	Syscall  string `json:"syscall"`
-	Success  bool   `json:"success"`
-	Path     string `json:"path"`
-	Dest     string `json:"dest"`
-	PathFrom string `json:"path_from"`
-	UID      *int   `json:"uid"`
-	PID      int    `json:"pid"`
-	Comm     string `json:"comm"`
-	Exe      string `json:"exe"`
-	Cause    string `json:"cause"`
-	Partial  bool   `json:"partial"`
-	Op       string `json:"op"`
-	Raw      string `json:"raw"`
+	ID       string    `json:"id"`
+	Key      string    `json:"key"`
+	Action   string    `json:"action"`
+	Syscall  string    `json:"syscall"`
+	Success  bool      `json:"success"`
+	Path     string    `json:"path"`
+	Dest     string    `json:"dest"`
+	PathFrom string    `json:"path_from"`
+	UID      *int      `json:"uid"`
+	PID      int       `json:"pid"`
+	Comm     string    `json:"comm"`
+	Exe      string    `json:"exe"`
+	Cause    string    `json:"cause"`
+	Count    uint64    `json:"count"`
+	AtLeast  bool      `json:"count_at_least"`
+	From     time.Time `json:"from"`
+	To       time.Time `json:"to"`
+	Partial  bool      `json:"partial"`
+	Op       string    `json:"op"`
+	Raw      string    `json:"raw"`
 
 	took time.Duration
 }

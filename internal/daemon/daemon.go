@@ -151,7 +151,17 @@ func (d *Daemon) openState() error {
 		journal: d.journal, notes: d.notes, configChanged: make(chan struct{}, 1),
 		refused: &refusals{landing: d.landing, now: time.Now, count: d.gaps.add},
 	}
+	d.receiver.account = &account{
+		serials: serialsIn(d.landing.Room()), now: time.Now,
+		usual: func() string {
+			if d.source.owns() {
+				return causeKernelLost
+			}
+			return causeOverrun
+		},
+	}
 	left := d.landing.Left(d.journal.Next())
+	d.receiver.account.see(left)
 	if len(left) > 0 {
 		d.log.Info("records of the last process recovered", zap.Int("records", len(left)))
 	}

@@ -29,7 +29,10 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	if err != nil {
 		return err
 	}
-	d.loss = &lossWatch{control: look, landing: d.landing, notes: d.notes, log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain, off: offWatch{notes: d.notes, log: d.log}}
+	d.loss = &lossWatch{
+		control: look, landing: d.landing, seen: d.landing.Seen(), account: d.receiver.account, wake: d.source.Wake,
+		log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain, off: offWatch{notes: d.notes, log: d.log},
+	}
 	d.downtime()
 	if err := d.loss.look(); err != nil {
 		return errors.Join(err, look.Close())
@@ -117,7 +120,7 @@ func (d *Daemon) downtime() {
 		from = time.Unix(0, int64(seen.At))
 	}
 	if !from.IsZero() {
-		d.notes.gap(gap{cause: causeDowntime, from: from})
+		d.receiver.account.suspect(causeDowntime, from, false)
 	}
 }
 

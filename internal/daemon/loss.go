@@ -18,7 +18,8 @@ const lookEvery = time.Second
 type lossWatch struct {
 	control *kaudit.Control
 	landing *kaudit.Landing
-	notes   *notes
+	account *account
+	wake    func() // the receive loop, which reckons
 	log     *zap.Logger
 	now     func() time.Time
 
@@ -27,7 +28,8 @@ type lossWatch struct {
 	owner  func() (pid uint32, owns bool)
 	regain func() error
 
-	off offWatch
+	off  offWatch
+	seen kaudit.Seen // at the last look
 
 	mu   sync.Mutex
 	last kaudit.Status
@@ -64,18 +66,23 @@ func (w *lossWatch) look() error {
 
 	now := w.now()
 	w.off.saw(st.Enabled, now)
-	was := w.landing.Seen()
+	was := w.seen
 	if was.At != 0 && uint64(st.Lost) > was.Lost {
-		n := uint64(st.Lost) - was.Lost
-		w.log.Error("kernel lost records", zap.Uint64("records", n))
-		w.notes.gap(gap{cause: causeKernelLost, count: 1, atLeast: true, from: time.Unix(0, int64(was.At)), to: now})
+		w.log.Error("kernel lost records", zap.Uint64("records", uint64(st.Lost)-was.Lost))
+		w.account.suspect(causeKernelLost, time.Unix(0, int64(was.At)), true)
 	}
 	if pid, owns := w.owner(); owns && st.PID != pid {
 		w.log.Error("the kernel knows another audit daemon", zap.Uint32("pid", st.PID), zap.String("comm", commOf(int(st.PID))))
 		err = w.regain()
-		w.notes.gap(gap{cause: causeDowntime, from: time.Unix(0, int64(max(was.At, 1))), to: w.now()})
+		w.account.suspect(causeDowntime, time.Unix(0, int64(max(was.At, 1))), false)
 	}
-	w.landing.SetSeen(kaudit.Seen{Lost: uint64(st.Lost), At: uint64(now.UnixNano())})
+	w.seen = kaudit.Seen{Lost: uint64(st.Lost), At: uint64(now.UnixNano())}
+	if !w.account.suspects() { // after a kill it would be forgotten
+		w.landing.SetSeen(w.seen)
+	}
+	if w.account.waits() {
+		w.wake()
+	}
 	return err
 }
 

@@ -24,7 +24,7 @@ func (d *Daemon) openLines(mode string) error {
 		return err
 	}
 	d.source = &opened{source: src, word: mode}
-	d.receiver.src = src
+	d.receiver.src, d.receiver.relayed = src, true
 	d.notes.wake = src.Wake
 	if !hasRules(d.cfg) {
 		return nil

@@ -45,6 +45,8 @@ type receiver struct {
 	journal appender
 	refused *refusals
 	notes   *notes
+	account *account
+	relayed bool // by another daemon, which may have left some out
 
 	// configChanged is poked when somebody changed the rules. Looking at a
 	// record's type is all the parsing that is done here.
@@ -65,24 +67,52 @@ func (r *receiver) receive() error {
 		r.beat.Add(1)
 		switch {
 		case errors.Is(err, os.ErrClosed):
-			return r.append(r.notes.take())
+			return errors.Join(r.reckon(true), r.append(r.notes.take()))
 		case errors.Is(err, errEnded):
-			return errors.Join(err, r.append(r.notes.take()))
+			return errors.Join(err, r.reckon(true), r.append(r.notes.take()))
 		case errors.Is(err, kaudit.ErrOverrun):
 			r.overruns.Add(1)
-			r.notes.gap(gap{cause: causeOverrun})
+			r.account.suspect(causeOverrun, r.account.last(), false)
 		case err != nil:
 			return err
 		}
 		r.records.Add(uint64(len(recs)))
 		r.look(recs)
+		if !r.relayed {
+			r.account.see(recs)
+		}
 		if err := r.append(recs); err != nil {
 			return err
 		}
 		if err := r.append(r.notes.take()); err != nil {
 			return err
 		}
+		if err := r.reckon(false); err != nil {
+			return err
+		}
 	}
+}
+
+// reckon puts a gap of what the kernel dropped into the journal, about once a
+// second. What the journal has no room for is told later.
+func (r *receiver) reckon(end bool) error {
+	a := r.account
+	if !end && !a.ready() {
+		return nil
+	}
+	g, missing := a.due(end)
+	if missing {
+		_, err := r.journal.Append([][]byte{encodeNote(event.TypeGap, a.now(), g.fields())})
+		if errors.Is(err, journal.ErrFull) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("append to journal: %w", err)
+		}
+		r.notes.count(g.cause)
+	}
+	a.turn(missing)
+	return nil
 }
 
 // look pokes whoever keeps the rules when one of recs says they changed.

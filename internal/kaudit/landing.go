@@ -20,16 +20,18 @@ const slots = 128
 // bytes spread the slots over the processor's cache sets.
 const slotLen = 12<<10 + 64
 
-// The layout of a landing: one page of header, then the array that the kernel
-// writes lengths into, then the slots. It is this process's own memory format
+// The layout of a landing: one page of header, the room, then the array that the
+// kernel writes lengths into, then the slots. It is this process's own memory format
 // and never leaves the machine or the boot, hence native words.
 const (
-	landingMagic = "auditshipper\x00\x00\x00\x01"
+	landingMagic = "auditshipper\x00\x00\x00\x02"
 	offBoot      = 16 // the boot's id, 16 bytes
 	offBase      = 32 // uint64: sequence of the first record landed
 	offRefused   = 40 // three uint64, see Refusal
 	offSeen      = 64 // two uint64, see Seen
-	offVectors   = 4096
+	offRoom      = 4096
+	roomLen      = 8192
+	offVectors   = offRoom + roomLen
 	offSlots     = offVectors + slots*int(unsafe.Sizeof(mmsghdr{}))
 	landingLen   = offSlots + slots*slotLen
 )
@@ -228,6 +230,11 @@ func (l *Landing) SetSeen(s Seen) {
 	binary.NativeEndian.PutUint64(l.mem[offSeen:], s.Lost)
 	binary.NativeEndian.PutUint64(l.mem[offSeen+8:], s.At)
 }
+
+// Room returns memory of the landing for the caller's own accounts, 8-byte
+// aligned and all zero after a reboot. What is written there outlives a kill;
+// no more than single words are written at once.
+func (l *Landing) Room() []byte { return l.mem[offRoom:][:roomLen:roomLen] }
 
 // bootID is the kernel's random id of this boot, as 16 bytes.
 func bootID() ([]byte, error) {

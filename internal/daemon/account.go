@@ -1,0 +1,154 @@
+package daemon
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// An account makes gaps of what the kernel dropped. Its serials tell how many
+// events are missing, but not why, and not all of them; its counter, the
+// socket's overruns and the daemon's own absence tell that something is, but not
+// how much. Both together make a gap.
+//
+// The receive loop owns it; suspect and suspects are for any goroutine.
+type account struct {
+	serials *serialState
+	usual   func() string // the cause where nothing else is known
+	now     func() time.Time
+	turned  time.Time
+	header  []byte // of the last record, up to the serial's end
+
+	unsettled atomic.Bool // serials are waited for
+
+	mu        sync.Mutex
+	suspicion suspicion
+}
+
+// A suspicion is that something is missing. The zero value is none.
+type suspicion struct {
+	cause    string // the gravest
+	from, to time.Time
+	uncount  bool // the serials do not tell all of it
+	turns    int  // since it was first raised
+}
+
+// gravity orders causes: a daemon that was not there explains the others.
+var gravity = map[string]int{"": 0, causeKernelLost: 1, causeOverrun: 2, causeDowntime: 3}
+
+// suspect raises a suspicion. uncount says that the kernel dropped what has no
+// serial.
+func (a *account) suspect(cause string, from time.Time, uncount bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, now := &a.suspicion, a.now()
+	if gravity[cause] > gravity[s.cause] {
+		s.cause = cause
+	}
+	if from.IsZero() {
+		from = now
+	}
+	if s.from.IsZero() || from.Before(s.from) {
+		s.from = from
+	}
+	s.to, s.uncount = now, s.uncount || uncount
+}
+
+// suspects reports whether a suspicion is yet to be told.
+func (a *account) suspects() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.suspicion.cause != ""
+}
+
+// see notes the serials of records.
+func (a *account) see(recs [][]byte) {
+	for _, rec := range recs {
+		_, text := splitRecord(rec)
+		if len(a.header) > 0 && bytes.HasPrefix(text, a.header) {
+			continue // one more of the same event
+		}
+		id, _, err := event.ParseHeader(text)
+		if err != nil || id.Serial == 0 {
+			continue
+		}
+		a.serials.see(id)
+		a.unsettled.Store(true)
+		a.header = append(a.header[:0], text[:bytes.IndexByte(text, ')')+1]...)
+	}
+}
+
+// last is when the latest event happened, the zero time if there was none.
+func (a *account) last() time.Time {
+	if a.serials.Latest == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(a.serials.Latest)
+}
+
+// turnEvery is how long a serial is waited for that came neither first nor in
+// order. A suspicion waits for two turns, so that the serials can tell.
+const turnEvery = time.Second
+
+// ready reports whether it is time for a turn: for due, and then turn.
+func (a *account) ready() bool { return a.now().Sub(a.turned) >= turnEvery }
+
+// due returns the gap that is to be told, if there is one. At the end nothing is
+// waited for any longer.
+func (a *account) due(end bool) (g gap, ok bool) {
+	if end {
+		a.serials.end()
+	}
+	m := a.serials.due()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := &a.suspicion
+	ripe := s.cause != "" && (end || s.turns >= 2)
+	if m.Count == 0 && !ripe {
+		return gap{}, false
+	}
+	g = gap{cause: s.cause, count: m.Count, atLeast: s.uncount, from: s.from, to: s.to}
+	if !g.from.IsZero() {
+		g.from = g.from.Add(-slack)
+	}
+	if g.cause == "" {
+		g.cause = a.usual()
+	}
+	if g.count == 0 && s.uncount {
+		g.count = 1
+	}
+	if m.Count > 0 {
+		g.widen(m.span())
+	}
+	return g, true
+}
+
+// turn begins the next turn. told says that the gap of this one was.
+func (a *account) turn(told bool) {
+	a.turned = a.now()
+	a.serials.turn()
+	a.unsettled.Store(a.serials.open())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if told {
+		a.suspicion = suspicion{}
+	} else if a.suspicion.cause != "" {
+		a.suspicion.turns++
+	}
+}
+
+// waits reports whether a later turn may tell of something.
+func (a *account) waits() bool { return a.unsettled.Load() || a.suspects() }
+
+// widen makes the gap's span hold all of another, or be it.
+func (g *gap) widen(from, to time.Time) {
+	if g.from.IsZero() || from.Before(g.from) {
+		g.from = from
+	}
+	if to.After(g.to) {
+		g.to = to
+	}
+}

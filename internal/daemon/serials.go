@@ -1,0 +1,149 @@
+package daemon
+
+import (
+	"time"
+	"unsafe"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// window is how many serials below the highest are told apart: records of
+// different processors come a little out of order.
+const window = 1 << 15
+
+// A serialState says which of the kernel's serials came. The kernel numbers
+// events without a hole, and numbers only what it means to hand over; hence a
+// serial that never comes is an event that is missing. (What it drops because
+// its queue is full takes no number, and shows in its counter only.)
+//
+// It lies in the landing, so that a kill does not make a loss a silent one: all
+// its fields are plain numbers, and zero is a new boot.
+type serialState struct {
+	High    uint64 // highest that came, 0 before the first
+	Mark    uint64 // High at the last turn
+	Settled uint64 // up to here everything that is missing was told
+
+	Latest int64   // the latest time of an event, Unix milliseconds
+	Fresh  missing // holes found since the last turn; only their span is known
+	Stale  missing // found before it
+	Early  missing // left the window before a turn could settle them
+
+	seen [window / 64]uint64 // ring of bits, those in (Settled, High] are valid
+}
+
+// A missing is events whose serials never came, and the times in Unix
+// milliseconds between which they happened, zero for none.
+type missing struct {
+	Count    uint64
+	From, To int64
+}
+
+func (m *missing) widen(from, to int64) {
+	if from == 0 && to == 0 {
+		return
+	}
+	if m.From == 0 || from < m.From {
+		m.From = from
+	}
+	m.To = max(m.To, to)
+}
+
+// serialsIn is the state in a landing's room, where an earlier process may have
+// left it.
+func serialsIn(room []byte) *serialState {
+	if len(room) < int(unsafe.Sizeof(serialState{})) {
+		panic("daemon: the landing has no room for the serials")
+	}
+	return (*serialState)(unsafe.Pointer(&room[0]))
+}
+
+// see notes an event's serial.
+func (s *serialState) see(id event.ID) {
+	serial, at := id.Serial, id.UnixMilli()
+	switch {
+	case serial == s.High:
+		return
+	case s.High == 0 || serial+1<<31 < s.High: // the first one, or the counter has wrapped
+		*s = serialState{High: serial, Mark: serial, Settled: serial, Latest: at}
+	case serial > s.High:
+		if serial > s.High+1 {
+			s.Fresh.widen(min(s.Latest, at), max(s.Latest, at))
+		}
+		s.advance(serial)
+	case serial > s.Settled:
+		s.set(serial)
+	}
+	s.Latest = max(s.Latest, at)
+}
+
+// advance makes serial the highest.
+func (s *serialState) advance(serial uint64) {
+	if serial-s.Settled > window {
+		s.Early.Count += s.absent(serial - window)
+		s.Early.widen(s.Stale.From, s.Stale.To)
+		s.Early.widen(s.Fresh.From, s.Fresh.To)
+		s.Settled = serial - window
+		s.Mark = max(s.Mark, s.Settled)
+	}
+	for n := max(s.High, s.Settled) + 1; n < serial; n++ {
+		s.seen[n%window/64] &^= 1 << (n % 64)
+	}
+	s.High = serial
+	s.set(serial)
+}
+
+func (s *serialState) set(n uint64)       { s.seen[n%window/64] |= 1 << (n % 64) }
+func (s *serialState) came(n uint64) bool { return s.seen[n%window/64]&(1<<(n%64)) != 0 }
+
+// absent counts the serials up to and including to that were not told yet and
+// have not come.
+func (s *serialState) absent(to uint64) uint64 {
+	var count uint64
+	for n := s.Settled + 1; n <= min(to, s.High); n++ {
+		if !s.came(n) {
+			count++
+		}
+	}
+	if to > s.High {
+		count += to - max(s.High, s.Settled)
+	}
+	return count
+}
+
+// due returns what was missing at the last turn and has not come since.
+func (s *serialState) due() missing {
+	m := s.Early
+	n := s.absent(s.Mark)
+	if m.Count += n; n > 0 {
+		m.widen(s.Stale.From, s.Stale.To)
+	}
+	return m
+}
+
+// turn forgets what due returned, which was told. Turns should be about a
+// second apart.
+func (s *serialState) turn() {
+	s.Settled, s.Early = max(s.Settled, s.Mark), missing{}
+	s.Mark = s.High
+	s.Stale, s.Fresh = s.Fresh, missing{}
+}
+
+// end makes due tell of all that is missing.
+func (s *serialState) end() {
+	s.Mark = s.High
+	s.Stale.widen(s.Fresh.From, s.Fresh.To)
+	s.Fresh = missing{}
+}
+
+// open reports whether another turn may tell of something.
+func (s *serialState) open() bool { return s.Settled != s.High || s.Early.Count > 0 }
+
+// slack widens the span of missing serials: an event bears the time at which
+// its call began, by a clock that ticks every few milliseconds, and gets its
+// serial when the call ends.
+const slack = 100 * time.Millisecond
+
+// span is the time between which all of m happened.
+func (m missing) span() (from, to time.Time) {
+	return time.UnixMilli(m.From).Add(-slack), time.UnixMilli(m.To).Add(slack)
+}
