@@ -212,3 +212,6 @@ func (l *list) remove(e *Event) {
 	*k = link{}
 	l.n--
 }
+
+// Type is file, dir, symlink and so on, empty where no record says it.
+func (n *Name) Type() string { return fileType(n.Mode) }

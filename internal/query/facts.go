@@ -29,6 +29,7 @@ type Facts struct {
 	Cmd                  []string // the command line
 	Cwd, Container, Unit string
 
+	Type    string // file, dir, symlink, …
 	Inode   uint64
 	Dev     string
 	Partial bool // records are missing
@@ -46,7 +47,7 @@ func factsOf(e *event.Event, names event.Names) *Facts {
 		Dest: string(e.Dest.Path), DestFrom: e.Dest.From.String(), DestParent: string(e.Dest.Dir),
 		PID: e.PID, PPID: e.PPID, AUID: e.AUID, UID: e.UID, Ses: e.Ses,
 		TTY: string(e.TTY), Comm: string(e.Comm), Exe: string(e.Exe), Cwd: string(e.Cwd),
-		Container: e.Container, Unit: e.Unit, Inode: e.Path.Ino, Dev: string(e.Path.Dev), Partial: e.Partial,
+		Type: e.Path.Type(), Container: e.Container, Unit: e.Unit, Inode: e.Path.Ino, Dev: string(e.Path.Dev), Partial: e.Partial,
 	}
 	if len(e.Title) > 0 {
 		f.Cmd = strings.Split(string(bytes.TrimRight(e.Title, "\x00")), "\x00")

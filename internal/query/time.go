@@ -21,7 +21,7 @@ func SystemClock() Clock { return Clock{Now: time.Now(), Boot: bootTime} }
 func bootTime() (time.Time, error) {
 	text, err := os.ReadFile("/proc/uptime")
 	if err != nil {
-		return time.Time{}, say("Can't read uptime (%v)", err)
+		return time.Time{}, Say("Can't read uptime (%v)", err)
 	}
 	first, _, _ := strings.Cut(string(text), " ")
 	up, err := strconv.ParseFloat(first, 64)
@@ -134,24 +134,24 @@ func (c Clock) date(which, s string) (time.Time, error) {
 func (c Clock) slashes(which, s string) (time.Time, error) {
 	p := strings.Split(s, "/")
 	if len(p) != 3 {
-		return time.Time{}, say("Invalid %s date (%s). Month, Day, and Year are required.", which, s)
+		return time.Time{}, Say("Invalid %s date (%s). Month, Day, and Year are required.", which, s)
 	}
 	month, err1 := strconv.Atoi(p[0])
 	day, err2 := strconv.Atoi(p[1])
 	year, err3 := strconv.Atoi(p[2])
 	if err1 != nil || err2 != nil || month < 1 || month > 12 || day < 1 || day > 31 {
-		return time.Time{}, say("Invalid %s date (%s). Month, Day, and Year are required.", which, s)
+		return time.Time{}, Say("Invalid %s date (%s). Month, Day, and Year are required.", which, s)
 	}
 	switch {
 	case err3 != nil || len(p[2]) != 2 && len(p[2]) != 4:
-		return time.Time{}, say("Error parsing %s date (%s)", which, s)
+		return time.Time{}, Say("Error parsing %s date (%s)", which, s)
 	case len(p[2]) == 2 && year < 69:
 		year += 2000
 	case len(p[2]) == 2:
 		year += 1900
 	}
 	if year < 2004 {
-		return time.Time{}, say("Error - year is %d", year)
+		return time.Time{}, Say("Error - year is %d", year)
 	}
 	return time.Date(year, time.Month(month), day, 0, 0, 0, 0, c.Now.Location()), nil
 }
@@ -166,16 +166,16 @@ func (c Clock) ofDay(which string, t time.Time, s string) (time.Time, error) {
 	var n [3]int
 	for i, limit := range []int{23, 59, 60} {
 		if i >= len(p) {
-			return t, say("Invalid %s time (%s). Hour, Minute, and Second are required.", which, s)
+			return t, Say("Invalid %s time (%s). Hour, Minute, and Second are required.", which, s)
 		}
 		v, err := strconv.Atoi(p[i])
 		if err != nil || v < 0 || v > limit {
-			return t, say("Invalid %s time (%s). Hour, Minute, and Second are required.", which, s)
+			return t, Say("Invalid %s time (%s). Hour, Minute, and Second are required.", which, s)
 		}
 		n[i] = v
 	}
 	if len(p) > 3 {
-		return t, say("Error parsing %s time (%s)", which, s)
+		return t, Say("Error parsing %s time (%s)", which, s)
 	}
 	return at(t, n[0], n[1], n[2]), nil
 }

@@ -8,4 +8,5 @@ type Words string
 // Error implements error.
 func (w Words) Error() string { return string(w) }
 
-func say(format string, args ...any) error { return Words(fmt.Sprintf(format, args...)) }
+// Say makes an error that says what ausearch or aureport would.
+func Say(format string, args ...any) error { return Words(fmt.Sprintf(format, args...)) }

@@ -131,3 +131,39 @@ func knownAnywhere(name string) bool {
 	}
 	return false
 }
+
+// ArchNumber returns the kernel's number (AUDIT_ARCH_*) of an architecture:
+// b64 and b32 are the running machine's.
+func ArchNumber(name string) (uint32, bool) {
+	host, ok := machineNamed(HostArch())
+	switch {
+	case name == "b64" && ok:
+		return host.elf, host.only != 32
+	case name == "b32" && ok && host.b32 != "":
+		host, ok = machineNamed(host.b32)
+		return host.elf, ok
+	case name == "b32" && ok:
+		return host.elf, host.only == 32
+	}
+	m, ok := machineNamed(name)
+	return m.elf, ok
+}
+
+// CallNumber returns the number of a system call on an architecture.
+func CallNumber(arch uint32, name string) (int, bool) {
+	m, ok := machineOf(arch)
+	if !ok {
+		return 0, false
+	}
+	return m.call(name)
+}
+
+// CallName returns the name of a system call on an architecture.
+func CallName(arch uint32, nr int) (string, bool) {
+	m, ok := machineOf(arch)
+	if !ok {
+		return "", false
+	}
+	name := m.callName(nr)
+	return name, !startsWithDigit(name)
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// captures returns logs that real kernels and daemons wrote, unpacked.
+func captures(t *testing.T) []string {
+	t.Helper()
+	plain, err := filepath.Glob("../../internal/event/testdata/corpus/*.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := filepath.Glob("../../internal/event/testdata/truth/*.log.gz")
+	if err != nil || len(plain)*len(packed) == 0 {
+		t.Fatal("no captures", err)
+	}
+	for _, name := range packed {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		out := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(name), ".gz"))
+		if err := os.WriteFile(out, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		plain = append(plain, out)
+	}
+	return plain
+}
+
+// searches are what ausearch and search --compat must answer alike.
+const searches = `-a 145
+-k t
+-k nokey
+-m SYSCALL
+-m CONFIG_CHANGE
+-m USER_AUTH,USER_ACCT
+-m ALL
+-m 1300
+-m PATH -f f
+-m DAEMON_START
+-m USER_LOGIN -sv no
+-sc unlinkat
+-sc 263
+-sc rename
+-sc open
+-sv yes
+-sv no
+-x /usr/bin/rm
+-x rm
+-c rm
+-c rm -w
+-c r
+-f abs
+-f /srv
+-f /srv/t/a/abs -w
+-f dir -sv yes
+-p 1
+-pp 1
+-ua 0
+-ua root
+-ua 1000
+-ui 0
+-ui root
+-ue 0
+-ue root
+-ul -1
+-ul 4294967295
+-ga 0
+-gi 0
+-ge root
+-e 0
+-e -13
+-e -EACCES
+-e EACCES
+-e -ENOENT
+--session -1
+--session 4294967295
+-tm pts0
+-tm (none)
+-tm ssh
+-hn localhost
+-n vm
+-su unconfined
+-se unconfined
+-o x
+-vm x
+-uu x
+--arch x86_64
+--arch b64 -sc unlink
+-ts today
+-ts recent
+-k t -sv yes
+-k t -sv no
+-k t -x rm -c rm
+-c mv -k t -sv yes
+-m SYSCALL -k t --just-one
+--just-one
+-a 999999`
+
+// TestParitySearch asks ausearch and us the same of every capture: what is
+// printed must agree byte for byte, raw and in the default format.
+func TestParitySearch(t *testing.T) {
+	if _, err := exec.LookPath("ausearch"); err != nil {
+		t.Skip("ausearch is not installed")
+	}
+	asked := 0
+	for _, file := range captures(t) {
+		for line := range strings.Lines(searches) {
+			for _, format := range []string{"", "--raw"} {
+				args := append([]string{"-if", file}, strings.Fields(line)...)
+				if format != "" {
+					args = append(args, format)
+				}
+				cmd := exec.Command("ausearch", args...)
+				cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+				want, _ := cmd.Output() // its status is the same for nothing found and nonsense
+				got, err := searchFor(append(args, "--compat"))
+				if asked++; !bytes.Equal(got, want) {
+					t.Errorf("%s %s: %d bytes, ausearch has %d; %v", filepath.Base(file), line, len(got), len(want), err)
+				}
+				if (err == nil) != (len(want) > 0) {
+					t.Errorf("%s %s: %v, ausearch prints %d bytes", filepath.Base(file), line, err, len(want))
+				}
+			}
+		}
+	}
+	t.Logf("%d searches agree", asked)
+}
+
+func searchFor(args []string) ([]byte, error) {
+	var out, errs bytes.Buffer
+	root := newRoot()
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	root.SetArgs(append([]string{"search"}, args...))
+	err := root.Execute()
+	return out.Bytes(), err
+}
+
+// TestSearchTruePaths finds by their true paths what the kernel names wrongly,
+// and prints both names of a rename in every format.
+func TestSearchTruePaths(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.log")
+	log := `type=SYSCALL msg=audit(1700000000.001:1): arch=c000003e syscall=263 success=yes exit=0 a0=5 a1=1 a2=0 a3=0 items=2 ppid=1 pid=7 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=4294967295 comm="rm" exe="/usr/bin/rm" key="efs"
+type=CWD msg=audit(1700000000.001:1): cwd="/root"
+type=PATH msg=audit(1700000000.001:1): item=0 name="/root" inode=81 dev=00:2a mode=040755 ouid=0 ogid=0 rdev=00:00 nametype=PARENT
+type=PATH msg=audit(1700000000.001:1): item=1 name="a.o" inode=90 dev=00:2a mode=0100644 ouid=0 ogid=0 rdev=00:00 nametype=DELETE
+type=PROCTITLE msg=audit(1700000000.001:1): proctitle=726D
+type=SYSCALL msg=audit(1700000000.002:2): arch=c000003e syscall=84 success=yes exit=0 a0=5 a1=1 a2=0 a3=0 items=2 ppid=1 pid=7 auid=4294967295 uid=0 gid=0 euid=0 suid=0 fsuid=0 egid=0 sgid=0 fsgid=0 tty=pts0 ses=4294967295 comm="rm" exe="/usr/bin/rm" key="efs"
+type=CWD msg=audit(1700000000.002:2): cwd="/root"
+type=PATH msg=audit(1700000000.002:2): item=0 name="/mnt/efs" inode=80 dev=00:2a mode=040755 ouid=0 ogid=0 rdev=00:00 nametype=PARENT
+type=PATH msg=audit(1700000000.002:2): item=1 name="/mnt/efs/obj" inode=81 dev=00:2a mode=040755 ouid=0 ogid=0 rdev=00:00 nametype=DELETE
+type=PROCTITLE msg=audit(1700000000.002:2): proctitle=726D
+`
+	if err := os.WriteFile(file, []byte(log), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"text", "csv", "json", "interpret", "raw", "default"} {
+		got, err := searchFor([]string{"-if", file, "-f", "/mnt/efs/obj/a.o", "--format", format})
+		if err != nil {
+			t.Errorf("%s: %v", format, err)
+		}
+		if format != "raw" && format != "default" && !bytes.Contains(got, []byte("/mnt/efs/obj/a.o")) {
+			t.Errorf("%s:\n%s", format, got)
+		}
+	}
+	if got, err := searchFor([]string{"-if", file, "-f", "/mnt/efs/obj/a.o", "--compat"}); err == nil {
+		t.Errorf("--compat found\n%s", got)
+	}
+}
