@@ -145,12 +145,15 @@ func TestParitySearch(t *testing.T) {
 	t.Logf("%d searches agree", asked)
 }
 
-func searchFor(args []string) ([]byte, error) {
+func searchFor(args []string) ([]byte, error) { return printed("search", args) }
+
+// printed runs a verb.
+func printed(verb string, args []string) ([]byte, error) {
 	var out, errs bytes.Buffer
 	root := newRoot()
 	root.SetOut(&out)
 	root.SetErr(&errs)
-	root.SetArgs(append([]string{"search"}, args...))
+	root.SetArgs(append([]string{verb}, args...))
 	err := root.Execute()
 	return out.Bytes(), err
 }
@@ -184,5 +187,49 @@ type=PROCTITLE msg=audit(1700000000.002:2): proctitle=726D
 	}
 	if got, err := searchFor([]string{"-if", file, "-f", "/mnt/efs/obj/a.o", "--compat"}); err == nil {
 		t.Errorf("--compat found\n%s", got)
+	}
+}
+
+// TestParityReport asks aureport and us for every report of every capture.
+func TestParityReport(t *testing.T) {
+	if _, err := exec.LookPath("aureport"); err != nil {
+		t.Skip("aureport is not installed")
+	}
+	asked := 0
+	for _, file := range captures(t) {
+		for _, kind := range append(strings.Fields("-a -au -c -cr -e -f -h --integrity -k -l -m -ma -n -p -r -s -tm --tty -u --virt -x --comm"), "") {
+			for _, more := range []string{"", "--summary", "-i", "--failed", "--success", "-i --summary"} {
+				if strings.Contains(more, "--summary") && (kind == "" || kind == "--tty") {
+					continue // aureport has none
+				}
+				args := append([]string{"-if", file}, strings.Fields(kind+" "+more)...)
+				cmd := exec.Command("aureport", args...)
+				cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+				want, _ := cmd.Output() // 1 where there is nothing
+				got, err := printed("report", append(args, "--compat"))
+				if asked++; !bytes.Equal(got, want) {
+					t.Errorf("%s %s %s: %v\n%s\naureport\n%s", filepath.Base(file), kind, more, err, head(got), head(want))
+				}
+			}
+		}
+	}
+	t.Logf("%d reports agree", asked)
+}
+
+func head(text []byte) []byte { return text[:min(len(text), 800)] }
+
+// TestReportTruePaths lists the true names of what ausearch finds, in each form
+// that goes through a pipe.
+func TestReportTruePaths(t *testing.T) {
+	for _, args := range []string{"-f -i", "-f", "-f --format csv", "-f --format json", "-f --summary"} {
+		got, err := printed("report", append([]string{"-if", "../../internal/event/testdata/truth/debian12-6.18-ext4.log.gz"}, strings.Fields(args)...))
+		if err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+		for _, name := range []string{"/srv/t/names/with space", "/srv/t/names/xwith space", "/srv/t/par3/d1/d0/f1"} {
+			if !bytes.Contains(got, []byte(name)) {
+				t.Errorf("%s: %s is not in it", args, name)
+			}
+		}
 	}
 }

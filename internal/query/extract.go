@@ -29,6 +29,10 @@ type extract struct {
 
 	host, term, exe, comm, vm, uuid, cwd []byte
 	files, keys, subjects, objects       [][]byte
+
+	callName string // of the system call, where that is all that is known
+
+	acct []byte // the account that a message is about
 }
 
 func (x *extract) reset(s *Search, e *Event) {

@@ -620,6 +620,7 @@ func (x *extract) account(c *cursor) bool {
 	}
 	c.at = at
 	if c.after("acct=") {
+		x.acct, _ = legacyText(&cursor{msg: c.msg, at: c.at})
 		skipValue(c)
 		at = c.at
 	}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"cmp"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/query"
+)
+
+func reportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "report [aureport's flags]",
+		Short: "count and list events, as aureport does",
+		Long: `Report prints aureport's tables of the same sources as search. Files are named
+by their true paths, old and new; --compat names them as aureport does. Without a
+report it prints the summary of everything.
+
+` + newReportWords().words().usage() + `
+exit status:
+  0  the report was printed
+  1  no event is of interest
+  2  a flag is wrong`,
+		Example:            "  auditshipper report -f -i -ts today",
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "--help") {
+				return cmd.Help()
+			}
+			w := newReportWords()
+			if err := w.words().parse(args); err != nil {
+				return usageError(cmd, err)
+			}
+			return w.run(cmd)
+		},
+	}
+}
+
+// reportWords are what report was told.
+type reportWords struct {
+	sourceWords
+	report query.Report
+	times  bool // -t
+	format string
+}
+
+func newReportWords() *reportWords {
+	w := &reportWords{sourceWords: newSourceWords()}
+	w.report.Escape = "tty"
+	return w
+}
+
+// kindWords are aureport's flags for its reports.
+var kindWords = []struct{ names, kind, help string }{
+	{"-a --avc", "avc", "decisions of security modules"},
+	{"-au --auth", "auth", "authentications"},
+	{"-c --config", "config", "changes of configuration"},
+	{"--comm", "comm", "commands"},
+	{"-cr --crypto", "crypto", "cryptography"},
+	{"-e --event", "event", "events"},
+	{"-f --file", "file", "files"},
+	{"-h --host", "host", "remote hosts"},
+	{"--integrity", "integrity", "integrity of files"},
+	{"-k --key", "key", "keys of rules"},
+	{"-l --login", "login", "logins"},
+	{"-m --mods", "mods", "modifications of accounts"},
+	{"-ma --mac", "mac", "mandatory access control"},
+	{"-n --anomaly", "anomaly", "anomalies"},
+	{"-p --pid", "pid", "processes"},
+	{"-r --response", "response", "responses to anomalies"},
+	{"-s --syscall", "syscall", "system calls"},
+	{"-tm --terminal", "terminal", "terminals"},
+	{"--tty", "tty", "keys typed on terminals"},
+	{"-u --user", "user", "users"},
+	{"--virt", "virt", "virtual machines"},
+	{"-x --executable", "exe", "executables"},
+}
+
+func (w *reportWords) words() words {
+	var all words
+	for _, k := range kindWords {
+		all = append(all, word{names: k.names, help: k.help, set: func(string, string) (int, error) { return 0, w.choose(k.kind) }})
+	}
+	all = append(
+		all,
+		word{names: "-t --log", help: "from when to when the logs are", set: func(string, string) (int, error) {
+			w.times = true
+			return 0, w.choose("summary")
+		}},
+		switchWord("--summary", "how often each, the most frequent first", &w.report.Summary),
+		word{names: "--failed", help: "only what failed", set: w.only(event.No)},
+		word{names: "--success", help: "only what succeeded", set: w.only(event.Yes)},
+		switchWord("--add", "of configuration changes, only what was added", &w.report.Add),
+		switchWord("--delete", "of configuration changes, only what was deleted", &w.report.Del),
+		switchWord("-nc --no-config", "no changes of the audit configuration", &w.report.NoConfig),
+		word{names: "--node", value: "NODE", help: "machine's name; may be repeated", set: func(v, _ string) (int, error) {
+			w.report.Nodes = append(w.report.Nodes, v)
+			return 1, nil
+		}},
+		switchWord("-i --interpret", "numbers become words", &w.report.Interpret),
+		word{names: "--escape", value: "MODE", help: "of names: raw, tty, shell, shell_quote", set: func(v, _ string) (int, error) {
+			w.report.Escape = v
+			return 1, oneWord(v, "raw", "tty", "shell", "shell_quote")
+		}},
+		word{names: "--format", value: "FORMAT", help: "text, csv or json", set: func(v, _ string) (int, error) {
+			w.format = v
+			return 1, oneWord(v, "text", "csv", "json")
+		}},
+		word{names: "--debug", help: "nothing more, here", set: func(string, string) (int, error) { return 0, nil }},
+	)
+	return slices.Concat(all, w.sourceWords.words())
+}
+
+func (w *reportWords) choose(kind string) error {
+	if w.report.Kind != "" && w.report.Kind != kind {
+		return query.Say("Error - only one report can be specified")
+	}
+	w.report.Kind = kind
+	return nil
+}
+
+func (w *reportWords) only(success event.Tristate) func(string, string) (int, error) {
+	return func(string, string) (int, error) {
+		w.report.Success = success
+		return 0, nil
+	}
+}
+
+// run reads the source and prints the report.
+func (w *reportWords) run(cmd *cobra.Command) (err error) {
+	r := &w.report
+	r.Kind = cmp.Or(r.Kind, "summary")
+	r.Compat, r.Names = w.compat, interpreter(w.users, w.gid)
+	if err := r.Begin(); err != nil {
+		return err
+	}
+	names := r.Kind == "file" || r.Kind == "summary"
+	var first, last *query.Event
+	o := query.Options{
+		Facts: names && !w.compat, Names: w.users, EOETimeout: w.timeout,
+		Keep: func(e *query.Event) bool { return w.inTime(e, &first, &last) },
+	}
+	src, _, err := w.open(cmd, o, query.NewSearch())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	out := newTable(cmd.OutOrStdout(), r, cmp.Or(w.format, "text"))
+	if err := out.begin(w.times); err != nil {
+		return brokenPipe(err)
+	}
+	for {
+		e, err := src.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if e.Records == nil {
+			w.inTime(e, &first, &last)
+		}
+		for _, row := range r.Take(e) {
+			if err := out.row(row); err != nil {
+				return brokenPipe(err)
+			}
+		}
+	}
+	return brokenPipe(out.end(w, first, last))
+}
+
+// inTime notes the first and the last event, of which the summary tells, and
+// keeps those in the time asked for.
+func (w *reportWords) inTime(e *query.Event, first, last **query.Event) bool {
+	at := query.Event{ID: e.ID}
+	if *first == nil {
+		*first = &at
+	}
+	*last = &at
+	sec := e.ID.Sec
+	return (w.from.IsZero() || sec >= w.from.Unix()) && (w.to.IsZero() || sec <= w.to.Unix())
+}
+
+// A table prints rows as text, csv or JSON.
+type table struct {
+	w      io.Writer
+	csv    *csv.Writer
+	r      *query.Report
+	format string
+	rows   int
+}
+
+func newTable(w io.Writer, r *query.Report, format string) *table {
+	return &table{w: w, csv: csv.NewWriter(w), r: r, format: format}
+}
+
+func (t *table) begin(times bool) error {
+	switch {
+	case t.format == "csv":
+		return t.csv.Write(t.r.Columns())
+	case t.format == "json":
+		return nil
+	case times:
+		_, err := io.WriteString(t.w, "\nLog Time Range Report\n=====================\n")
+		return err
+	}
+	_, err := io.WriteString(t.w, t.r.Title())
+	return err
+}
+
+func (t *table) row(row query.Row) error {
+	t.rows++
+	switch t.format {
+	case "csv":
+		return t.csv.Write(row)
+	case "json":
+		object := map[string]string{}
+		for i, name := range t.r.Columns() {
+			object[strings.Replace(name, "#", "number", 1)] = strings.TrimSuffix(row[i], ".")
+		}
+		return json.NewEncoder(t.w).Encode(object)
+	}
+	_, err := fmt.Fprintln(t.w, strings.Join(row, " "))
+	return err
+}
+
+// end prints the summary, or that there was nothing.
+func (t *table) end(w *reportWords, first, last *query.Event) error {
+	if t.format == "text" && t.r.Kind == "summary" {
+		return t.totals(w, first, last)
+	}
+	summary := t.r.End()
+	for _, row := range summary {
+		if t.format == "text" {
+			fmt.Fprintf(t.w, "%s  %s\n", row[0], row[1])
+			t.rows++
+			continue
+		}
+		if err := t.row(row); err != nil {
+			return err
+		}
+	}
+	if t.format == "csv" {
+		t.csv.Flush()
+		return t.csv.Error()
+	}
+	if t.rows > 0 {
+		return nil
+	}
+	if t.format == "text" {
+		fmt.Fprint(t.w, "<no events of interest were found>\n\n")
+	}
+	if t.r.Summary {
+		return nil
+	}
+	return errNothing
+}
+
+// totals print what aureport does without a report, or with -t.
+func (t *table) totals(w *reportWords, first, last *query.Event) error {
+	if first == nil {
+		first, last = &query.Event{}, &query.Event{}
+	}
+	from, to := first.ID.Time().Local(), last.ID.Time().Local()
+	const day, milli = "01/02/06 15:04:05", "01/02/06 15:04:05.000"
+	if w.times {
+		_, err := fmt.Fprintf(t.w, "%s: %s - %s\n", cmp.Or(w.input, w.group, "journal"), from.Format(milli), to.Format(milli))
+		return err
+	}
+	fmt.Fprintf(t.w, "Range of time in logs: %s - %s\n", from.Format(milli), to.Format(milli))
+	selected, until := from, to.Format(milli)
+	if !w.from.IsZero() {
+		selected = w.from
+	}
+	if !w.to.IsZero() {
+		until = w.to.Format(day)
+	}
+	fmt.Fprintf(t.w, "Selected time for report: %s - %s\n", selected.Format(day), until)
+	for _, row := range t.r.End() {
+		fmt.Fprintf(t.w, "%s: %s\n", row[0], row[1])
+	}
+	_, err := fmt.Fprintln(t.w)
+	return err
+}
