@@ -35,7 +35,7 @@ func namesOf(c config.CloudWatch) awsNames {
 var (
 	accountForm = regexp.MustCompile(`^([0-9]{12}|\*)$`)
 	regionForm  = regexp.MustCompile(`^([a-z]{2,3}(-[a-z]+)+-[0-9]+|\*)$`)
-	groupForm   = regexp.MustCompile(`^[-._/#A-Za-z0-9]{1,512}$`) // CreateLogGroup's API reference
+	groupForm   = regexp.MustCompile(`^[-._/#A-Za-z0-9]+$`) // and at most 512: CreateLogGroup's API reference
 )
 
 func (n awsNames) check() error {
@@ -44,7 +44,7 @@ func (n awsNames) check() error {
 		return fmt.Errorf("account %q is not 12 digits", n.Account)
 	case !regionForm.MatchString(n.Region):
 		return fmt.Errorf("region %q is not one such as eu-west-1", n.Region)
-	case !groupForm.MatchString(n.Group):
+	case len(n.Group) > 512 || !groupForm.MatchString(n.Group):
 		return fmt.Errorf("log group %q has a character that CloudWatch Logs refuses, or is too long", n.Group)
 	}
 	return nil

@@ -18,7 +18,8 @@ import (
 )
 
 func runCommand() *cobra.Command {
-	return &cobra.Command{
+	var profiles string
+	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "run the daemon",
 		Long: `Run installs the rules of the configured watches, receives the kernel's audit
@@ -49,14 +50,19 @@ exit status:
 			reloads := make(chan os.Signal, 1)
 			signal.Notify(reloads, unix.SIGHUP)
 			log, level := newLog(c.Log, cmd.ErrOrStderr())
-			err = daemon.Run(cmd.Context(), c, daemon.Options{
-				Version: version(), Log: log, Level: level, Stdout: cmd.OutOrStdout(),
-				Reload:  func() (config.Config, error) { return loadConfig(cmd) },
-				Reloads: reloads,
+			err = profiled(profiles, func() error {
+				return daemon.Run(cmd.Context(), c, daemon.Options{
+					Version: version(), Log: log, Level: level, Stdout: cmd.OutOrStdout(),
+					Reload:  func() (config.Config, error) { return loadConfig(cmd) },
+					Reloads: reloads,
+				})
 			})
 			return daemonStatus(err)
 		},
 	}
+	cmd.Flags().StringVar(&profiles, "profile", "", "write profiles of the processor and the heap into this directory")
+	cmd.Flags().Lookup("profile").Hidden = true // for make profile
+	return cmd
 }
 
 // daemonStatus gives the daemon's errors their exit status.

@@ -234,6 +234,9 @@ func (d *Daemon) run(ctx context.Context) error {
 		return err
 	}
 	d.ready()
+	if err := giveBack(); err != nil {
+		d.log.Debug("memory of the start not given back", zap.Error(err))
+	}
 	err := d.wait(background, loops.failed)
 
 	d.stopping(err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A group is a log group.
@@ -44,19 +45,25 @@ type Event struct {
 
 // Bounds of names, from the API reference.
 var (
-	groupName  = regexp.MustCompile(`^[\.\-_/#A-Za-z0-9]{1,512}$`)
-	streamName = regexp.MustCompile(`^[^:*]{1,512}$`)
+	groupName  = regexp.MustCompile(`^[\.\-_/#A-Za-z0-9]+$`)
+	streamName = regexp.MustCompile(`^[^:*]+$`)
 )
 
+// isName counts the length beside the expression: one that counts to 512 takes
+// 700 KiB and a millisecond to make, at every start of the program.
+func isName(form *regexp.Regexp, name string) bool {
+	return utf8.RuneCountInString(name) <= 512 && form.MatchString(name)
+}
+
 func checkGroup(name string) error {
-	if !groupName.MatchString(name) || strings.HasPrefix(name, "aws/") {
+	if !isName(groupName, name) || strings.HasPrefix(name, "aws/") {
 		return invalid("1 validation error detected: Value '%s' at 'logGroupName' failed to satisfy constraint", name)
 	}
 	return nil
 }
 
 func checkStream(name string) error {
-	if !streamName.MatchString(name) {
+	if !isName(streamName, name) {
 		return invalid("1 validation error detected: Value '%s' at 'logStreamName' failed to satisfy constraint", name)
 	}
 	return nil
