@@ -62,7 +62,7 @@ func newReportWords() *reportWords {
 var kindWords = []struct{ names, kind, help string }{
 	{"-a --avc", "avc", "decisions of security modules"},
 	{"-au --auth", "auth", "authentications"},
-	{"-c --config", "config", "changes of configuration"},
+	{"-c", "config", "changes of configuration (--config names our own file)"},
 	{"--comm", "comm", "commands"},
 	{"-cr --crypto", "crypto", "cryptography"},
 	{"-e --event", "event", "events"},

@@ -200,6 +200,22 @@ func (c *CloudWatch) Put(ctx context.Context, b *Batch, i, j int) (Result, error
 	return res, nil
 }
 
+// Endpoint returns the URL that events go to.
+func (c *CloudWatch) Endpoint(ctx context.Context) (string, error) {
+	o := c.client.Load().Options()
+	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, cloudwatchlogs.EndpointParameters{
+		Region: aws.String(o.Region), Endpoint: o.BaseEndpoint,
+		UseFIPS: aws.Bool(c.o.UseFIPS), UseDualStack: aws.Bool(c.o.UseDualstack),
+	})
+	return e.URI.String(), err
+}
+
+// IsMissing reports whether an error of Probe means that the group or the stream
+// does not exist.
+func IsMissing(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "ResourceNotFoundException") // explain made a text of it
+}
+
 // Probe returns nil if the service takes events of the stream. What it sends is
 // too old to be kept.
 func (c *CloudWatch) Probe(ctx context.Context) error {

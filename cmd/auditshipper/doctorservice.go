@@ -1,0 +1,235 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/auditshipper/auditshipper/internal/daemon"
+	"github.com/auditshipper/auditshipper/internal/query"
+	"github.com/auditshipper/auditshipper/internal/ship"
+)
+
+// patience bounds each look at something that may hang.
+const patience = 5 * time.Second
+
+// service looks at CloudWatch Logs: region, credentials, permissions, clock.
+func (d *doctor) service(ctx context.Context) {
+	if d.c.Output == "stdout" {
+		d.find("service", well, "", "events go to standard output")
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
+	defer cancel()
+	cw, err := d.connect(ctx)
+	switch {
+	case errors.Is(err, ship.ErrNoRegion):
+		d.find("service", ill, "set cloudwatch.region or AWS_REGION, or run on an instance with metadata", "%v: events would go to standard output", err)
+		return
+	case err != nil:
+		d.find("service", ill, "docs/troubleshooting.md", "%v", err)
+		return
+	}
+	endpoint, err := cw.Endpoint(ctx)
+	if err != nil {
+		d.find("service", ill, "cloudwatch.region, cloudwatch.endpoint_url", "%v", err)
+		return
+	}
+	d.find("service", well, "", "group %s at %s", d.c.CloudWatch.Group, endpoint)
+	d.clock(ctx, endpoint)
+	if err := cw.Probe(ctx); err == nil {
+		d.find("permissions", well, "", "PutLogEvents is answered")
+	} else if ship.IsMissing(err) {
+		d.find("permissions", when(!d.c.CloudWatch.CreateGroup, ill), "auditshipper aws setup, or cloudwatch.create_group: true", "group or stream is not there yet: it is made with the first event")
+	} else {
+		d.find("permissions", ill, "auditshipper aws policy writer; docs/troubleshooting.md has the answers one by one", "%v", err)
+	}
+	if st := d.status; st != nil {
+		del := st.Delivery
+		d.find("delivery", when(del.StalledSince != nil, ill), "the answer above; it is tried again for ever", "%s", strings.TrimSpace(fmt.Sprintf("%d events accepted, lag %.1f s %s", del.Events, del.LagSeconds, del.LastError)))
+	}
+}
+
+// connect makes the daemon's connection.
+func (d *doctor) connect(ctx context.Context) (*ship.CloudWatch, error) {
+	w := d.c.CloudWatch
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	stream := ship.StreamName(w.Stream, host, func() string { return ship.InstanceID(ctx) })
+	return ship.NewCloudWatch(ctx, ship.CloudWatchOptions{
+		Group: w.Group, Stream: stream, Region: w.Region, EndpointURL: w.EndpointURL, RoleARN: w.RoleARN, KMSKeyID: w.KMSKeyID,
+		UseFIPS: w.UseFIPS, UseDualstack: w.UseDualstack, Log: zap.NewNop(), UserAgent: "auditshipper",
+	})
+}
+
+// clock compares with the service's: five minutes and no signature is taken,
+// two hours and no event.
+func (d *doctor) clock(ctx context.Context, endpoint string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, endpoint, nil)
+	if err != nil {
+		d.find("clock", unknown, "", "%v", err)
+		return
+	}
+	resp, err := (&http.Client{Timeout: patience}).Do(req)
+	if err != nil {
+		d.find("endpoint", ill, "route, DNS, security group, proxy: docs/troubleshooting.md", "%v", err)
+		return
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<16)); err != nil {
+		d.find("endpoint", doubt, "", "%v", err)
+	}
+	theirs, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		d.find("clock", unknown, "", "the endpoint does not say the time")
+		return
+	}
+	skew := d.now().Sub(theirs).Round(time.Second)
+	d.find("clock", when(skew.Abs() > 4*time.Minute, ill), "let chrony or systemd-timesyncd set it", "%v from the service's", skew)
+}
+
+// canaries prove the way for each watch.
+func (d *doctor) canaries(ctx context.Context) {
+	if d.status == nil {
+		d.find("canary", ill, "start the daemon", "nobody would see it")
+		return
+	}
+	for _, w := range d.c.Watches {
+		evidence, err := d.canary(ctx, w.Path)
+		if err != nil {
+			d.find("canary", ill, "the failed checks above; docs/troubleshooting.md", "%s: %v", w.Path, err)
+			continue
+		}
+		d.find("canary", well, "", "%s: %s", w.Path, evidence)
+	}
+}
+
+// canary deletes a file and waits for the event, first in the journal, then at
+// the service.
+func (d *doctor) canary(ctx context.Context, dir string) (string, error) {
+	begin := d.now()
+	name := filepath.Join(dir, fmt.Sprintf(".auditshipper-canary-%d-%d", os.Getpid(), begin.UnixNano()))
+	if err := bounded(func() error { return touchAndDelete(name) }); err != nil {
+		return "", err
+	}
+	found := func() (bool, error) { return d.inJournal(name, begin) }
+	if err := until(ctx, 2*patience, found); err != nil {
+		return "", fmt.Errorf("the deletion did not come through the kernel: %w", err)
+	}
+	seen := d.now().Sub(begin).Round(time.Millisecond)
+	if d.c.Output == "stdout" || d.status.Delivery.Output == "stdout" {
+		return fmt.Sprintf("in the journal after %v", seen), nil
+	}
+	how := "read back from CloudWatch Logs"
+	arrived := func() (bool, error) {
+		ok, err := d.atService(ctx, name, begin)
+		if err != nil { // no right to read: that of the writer's policy is to write
+			how = "accepted by CloudWatch Logs"
+			return d.delivered(begin)
+		}
+		return ok, nil
+	}
+	if err := until(ctx, 6*patience, arrived); err != nil {
+		return "", fmt.Errorf("seen after %v, and not delivered: %w", seen, err)
+	}
+	return fmt.Sprintf("%s %v after its deletion", how, d.now().Sub(begin).Round(time.Millisecond)), nil
+}
+
+func touchAndDelete(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(name))
+}
+
+// bounded runs f, and gives it up where a file server does not answer.
+func bounded(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+		return errors.New("the file system does not answer")
+	}
+}
+
+// until asks again and again.
+func until(ctx context.Context, longest time.Duration, ask func() (bool, error)) error {
+	deadline := time.Now().Add(longest)
+	for {
+		ok, err := ask()
+		if ok || err != nil {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waited %v", longest)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (d *doctor) inJournal(name string, begin time.Time) (bool, error) {
+	want := query.NewSearch()
+	want.File, want.Word = name, true
+	src, err := query.OpenJournal(filepath.Join(d.c.StateDir, "journal"), query.Options{
+		From: begin.Add(-time.Second), Facts: true, Keep: want.Match,
+	})
+	if err != nil {
+		return false, err
+	}
+	defer src.Close()
+	for {
+		e, err := src.Next()
+		if err == io.EOF {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if want.MatchFacts(e) && e.Facts.Action == "delete" {
+			return true, nil
+		}
+	}
+}
+
+// atService looks for the canary in the log group.
+func (d *doctor) atService(ctx context.Context, name string, begin time.Time) (bool, error) {
+	cw, err := d.connect(ctx)
+	if err != nil {
+		return false, err
+	}
+	found := false
+	err = cw.Select(ctx, ship.Selection{From: begin.Add(-time.Minute).UnixMilli()}, func(e ship.Stored) error {
+		found = found || strings.Contains(e.Message, filepath.Base(name))
+		return nil
+	})
+	if ship.IsMissing(err) {
+		return false, nil // not made yet
+	}
+	return found, err
+}
+
+// delivered reports whether the service took what the journal had by then.
+func (d *doctor) delivered(begin time.Time) (bool, error) {
+	st, err := daemon.Ask(d.c.Socket)
+	if err != nil {
+		return false, err
+	}
+	return st.Journal.Undelivered == 0 && st.Delivery.LastSuccess != nil && st.Delivery.LastSuccess.After(begin), nil
+}
