@@ -46,7 +46,7 @@ func (x *extract) reset(s *Search, e *Event) {
 	if s.Compat {
 		x.syscall = 0 // what ausearch takes an event without a call for
 	}
-	if len(e.Records) == 1 || e.Records[0].Type == typeSyscall {
+	if n := len(e.Records); n == 1 || n > 1 && e.Records[0].Type == typeSyscall {
 		x.extras = e.Records[0].Extra
 	}
 }

@@ -52,6 +52,12 @@ func (f *fake) Put(ctx context.Context, b *Batch, i, j int) (Result, error) {
 	return res, nil
 }
 
+func (f *fake) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls
+}
+
 func (f *fake) arrived() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -286,12 +292,12 @@ func TestThrottling(t *testing.T) {
 		sh := New(k.options(f))
 		n := 0
 		run := func(d time.Duration) (calls int) {
-			before := f.calls
+			before := f.count()
 			for stop := time.Now().Add(d); time.Now().Before(stop); n++ {
 				add(t, sh, n, n+1)
 				time.Sleep(100 * time.Millisecond)
 			}
-			return f.calls - before
+			return f.count() - before
 		}
 		run(2 * time.Minute)
 		if calls := run(8 * time.Minute); calls > 8*60/4 {

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/query"
+	"github.com/auditshipper/auditshipper/internal/ship"
+)
+
+func tailCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "tail [search's flags]",
+		Short: "print events as they come",
+		Long: `Tail prints the last events of this host's journal, or of a log group, and then
+those that come, a line each, until it is stopped. On a terminal it is coloured,
+unless NO_COLOR is set.
+
+` + newTail().words().usage() + `
+exit status:
+  0  it was stopped
+  1  it failed
+  2  a flag is wrong`,
+		Example:            "  auditshipper tail -k efs_changes -ui 1000",
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if wantsHelp(args) {
+				return cmd.Help()
+			}
+			t := newTail()
+			if err := t.words().parse(args); err != nil {
+				return usageError(cmd, err)
+			}
+			return t.run(cmd)
+		},
+	}
+}
+
+// A tail is what tail was told.
+type tail struct {
+	*searchWords
+	lines int
+	json  bool
+	color bool
+}
+
+func newTail() *tail { return &tail{searchWords: newSearchWords(), lines: 10} }
+
+func (t *tail) words() words {
+	return slices.Concat(t.wants(), words{
+		textWord("--config", "FILE", "configuration file", &t.config),
+		textWord("--log-group", "GROUP", "follow a log group of CloudWatch Logs instead of the journal", &t.group),
+		{names: "--log-stream", value: "STREAM", help: "of the log group, only this one; may be repeated", set: func(v, _ string) (int, error) {
+			t.streams = append(t.streams, v)
+			return 1, nil
+		}},
+		{names: "--lines", value: "N", help: "how many old events to begin with (10)", set: func(v, _ string) (used int, err error) {
+			if t.lines, err = strconv.Atoi(v); err != nil || t.lines < 0 {
+				return 1, query.Say("--lines %s: a number is wanted", v)
+			}
+			return 1, nil
+		}},
+		switchWord("--json", "print JSON", &t.json),
+	})
+}
+
+func (t *tail) run(cmd *cobra.Command) error {
+	out := cmd.OutOrStdout()
+	f, isFile := out.(*os.File)
+	t.color = isFile && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
+	var err error
+	if t.group != "" {
+		err = t.followGroup(cmd.Context(), out)
+	} else {
+		err = t.followJournal(cmd.Context(), out)
+	}
+	if cmd.Context().Err() != nil { // it was told to stop
+		return nil
+	}
+	return brokenPipe(err)
+}
+
+// history is how far back the last events are looked for, and the names of
+// directories learnt.
+const history = time.Hour
+
+func (t *tail) followJournal(ctx context.Context, out io.Writer) error {
+	c, err := t.load()
+	if err != nil {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	f, err := query.FollowJournal(filepath.Join(c.StateDir, "journal"), time.Now().Add(-history), query.Options{Names: t.users, Host: host, JSON: t.json})
+	if errors.Is(err, os.ErrNotExist) {
+		return hinted{err, "is the daemon set up here? --log-group GROUP follows a log group"}
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(t.follow(ctx, f, out), f.Close())
+}
+
+// follow prints the last of the old events, then the new ones. The old ones end
+// with the first new one, or when nothing more comes for a moment.
+func (t *tail) follow(ctx context.Context, f *query.Follower, out io.Writer) error {
+	var last []string
+	flush := func() error {
+		for _, line := range last {
+			if _, err := io.WriteString(out, line); err != nil {
+				return err
+			}
+		}
+		last = nil
+		return nil
+	}
+	reading := true
+	for {
+		wait, cancel := ctx, func() {}
+		if reading {
+			wait, cancel = context.WithTimeout(ctx, time.Second)
+		}
+		e, old, err := f.Next(wait)
+		cancel()
+		switch {
+		case errors.Is(err, context.DeadlineExceeded) && reading:
+			reading = false
+			if err := flush(); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		case !t.want.MatchFact(e):
+			continue
+		}
+		if line := t.line(e); old && reading {
+			last = append(last, line)
+			last = last[max(0, len(last)-t.lines):]
+			continue
+		} else if err := flush(); err != nil {
+			return err
+		} else if _, err := io.WriteString(out, line); err != nil {
+			return err
+		}
+		reading = false
+	}
+}
+
+// followGroup asks the service every few seconds. Events become visible late
+// and out of order, so each time is asked for again, and each event printed once.
+func (t *tail) followGroup(ctx context.Context, out io.Writer) error {
+	const every, late = 2 * time.Second, time.Minute
+	cw, err := t.connect(ctx)
+	if err != nil {
+		return err
+	}
+	seen := map[string]time.Time{}
+	from := time.Now().Add(-history)
+	for first := true; ; first = false {
+		began := time.Now()
+		sel := ship.Selection{Streams: t.streams, Pattern: keyPattern(t.want.Key), From: from.UnixMilli()}
+		src, _, err := query.OpenMessages(messages(ctx, cw, sel), query.Options{}, func(e *query.Event) bool {
+			id := e.Node + e.ID.String()
+			if !seen[id].IsZero() || !t.want.MatchFact(e) {
+				return false
+			}
+			seen[id] = began
+			return true
+		})
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(t.print(src, out, first), src.Close()); err != nil {
+			return err
+		}
+		for id, at := range seen {
+			if began.Sub(at) > 2*history {
+				delete(seen, id)
+			}
+		}
+		from = began.Add(-late)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(every):
+		}
+	}
+}
+
+// print writes what a source has now, at first only the last of it.
+func (t *tail) print(src query.Source, out io.Writer, lastOnly bool) error {
+	var lines []string
+	for {
+		e, err := src.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if lines = append(lines, t.line(e)); lastOnly {
+			lines = lines[max(0, len(lines)-t.lines):]
+		}
+	}
+	for _, line := range lines {
+		if _, err := io.WriteString(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// colours of actions, as SGR codes.
+var colours = map[string]string{"delete": "31", "rename": "33", "gap": "1;35", "rules": "36", "daemon": "36", "create": "32"}
+
+// line is an event for a person, or JSON.
+func (t *tail) line(e *query.Event) string {
+	if t.json {
+		return string(e.JSON) + "\n"
+	}
+	f := e.Facts
+	paint := func(code, text string) string {
+		if !t.color || code == "" || text == "" {
+			return text
+		}
+		return "\x1b[" + code + "m" + text + "\x1b[0m"
+	}
+	safe := func(s string) string { return query.Escaped(s, "shell") }
+	text := paint("2", e.ID.Time().Local().Format("15:04:05.000"))
+	if e.Node != "" {
+		text += " " + safe(e.Node)
+	}
+	text += " " + paint(colours[f.Action], fmt.Sprintf("%-6s", f.Action))
+	if f.Success == event.No {
+		text += " " + paint("1", or(f.Errno, "failed"))
+	}
+	if path := pathOf(f); path != "" {
+		text += " " + safe(path)
+	}
+	if f.Dest != "" {
+		text += " -> " + safe(f.Dest)
+	}
+	for _, key := range []string{"op", "cause", "count", "from", "to", "detail", "added", "removed", "error"} {
+		if v := f.Fields[key]; v != "" {
+			text += " " + key + "=" + safe(v)
+		}
+	}
+	if who := whoOf(f); who != "" {
+		text += paint("2", " by ") + safe(who)
+	}
+	if f.Exe != "" {
+		text += paint("2", " with ") + safe(f.Exe)
+	}
+	return text + "\n"
+}
+
+func pathOf(f *query.Facts) string {
+	if f.Path == "" && f.Parent != "" {
+		return f.Parent + "/?"
+	}
+	return f.Path
+}
+
+// whoOf is the person who logged in, and who that became.
+func whoOf(f *query.Facts) string {
+	name := func(name string, id uint32) string {
+		if name == "" && id != event.Unset {
+			return strconv.FormatUint(uint64(id), 10)
+		}
+		return name
+	}
+	login, user := name(f.AUIDName, f.AUID), name(f.UIDName, f.UID)
+	if login == "" || login == user {
+		return user
+	}
+	return login + " as " + user
+}

@@ -1,0 +1,97 @@
+package query
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
+)
+
+// A Follower returns events of a journal as they come. They have Facts and, if
+// the options ask for it, JSON, but no records.
+type Follower struct {
+	view   *journal.View
+	stream *event.Stream
+	opt    Options
+	encode event.Encoder
+	old    uint64 // what the journal had when it was opened
+	event  Event
+}
+
+// FollowJournal follows the journal in dir, beginning with what was appended at
+// from or later.
+func FollowJournal(dir string, from time.Time, opt Options) (*Follower, error) {
+	v, err := journal.OpenReadOnly(dir)
+	if err != nil {
+		return nil, err
+	}
+	st, err := v.Stat()
+	if err == nil {
+		err = v.SeekTime(from)
+	}
+	if err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
+	return &Follower{
+		view: v, stream: event.NewStream(event.Offline()), opt: opt, old: st.Newest,
+		encode: event.Encoder{Host: opt.Host, Names: opt.Names},
+	}, nil
+}
+
+// Close stops following.
+func (f *Follower) Close() error { return f.view.Close() }
+
+// Next waits for the next event. old says that it was there when f was opened.
+// The error is ctx's when that is done.
+func (f *Follower) Next(ctx context.Context) (e *Event, old bool, err error) {
+	for {
+		if v, ok := f.stream.Next(); ok {
+			return f.fill(v), v.First <= f.old, nil
+		}
+		seq, rec, err := f.view.Next()
+		var damage *journal.Damage
+		switch {
+		case errors.As(err, &damage):
+		case errors.Is(err, io.EOF):
+			if err := f.wait(ctx); err != nil {
+				return nil, false, err
+			}
+		case err != nil:
+			return nil, false, err
+		case len(rec) >= 2:
+			f.stream.Push(seq, event.Type(binary.LittleEndian.Uint16(rec)), rec[2:])
+		}
+	}
+}
+
+// tick is how often an event is looked at that waits for its directory's name.
+const tick = 250 * time.Millisecond
+
+func (f *Follower) wait(ctx context.Context) error {
+	f.stream.Tick(time.Now())
+	short, cancel := context.WithTimeout(ctx, tick)
+	defer cancel()
+	if err := f.view.Wait(short); err != nil && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (f *Follower) fill(v *event.Event) *Event {
+	e := &f.event
+	json := e.JSON[:0]
+	*e = Event{ID: v.ID, Facts: factsOf(v, f.opt.Names)}
+	e.first = typeOf(jsonEvent{Action: v.Action, Syscall: v.Syscall})
+	if f.opt.JSON {
+		e.JSON = f.encode.AppendJSON(json, v)
+	}
+	f.stream.Free(v)
+	return e
+}
+
+// Escaped makes text safe to be printed, as Printer does by its mode.
+func Escaped(text, mode string) string { return string(appendEscaped(nil, []byte(text), mode)) }
