@@ -277,3 +277,28 @@ func (s *Search) factFile(f *Facts) bool {
 		return name != "" && s.text(s.File, []byte(name))
 	})
 }
+
+// IDOf returns the host and the id of an event in a message of a log group: JSON,
+// or lines of audit.log, whose host is the given one if they do not say it.
+func IDOf(message, host string) (of, id string, ok bool) {
+	if strings.HasPrefix(message, "{") {
+		var j struct {
+			ID   string `json:"id"`
+			Host string `json:"host"`
+		}
+		if json.Unmarshal([]byte(message), &j) != nil || j.ID == "" {
+			return "", "", false
+		}
+		return j.Host, j.ID, true
+	}
+	first, _, _ := strings.Cut(message, "\n")
+	l := line{bytes: []byte(first)}
+	var types typeNames
+	if !l.parse(&types) {
+		return "", "", false
+	}
+	if l.node != nil {
+		host = string(l.node)
+	}
+	return host, l.id.String(), true
+}
