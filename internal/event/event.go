@@ -59,7 +59,7 @@ type Event struct {
 	fields   []field // other records' fields, for events that are no file's
 	closed   bool
 	hasCall  bool
-	whole    bool // EOE was seen, or the type is an event alone
+	whole    bool // its last record was seen
 	born     uint64
 	arrived  int64 // the first tick after its last record, 0 before it
 	heldAt   int64

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"strconv"
 	"unicode/utf8"
 )
@@ -168,16 +169,32 @@ func (enc *Encoder) appendWho(dst []byte, e *Event) []byte {
 	}
 	dst = enc.exact(dst, "comm", "comm_hex", e.Comm)
 	dst = enc.exact(dst, "exe", "exe_hex", e.Exe)
-	if len(e.Title) > 0 {
+	if !e.plainTitle() {
 		enc.scratch = appendShell(enc.scratch[:0], e.Title)
 		dst = enc.bytes(dst, "cmd", enc.scratch)
 		if !utf8.Valid(e.Title) {
 			dst = enc.hex(dst, "cmd_hex", e.Title)
 		}
 	}
-	dst = enc.exact(dst, "cwd", "cwd_hex", e.Cwd)
+	if e.needsCwd() {
+		dst = enc.exact(dst, "cwd", "cwd_hex", e.Cwd)
+	}
 	dst = enc.str(dst, "container", e.Container)
 	return enc.str(dst, "unit", e.Unit)
+}
+
+// plainTitle says whether the command line tells nothing, since it is only the
+// program's name.
+func (e *Event) plainTitle() bool {
+	title := bytes.TrimRight(e.Title, "\x00")
+	return len(title) == 0 || bytes.Equal(title, e.Comm) || bytes.Equal(title, e.Exe)
+}
+
+// needsCwd says whether anything in the event may be relative to the working
+// directory: a path, or an argument of the command line.
+func (e *Event) needsCwd() bool {
+	absolute := e.Path.From == FromAbsolute && (e.Dest.From == FromAbsolute || e.Dest.From == FromNone)
+	return !absolute || !e.plainTitle()
 }
 
 func (enc *Encoder) appendFields(dst []byte, e *Event) []byte {

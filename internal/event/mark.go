@@ -20,24 +20,29 @@ func (s *Stream) AppendMark(dst []byte, but ...*Event) []byte {
 	dst = append(dst, markVersion, byte(s.order), byte(len(s.boot)))
 	dst = append(dst, s.boot...)
 	dst = binary.AppendUvarint(dst, low)
-	dst = binary.AppendUvarint(dst, s.high-low+1)
-	dst = binary.AppendUvarint(dst, uint64(s.live.n+len(but)))
+	dst = binary.AppendUvarint(dst, max(s.high, s.resume.high)-low+1)
+	dst = binary.AppendUvarint(dst, uint64(s.live.n+len(but)+s.resume.ahead(s.high)))
 	for e := s.live.head; e != nil; e = e.live.next {
-		dst = e.appendMark(dst, low)
+		dst = appendPending(dst, e.ID, e.First-low)
 	}
 	for _, e := range but {
-		dst = e.appendMark(dst, low)
+		dst = appendPending(dst, e.ID, e.First-low)
+	}
+	for id, first := range s.resume.pending {
+		if first > s.high {
+			dst = appendPending(dst, id, first-low)
+		}
 	}
 	return dst
 }
 
 const markVersion = 1
 
-func (e *Event) appendMark(dst []byte, low uint64) []byte {
-	dst = binary.AppendUvarint(dst, e.First-low)
-	dst = binary.AppendVarint(dst, e.ID.Sec)
-	dst = binary.AppendUvarint(dst, uint64(e.ID.Milli))
-	return binary.AppendUvarint(dst, e.ID.Serial)
+func appendPending(dst []byte, id ID, first uint64) []byte {
+	dst = binary.AppendUvarint(dst, first)
+	dst = binary.AppendVarint(dst, id.Sec)
+	dst = binary.AppendUvarint(dst, uint64(id.Milli))
+	return binary.AppendUvarint(dst, id.Serial)
 }
 
 // A resume says which records were delivered before a restart.
@@ -54,6 +59,18 @@ func (r *resume) skips(seq uint64, id ID) bool {
 	}
 	first, ok := r.pending[id]
 	return !ok || seq < first
+}
+
+// ahead is how many events are still to be delivered that begin after high: a
+// mark made before all is read again must not forget them, nor those between
+// them that were delivered.
+func (r *resume) ahead(high uint64) (n int) {
+	for _, first := range r.pending {
+		if first > high {
+			n++
+		}
+	}
+	return n
 }
 
 var errMark = errors.New("damaged mark")

@@ -86,7 +86,9 @@ func (e *Event) parse() {
 // EOE and misses nothing.
 func (e *Event) incomplete() bool {
 	if e.hasCall {
-		return !e.whole || len(e.paths) < e.items || e.Cwd == nil && e.hasRelative()
+		// auditd logs neither EOE nor, of io_uring, anything after the PATHs.
+		whole := e.whole || e.uring && e.items > 0
+		return !whole || len(e.paths) < e.items || e.Cwd == nil && e.hasRelative()
 	}
 	for _, r := range e.records {
 		switch r.typ {

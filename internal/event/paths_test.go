@@ -346,7 +346,7 @@ type=PATH msg=audit(1.000:1): item=1 name="/a/" inode=1 dev=fe:00 mode=040755 na
 type=PATH msg=audit(1.000:1): item=2 name="/a/x" inode=3 dev=fe:00 mode=0100644 nametype=DELETE
 type=PATH msg=audit(1.000:1): item=3 name="/b/y" inode=3 dev=fe:00 mode=0100644 nametype=CREATE
 type=EOE msg=audit(1.000:1):`,
-			`"action":"rename","path":"/a/x","dest":"/b/y","path_from":"absolute","type":"file","inode":"3","mode":"0644","dev":"fe:00","cwd":"/home","partial":true}`,
+			`"action":"rename","path":"/a/x","dest":"/b/y","path_from":"absolute","type":"file","inode":"3","mode":"0644","dev":"fe:00","partial":true}`,
 		},
 		{
 			"no EOE", `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 a0=1 items=1 pid=5

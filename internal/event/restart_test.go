@@ -3,6 +3,7 @@ package event
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,5 +178,46 @@ func TestResumeRefusesDamage(t *testing.T) {
 	}
 	if _, err := NewStream(Options{}).Resume(append(mark, 0)); err == nil {
 		t.Error("a mark with a byte too many was accepted")
+	}
+}
+
+// TestMarkAtOnce restarts twice with nothing read in between: what was pending
+// at first is delivered, and nothing that was before.
+func TestMarkAtOnce(t *testing.T) {
+	text := func(serial int) []byte {
+		return fmt.Appendf(nil, "audit(1.000:%d): arch=c000003e syscall=87 success=yes exit=0 a0=1 a1=1 a2=0 a3=0 items=0 ppid=1 pid=7 auid=1 uid=0 comm=\"rm\" exe=\"/bin/rm\"", serial)
+	}
+	push := func(s *Stream, from, to uint64) (got []uint64) {
+		for seq := from; seq <= to; seq++ {
+			typ, serial := typeSyscall, int(seq)
+			if seq > 5 { // the ends of 1, 3 and 5, then of 2 and 4
+				typ, serial = typeEOE, []int{1, 3, 5, 2, 4}[seq-6]
+			}
+			s.Push(seq, typ, text(serial))
+		}
+		for e, ok := s.Next(); ok; e, ok = s.Next() {
+			got = append(got, e.ID.Serial)
+		}
+		return got
+	}
+	a := NewStream(Offline())
+	if got := push(a, 1, 8); !slices.Equal(got, []uint64{1, 3, 5}) {
+		t.Fatalf("delivered %v", got)
+	}
+	b := NewStream(Offline())
+	low, err := b.Resume(a.AppendMark(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for read := range uint64(4) { // of what has to be read again
+		c := NewStream(Offline())
+		again, err := c.Resume(b.AppendMark(nil))
+		if err != nil || again != low {
+			t.Fatalf("after %d records: begins at %d, want %d, %v", read, again, low, err)
+		}
+		if got := push(c, again, 10); !slices.Equal(got, []uint64{2, 4}) {
+			t.Errorf("after %d records: delivered %v, want 2 and 4", read, got)
+		}
+		push(b, low+read, low+read)
 	}
 }

@@ -144,7 +144,7 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 	} else {
 		e.add(seq, typ, text, len(rest))
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
-		if typ.alone() {
+		if e.endsWith(typ) {
 			e.whole = true
 			s.close(e)
 		} else if len(e.records) >= maxRecordsEach {
@@ -152,6 +152,12 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 		}
 	}
 	s.expire()
+}
+
+// endsWith says whether the record just added, of type typ, is the event's last.
+// After PROCTITLE the kernel sends nothing but EOE, which auditd does not log.
+func (e *Event) endsWith(typ Type) bool {
+	return typ.alone() || typ == typeProctitle && len(e.records) > 1
 }
 
 // follow moves the stream's clock, in milliseconds. Records come a little out of
