@@ -15,7 +15,7 @@ import (
 
 // killFor is how long TestKernelKills kills; a minute where somebody asks.
 func killFor(t *testing.T) time.Duration {
-	text := os.Getenv("AUDITSHIPPER_KILL_FOR")
+	text := os.Getenv("TEST_KILL_FOR")
 	if text == "" {
 		return 15 * time.Second
 	}
@@ -44,7 +44,7 @@ func TestKernelKills(t *testing.T) {
 	r.start()
 
 	rate := 5000
-	if text := os.Getenv("AUDITSHIPPER_KILL_RATE"); text != "" {
+	if text := os.Getenv("TEST_KILL_RATE"); text != "" {
 		if rate, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -50,6 +51,7 @@ type reportWords struct {
 	report query.Report
 	times  bool // -t
 	format string
+	html   string // file of a page for a browser
 }
 
 func newReportWords() *reportWords {
@@ -114,6 +116,7 @@ func (w *reportWords) words() words {
 			w.format = v
 			return 1, oneWord(v, "text", "csv", "json")
 		}},
+		textWord("--html", "FILE", "write one page for a browser, with a timeline, top lists and all events", &w.html),
 		word{names: "--debug", help: "nothing more, here", set: func(string, string) (int, error) { return 0, nil }},
 	)
 	return slices.Concat(all, w.sourceWords.words())
@@ -136,6 +139,9 @@ func (w *reportWords) only(success event.Tristate) func(string, string) (int, er
 
 // run reads the source and prints the report.
 func (w *reportWords) run(cmd *cobra.Command) (err error) {
+	if w.html != "" {
+		return w.page(cmd)
+	}
 	r := &w.report
 	r.Kind = cmp.Or(r.Kind, "summary")
 	r.Compat, r.Names = w.compat, interpreter(w.users, w.gid)
@@ -175,6 +181,38 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 		}
 	}
 	return brokenPipe(out.end(w, first, last))
+}
+
+// page writes the page for a browser.
+func (w *reportWords) page(cmd *cobra.Command) (err error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return err
+	}
+	src, _, err := w.open(cmd, query.Options{Facts: true, Names: w.users, From: w.from, To: w.to, EOETimeout: w.timeout}, query.NewSearch())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, src.Close()) }()
+	p := query.Page{Title: "Who deleted or renamed what", From: cmp.Or(w.input, w.group, "journal of "+host)}
+	for {
+		e, err := src.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		ok := w.report.Success == event.Unknown || e.Facts != nil && e.Facts.Success == w.report.Success
+		if ok && (len(w.report.Nodes) == 0 || slices.Contains(w.report.Nodes, e.Node)) {
+			p.Add(e)
+		}
+	}
+	f, err := os.OpenFile(w.html, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	return errors.Join(p.Write(f), f.Close())
 }
 
 // inTime notes the first and the last event, of which the summary tells, and
