@@ -32,7 +32,8 @@ type extract struct {
 
 	callName string // of the system call, where that is all that is known
 
-	acct []byte // the account that a message is about
+	acct    []byte // the account that a message is about
+	parents uint64 // bits: the files that aureport knows to be directories of others
 }
 
 func (x *extract) reset(s *Search, e *Event) {

@@ -160,9 +160,12 @@ func (x *extract) directory(c *cursor) bool {
 func (x *extract) path(c *cursor) bool {
 	skipHeader(c)
 	if x.s.File != "" && c.after(" name=") {
-		at := c.at
+		at, n := c.at, len(x.files)
 		if !x.file(c) {
 			return false
+		}
+		if bytes.HasSuffix(c.msg, []byte(" nametype=PARENT")) { // not before cap_fp=, as newer kernels write it
+			x.parents |= 1 << n
 		}
 		c.at = at
 	}

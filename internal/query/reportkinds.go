@@ -317,7 +317,7 @@ func (r *Report) call(x *extract) string {
 }
 
 // file is what an event was done to: its true path and, of a rename, the new
-// one; with Compat the first name in the records, which often is the directory.
+// one; with Compat the name that aureport picks, which often is the directory.
 func (r *Report) file(e *Event, x *extract) string {
 	if f := e.Facts; !r.Compat && f != nil && f.shown() != "" {
 		text := r.text([]byte(f.shown()))
@@ -326,10 +326,14 @@ func (r *Report) file(e *Event, x *extract) string {
 		}
 		return text
 	}
-	if len(x.files) == 0 {
+	i := 0
+	for len(x.files) > 1 && i < len(x.files) && x.parents&(1<<i) != 0 {
+		i++
+	}
+	if i >= len(x.files) {
 		return ""
 	}
-	return r.text(x.files[0])
+	return r.text(x.files[i])
 }
 
 // files are what the summary counts.

@@ -564,6 +564,19 @@ func TestCABundle(t *testing.T) {
 // TestConnectionsAreKept: calls, also those that are refused, share connections.
 func TestConnectionsAreKept(t *testing.T) {
 	awsEnvironment(t)
+	var opened, calls int
+	for range 3 { // a busy machine may be late to give a connection back
+		if opened, calls = connections(t); opened <= 5 {
+			return
+		}
+	}
+	t.Errorf("%d connections for %d calls, want about one", opened, calls)
+}
+
+// connections makes calls, every other one refused, and counts the connections
+// that they took.
+func connections(t *testing.T) (n, calls int) {
+	t.Helper()
 	s := logstest.New(logstest.Options{})
 	srv := httptest.NewUnstartedServer(s)
 	var opened atomic.Int32
@@ -583,9 +596,7 @@ func TestConnectionsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := opened.Load(); n > 5 { // one may not be back yet when the next call goes out
-		t.Errorf("%d connections for %d calls, want about one", n, s.Calls()["PutLogEvents"])
-	}
+	return int(opened.Load()), s.Calls()["PutLogEvents"]
 }
 
 // TestProxy: calls go through the proxy that the environment names.
