@@ -1,4 +1,4 @@
-.PHONY: build check test kernel fuzz bench vuln demo packages test-vm clean
+.PHONY: build check test kernel fuzz bench micro vuln demo packages test-vm clean
 
 TOOL    := go tool -modfile=tools/go.mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -27,7 +27,10 @@ fuzz: ## every fuzz target in turn, 30 seconds each
 	  go test -list '^Fuzz' $$p | grep ^Fuzz | while read f; do \
 	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$p || exit 1; done; done
 
-bench: ## micro-benchmarks with allocations
+bench: ## against other readers of audit events, see bench/README.md; as root, a quarter of an hour
+	$(MAKE) -C bench
+
+micro: ## micro-benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
 vuln: ## needs the network
