@@ -66,7 +66,7 @@ func expandWatch(cmd *cobra.Command, w rules.Watch, arch string) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), warning)
 	}
 	for i := range list {
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), list[i].AddLine()); err != nil {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), list[i].AddLineOn(m.Arch)); err != nil {
 			return err
 		}
 	}

@@ -83,7 +83,7 @@ func ruleLines(words []string) ([]rules.Rule, error) {
 	if strings.Contains(words[0], " ") {
 		lines = nil
 		for _, w := range words {
-			lines = append(lines, strings.Fields(w))
+			lines = append(lines, rules.Split(w))
 		}
 	}
 	var list []rules.Rule

@@ -1,8 +1,10 @@
 package rules
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/elastic/go-libaudit/v2/auparse"
@@ -75,7 +77,7 @@ func (p *parser) fieldFits(id uint32, list List) *ParseError {
 		return faultf("the field %s is not for the %s list", name, listNames[list])
 	}
 	if list == Exclude && !excludable(id) {
-		return faultf("the field %s is not for the exclude list", name).hint("it takes msgtype, pid, uid, gid, auid, sessionid, exe and subj_*")
+		return faultf("the field %s is not for the exclude list", name).hint("it takes msgtype, pid, uid, gid, auid, exe and subj_*")
 	}
 	switch id {
 	case fieldExit, fieldPerm, fieldPath, fieldDir, fieldDevMajor, fieldDevMinor, fieldInode, fieldSuccess,
@@ -85,13 +87,15 @@ func (p *parser) fieldFits(id uint32, list List) *ParseError {
 		return only(Exclude, User)
 	case fieldFSType:
 		return only(Filesystem)
+	case fieldSessionID:
+		return only(User, Exit, IOUring)
 	}
 	return nil
 }
 
 func excludable(id uint32) bool {
 	switch id {
-	case fieldPID, fieldUID, fieldGID, fieldAUID, fieldMsgType, fieldExe, fieldSessionID, fieldKey,
+	case fieldPID, fieldUID, fieldGID, fieldAUID, fieldMsgType, fieldExe, fieldKey,
 		fieldSubjUser, fieldSubjRole, fieldSubjType, fieldSubjSen, fieldSubjClr:
 		return true
 	}
@@ -122,8 +126,8 @@ func (p *parser) value(id uint32, op Op, v string) *ParseError {
 
 func (p *parser) text(id uint32, op Op, v string) *ParseError {
 	switch {
-	case id == fieldExe && op != Equal:
-		return faultf("exe takes only =")
+	case id == fieldExe && op != Equal && op != NotEqual:
+		return faultf("exe takes only = and !=")
 	case id == fieldKey && len(v) > maxKey:
 		return faultf("key of %d bytes: at most %d", len(v), maxKey)
 	case len(v) > pathMax:
@@ -149,7 +153,7 @@ func (p *parser) number(id uint32, op Op, v string) (uint32, *ParseError) {
 		return permBits(v)
 	case id == fieldFileType:
 		return fromTable(fileTypes, "file type", strings.ToLower(v))
-	case id == fieldFSType:
+	case id == fieldFSType && !digits:
 		return fromTable(fsTypes, "file system type", strings.ToLower(v))
 	case isUID(id) && !digits && !negative:
 		return p.userID(v)
@@ -161,12 +165,27 @@ func (p *parser) number(id uint32, op Op, v string) (uint32, *ParseError) {
 		return messageType(v)
 	case id == fieldSessionID && v == "unset":
 		return ^uint32(0), nil
+	case id == fieldSaddrFam, id == fieldSessionID && !digits && !negative:
+		return p.loose(id, v), nil
 	case digits:
 		return cNumber(v, isUID(id) || id == fieldSessionID || id == fieldInode || id >= fieldA0 && id <= fieldA3), nil
 	case negative && (isUID(id) || id == fieldExit || id == fieldSessionID || id >= fieldA0 && id <= fieldA3):
 		return cNumber(v, false), nil
 	}
 	return 0, faultf("value %q of %s is not a number", v, fieldNames[id])
+}
+
+// loose reads a number whose garbage auditctl takes for nothing: saddr_fam=inet
+// and sessionid=x are 0 to it.
+func (p *parser) loose(id uint32, v string) uint32 {
+	n := uint32(0)
+	if id == fieldSaddrFam {
+		n = cNumber(v, true)
+	}
+	if v != strconv.FormatUint(uint64(n), 10) && !startsWithDigit(v) {
+		p.warn("not-a-number", fmt.Sprintf("%s=%s is no number; the kernel gets %d, as from auditctl", fieldNames[id], v, n), "write the number")
+	}
+	return n
 }
 
 func fromTable(table map[string]uint32, what, v string) (uint32, *ParseError) {

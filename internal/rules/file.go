@@ -52,11 +52,13 @@ type fileParser struct {
 }
 
 func (p *fileParser) parse(n int, text string) {
-	words := split(text)
+	words := Split(text)
 	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 		return
 	}
 	line, err := parseWords(words, p.o)
+	p.ignore = p.ignore || line.ignoreErrors
+	p.file.GoOn = p.file.GoOn || line.goOn
 	if err != nil {
 		err.File, err.Line = p.file.Name, n
 		p.fault(err)
@@ -74,8 +76,6 @@ func (p *fileParser) fault(err *ParseError) {
 }
 
 func (p *fileParser) take(n int, line Line) {
-	p.ignore = p.ignore || line.ignoreErrors
-	p.file.GoOn = p.file.GoOn || line.goOn
 	for _, s := range line.Settings {
 		s.File, s.Line = p.file.Name, n
 		p.file.Settings = append(p.file.Settings, s)
@@ -105,14 +105,30 @@ func (p *fileParser) takeAway(n int, r *Rule) {
 	p.file.Rules = slices.Delete(p.file.Rules, i, i+1)
 }
 
-// split splits a line into words as auditctl does: at spaces only, of which
-// those behind a backslash belong to the word.
-func split(line string) []string {
+// Split splits a line into words as auditctl does: at spaces only. A backslash
+// before a space or a backslash makes that a part of the word.
+func Split(line string) []string {
 	var words []string
-	for word := range strings.SplitSeq(line, " ") {
-		if word != "" {
-			words = append(words, word)
+	var word []byte
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '\\' && i+1 < len(line) && (line[i+1] == ' ' || line[i+1] == '\\'):
+			i++
+			word = append(word, line[i])
+		case c != ' ':
+			word = append(word, c)
+		case len(word) > 0:
+			words = append(words, string(word))
+			word = word[:0]
 		}
 	}
+	if len(word) > 0 {
+		words = append(words, string(word))
+	}
 	return words
+}
+
+// escaped is the text as Split makes one word of it.
+func escaped(text string) string {
+	return strings.NewReplacer(`\`, `\\`, " ", `\ `).Replace(text)
 }

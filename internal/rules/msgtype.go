@@ -10,14 +10,13 @@ import (
 
 // messageType reads the name of a record type, or UNKNOWN[1234].
 func messageType(v string) (uint32, *ParseError) {
-	upper := strings.ToUpper(v)
-	if inner, ok := strings.CutPrefix(upper, "UNKNOWN["); ok && strings.HasSuffix(inner, "]") {
+	if inner, ok := strings.CutPrefix(v, "UNKNOWN["); ok && strings.HasSuffix(v, "]") {
 		if n := cNumber(inner, false); n != 0 {
 			return n, nil
 		}
 	}
-	typ, err := auparse.GetAuditMessageType(strings.ToLower(upper))
-	if err != nil || !listedType(uint32(typ)) {
+	typ, err := auparse.GetAuditMessageType(strings.ToLower(v))
+	if err != nil || strings.Contains(v, "[") || !listedType(uint32(typ)) {
 		return 0, unknownType(v)
 	}
 	return uint32(typ), nil

@@ -88,7 +88,7 @@ func disarmFile(name, suffix string) (bool, error) {
 
 // saysNeverTask reports whether a line of a rule file is never,task.
 func saysNeverTask(line string) bool {
-	words := split(strings.TrimRight(line, "\n"))
+	words := Split(strings.TrimRight(line, "\n"))
 	if len(words) == 0 || strings.HasPrefix(words[0], "#") {
 		return false
 	}

@@ -104,10 +104,10 @@ func parseWords(words []string, o Options) (Line, *ParseError) {
 		if err != nil {
 			return Line{}, err
 		}
-		if p.eaten {
-			return p.line, nil
+		if p.line.ignoreErrors && len(rest) > 0 {
+			return p.line, strayWord(rest[0])
 		}
-		if p.done {
+		if p.eaten || p.done {
 			return p.line, nil
 		}
 	}
@@ -117,7 +117,7 @@ func parseWords(words []string, o Options) (Line, *ParseError) {
 	if len(rest) > 0 {
 		return Line{}, strayWord(rest[0])
 	}
-	if len(opts) == 0 {
+	if len(words) == 0 {
 		return Line{}, faultf("no option given")
 	}
 	return p.line, p.finish()
@@ -169,7 +169,7 @@ func (p *parser) option(opt option, next []option, words int) *ParseError {
 	case "p":
 		return p.permissions(opt.value)
 	}
-	return p.setting(opt, words)
+	return p.setting(opt, next, words)
 }
 
 // ruleOption takes -a, -A and -d LIST,ACTION, the two in either order.
@@ -211,7 +211,7 @@ func (p *parser) ruleOption(opt option) *ParseError {
 
 func badList(opt option) *ParseError {
 	err := faultf("-%s %s: not a list and an action", opt.name, opt.value)
-	if near := nearest(opt.value, listWords()); near != "" {
+	if near := nearest(strings.ToLower(opt.value), listWords()); near != "" {
 		return err.hint("did you mean -%s %s?", opt.name, near)
 	}
 	return err.hint("such as -%s always,exit; lists: task, exit, user, exclude, filesystem, io_uring; actions: always, never", opt.name)
@@ -239,7 +239,7 @@ func (p *parser) setAction(name string) bool {
 }
 
 func setList(target **List, name string) bool {
-	l, ok := listIDs[strings.ToLower(name)]
+	l, ok := listIDs[name]
 	if ok {
 		*target = &l
 	}

@@ -2,41 +2,95 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/elastic/go-libaudit/v2/auparse"
 )
 
-// String prints the rule as auditctl -l does when it is the only one loaded.
-func (r *Rule) String() string {
-	var b strings.Builder
-	watch := r.isWatch()
-	if !watch {
-		fmt.Fprintf(&b, "-a %s,%s", r.actionName(), r.listName())
-		for _, f := range r.Fields {
-			if f.ID == fieldArch {
-				b.WriteString(" -F arch" + opNames[f.Op&allOps] + archName(f.Value))
-			}
-		}
-		r.printCalls(&b)
-	}
-	for _, f := range r.Fields {
-		if f.ID != fieldArch {
-			printField(&b, f, watch)
-		}
-	}
-	return b.String()
-}
+// String prints the rule as auditctl -l does when it is the only one loaded. That
+// loses what AddLine keeps.
+func (r *Rule) String() string { return r.print(listed) }
 
-// AddLine prints the rule as a line that adds it: String, which does not know of a
-// rule that is to come first.
-func (r *Rule) AddLine() string {
-	line := r.String()
+// AddLine prints the rule as a line of a rule file that adds it on this machine.
+func (r *Rule) AddLine() string { return r.AddLineOn(HostArch()) }
+
+// AddLineOn prints the rule as a line that adds it on a machine of an
+// architecture.
+func (r *Rule) AddLineOn(arch string) string {
+	line := r.print(style{native: arch})
 	if rest, ok := strings.CutPrefix(line, "-a "); ok && r.First {
 		return "-A " + rest
 	}
 	return line
+}
+
+// A style is one of the ways to print a rule: as auditctl -l does, where texts
+// have no operator but =, and types of files no name; or as a rule file has to
+// say it.
+type style struct{ native string } // architecture for which b64 and b32 stand; empty for a listing
+
+var listed style
+
+func (s style) op(f Field) string {
+	switch f.ID {
+	case fieldPath, fieldDir, fieldExe, fieldKey:
+		if s == listed {
+			return "="
+		}
+	}
+	return opNames[f.Op&allOps]
+}
+
+func (s style) text(t string) string {
+	if s == listed {
+		return t
+	}
+	return escaped(t)
+}
+
+// arch names an architecture: b64 and b32 are the machine's own.
+func (s style) arch(elf uint32) string {
+	m, known := machineOf(elf)
+	own, _ := machineNamed(s.native)
+	narrow, hasNarrow := b32(s.native)
+	switch {
+	case !known:
+		return fmt.Sprintf("0x%X", elf)
+	case s != listed && m.elf != own.elf && (!hasNarrow || elf != narrow):
+		return m.name
+	case elf&arch64 != 0:
+		return "b64"
+	}
+	return "b32"
+}
+
+func (r *Rule) print(s style) string {
+	var b strings.Builder
+	watch := r.Watch
+	if s == listed {
+		watch = r.isWatch()
+	}
+	if !watch {
+		fmt.Fprintf(&b, "-a %s,%s", r.actionName(), r.listName())
+		for _, f := range r.Fields {
+			if f.ID == fieldArch {
+				b.WriteString(" -F arch" + s.op(f) + s.arch(f.Value))
+			}
+		}
+		r.printCalls(&b)
+	}
+	for i, f := range r.Fields {
+		switch {
+		case f.ID == fieldArch && !watch:
+		case f.ID == fieldCompare && s != listed && (r.List != Exit || !isComparison(f.Value)):
+			fmt.Fprintf(&b, " -F field_compare%s%d", s.op(f), f.Value)
+		default:
+			printField(&b, f, watch && (i < 2 || s == listed), s)
+		}
+	}
+	return b.String()
 }
 
 func (r *Rule) actionName() string {
@@ -72,16 +126,6 @@ func (r *Rule) isWatch() bool {
 		}
 	}
 	return perm && (!r.takesCalls() || r.matchesAll())
-}
-
-func archName(elf uint32) string {
-	if _, ok := machineOf(elf); !ok {
-		return fmt.Sprintf("0x%X", elf)
-	}
-	if elf&arch64 != 0 {
-		return "b64"
-	}
-	return "b32"
 }
 
 // machine is the one whose system calls the rule names: that of its last arch.
@@ -122,24 +166,22 @@ func (r *Rule) printCalls(b *strings.Builder) {
 	}
 }
 
-func printField(b *strings.Builder, f Field, watch bool) {
-	op := opNames[f.Op&allOps]
+func printField(b *strings.Builder, f Field, watch bool, s style) {
+	op := s.op(f)
 	name, ok := fieldNames[f.ID]
 	switch {
 	case !ok:
 		fmt.Fprintf(b, " f%d%s%d", f.ID, op, int32(f.Value))
 	case watch && (f.ID == fieldPath || f.ID == fieldDir):
-		b.WriteString("-w " + f.Text)
+		b.WriteString("-w " + s.text(f.Text))
 	case watch && f.ID == fieldPerm:
 		b.WriteString(" -p " + permString(f.Value))
-	case f.ID == fieldPath || f.ID == fieldDir:
-		b.WriteString(" -F " + name + op + f.Text)
 	case f.ID == fieldKey:
-		printKeys(b, f.Text, op, watch)
+		printKeys(b, s.text(f.Text), op, watch)
 	case f.ID == fieldCompare:
 		printComparison(b, f.Value, op)
 	default:
-		b.WriteString(" -F " + name + op + valueString(f))
+		b.WriteString(" -F " + name + op + valueString(f, s))
 	}
 }
 
@@ -155,6 +197,10 @@ func printKeys(b *strings.Builder, keys, op string, watch bool) {
 	}
 }
 
+func isComparison(value uint32) bool {
+	return slices.ContainsFunc(comparisons, func(c struct{ value, a, b uint32 }) bool { return c.value == value })
+}
+
 func printComparison(b *strings.Builder, value uint32, op string) {
 	for _, c := range comparisons {
 		if c.value == value {
@@ -163,11 +209,11 @@ func printComparison(b *strings.Builder, value uint32, op string) {
 	}
 }
 
-func valueString(f Field) string {
+func valueString(f Field, s style) string {
 	signed := strconv.Itoa(int(int32(f.Value)))
 	switch {
 	case isText(f.ID):
-		return f.Text
+		return s.text(f.Text)
 	case f.ID == fieldMsgType:
 		return typeName(f.Value)
 	case f.ID == fieldPerm:
@@ -175,13 +221,18 @@ func valueString(f Field) string {
 	case f.ID == fieldInode:
 		return strconv.FormatUint(uint64(f.Value), 10)
 	case f.ID == fieldFileType:
+		if s == listed {
+			return signed
+		}
 		return named(fileTypeNames, f.Value, signed)
 	case f.ID == fieldFSType:
-		return named(fsTypeNames, f.Value, fmt.Sprintf("0x%X", f.Value))
+		return named(fsTypeNames, f.Value, signed)
 	case f.ID >= fieldA0 && f.ID <= fieldA3:
 		return fmt.Sprintf("0x%X", f.Value)
 	case f.ID == fieldExit:
 		return exitString(int32(f.Value))
+	case s != listed && !isUID(f.ID) && f.ID != fieldSessionID:
+		return strconv.FormatUint(uint64(f.Value), 10)
 	}
 	return signed
 }

@@ -77,6 +77,7 @@ const (
 // A Rule is one audit rule.
 type Rule struct {
 	List   List
+	Watch  bool // written with -w
 	First  bool // to be put before the others of its list (auditctl -A)
 	Action Action
 	Mask   [maskWords]uint32 // of system calls, or of io_uring operations

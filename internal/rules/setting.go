@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,7 +36,7 @@ func (p *parser) set(s Setting) { p.line.Settings = append(p.line.Settings, s) }
 
 // setting takes options that are not about a rule. words is how many the line
 // has.
-func (p *parser) setting(opt option, words int) *ParseError {
+func (p *parser) setting(opt option, next []option, words int) *ParseError {
 	switch opt.name {
 	case "b", "r", "backlog_wait_time":
 		return p.limit(opt)
@@ -44,21 +45,21 @@ func (p *parser) setting(opt option, words int) *ParseError {
 			return faultf("-%s %s: must be 0, 1 or 2", opt.name, opt.value)
 		}
 		p.set(Setting{Name: opt.name, Value: uint32(opt.value[0] - '0')})
-	case "i":
-		return p.alone("i", words, func() { p.line.ignoreErrors = true })
-	case "c":
-		return p.alone("c", words, func() { p.line.ignoreErrors, p.line.goOn = true, true })
+	case "i", "c":
+		p.goOn(opt.name, words)
 	case "q":
 		return p.equivalent(opt.value)
 	case "t", "loginuid-immutable", "reset-lost", "reset_backlog_wait_time_actual":
 		p.set(Setting{Name: opt.name})
 		p.done = true
 	case "D":
-		return p.deleteAll(words)
+		return p.deleteAll(next, words)
 	case "R":
 		return faultf("a rule file cannot read another")
 	case "h":
 		return faultf("-h is not for rule files")
+	case "signal":
+		return p.signal(opt, words)
 	default:
 		return p.ignored(opt, words)
 	}
@@ -74,14 +75,25 @@ func (p *parser) limit(opt option) *ParseError {
 	return nil
 }
 
-// alone takes an option behind which nothing may follow.
-func (p *parser) alone(name string, words int, do func()) *ParseError {
-	if words > 1 {
-		return faultf("-%s must stand alone on its line", name)
-	}
-	do()
+// goOn takes -i and -c. Whatever else the line asks for is dropped, by auditctl,
+// too.
+func (p *parser) goOn(name string, words int) {
+	p.line.ignoreErrors = true
+	p.line.goOn = p.line.goOn || name == "c"
 	p.done = true
-	return nil
+	if words > 1 {
+		p.warn("dropped", "-"+name+" makes nothing of what else is on its line", "give it a line of its own")
+	}
+}
+
+// signals are those that auditctl sends to auditd.
+var signals = []string{"TERM", "HUP", "USR1", "USR2", "CONT"}
+
+func (p *parser) signal(opt option, words int) *ParseError {
+	if !slices.Contains(signals, strings.ToUpper(opt.value)) {
+		return faultf("--signal %s: not a signal for auditd", opt.value).hint("one of %s", strings.Join(signals, ", "))
+	}
+	return p.ignored(opt, words)
 }
 
 func (p *parser) equivalent(value string) *ParseError {
@@ -97,7 +109,11 @@ func (p *parser) equivalent(value string) *ParseError {
 	return nil
 }
 
-func (p *parser) deleteAll(words int) *ParseError {
+// deleteAll takes -D, which may have a key behind it.
+func (p *parser) deleteAll(next []option, words int) *ParseError {
+	if words > 1 && (words != 3 || len(next) != 1 || next[0].name != "k") {
+		return faultf("-D takes only -k beside it")
+	}
 	p.line.deleteAll = true
 	p.done = true
 	p.warn("delete-all", "-D is ignored: rules of others stay, and ours are made to be as the files say", "")

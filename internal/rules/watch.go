@@ -38,6 +38,7 @@ func (p *parser) watch(opt option) *ParseError {
 		return faultf("-%s behind other fields of a rule", opt.name)
 	}
 	p.rule.all()
+	p.rule.Watch = true
 	p.calls, p.perm = true, true
 	id := uint32(fieldPath)
 	if p.o.IsDir(name) {
