@@ -124,11 +124,10 @@ func (p *rulesPlan) switchesOn() bool {
 func (p *rulesPlan) writeJSON(w io.Writer, more map[string]any) error {
 	added, removed, settings := []string{}, []string{}, []string{}
 	for _, s := range p.plan.Steps {
-		line := s.Rule.String()
 		if s.Delete {
-			removed = append(removed, line)
+			removed = append(removed, s.Rule.String())
 		} else {
-			added = append(added, line)
+			added = append(added, s.Rule.AddLine())
 		}
 	}
 	for _, s := range p.plan.Settings {

@@ -87,7 +87,7 @@ func (r *Rule) print(s style) string {
 		case f.ID == fieldCompare && s != listed && (r.List != Exit || !isComparison(f.Value)):
 			fmt.Fprintf(&b, " -F field_compare%s%d", s.op(f), f.Value)
 		default:
-			printField(&b, f, watch && (i < 2 || s == listed), s)
+			printField(&b, f, watch && (i < 2 || f.ID == fieldKey || s == listed), s)
 		}
 	}
 	return b.String()
@@ -177,7 +177,7 @@ func printField(b *strings.Builder, f Field, watch bool, s style) {
 	case watch && f.ID == fieldPerm:
 		b.WriteString(" -p " + permString(f.Value))
 	case f.ID == fieldKey:
-		printKeys(b, s.text(f.Text), op, watch)
+		printKeys(b, f.Text, op, watch, s)
 	case f.ID == fieldCompare:
 		printComparison(b, f.Value, op)
 	default:
@@ -185,14 +185,18 @@ func printField(b *strings.Builder, f Field, watch bool, s style) {
 	}
 }
 
-func printKeys(b *strings.Builder, keys, op string, watch bool) {
-	for key := range strings.SplitSeq(keys, "\x01") {
+func printKeys(b *strings.Builder, text, op string, watch bool, s style) {
+	keys := strings.Split(text, "\x01")
+	if s != listed && slices.Contains(keys, "") {
+		keys = []string{text} // only whole it reads back
+	}
+	for _, key := range keys {
 		switch {
 		case key == "":
 		case watch:
-			b.WriteString(" -k " + key)
+			b.WriteString(" -k " + s.text(key))
 		default:
-			b.WriteString(" -F key" + op + key)
+			b.WriteString(" -F key" + op + s.text(key))
 		}
 	}
 }
