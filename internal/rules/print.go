@@ -214,7 +214,7 @@ func printComparison(b *strings.Builder, value uint32, op string) {
 }
 
 func valueString(f Field, s style) string {
-	signed := strconv.Itoa(int(int32(f.Value)))
+	signed, unsigned := strconv.Itoa(int(int32(f.Value))), strconv.FormatUint(uint64(f.Value), 10)
 	switch {
 	case isText(f.ID):
 		return s.text(f.Text)
@@ -223,20 +223,23 @@ func valueString(f Field, s style) string {
 	case f.ID == fieldPerm:
 		return permString(f.Value)
 	case f.ID == fieldInode:
-		return strconv.FormatUint(uint64(f.Value), 10)
+		return unsigned
 	case f.ID == fieldFileType:
 		if s == listed {
 			return signed
 		}
 		return named(fileTypeNames, f.Value, signed)
 	case f.ID == fieldFSType:
-		return named(fsTypeNames, f.Value, signed)
+		if s == listed {
+			return named(fsTypeNames, f.Value, signed)
+		}
+		return named(fsTypeNames, f.Value, unsigned)
 	case f.ID >= fieldA0 && f.ID <= fieldA3:
 		return fmt.Sprintf("0x%X", f.Value)
 	case f.ID == fieldExit:
 		return exitString(int32(f.Value))
 	case s != listed && !isUID(f.ID) && f.ID != fieldSessionID:
-		return strconv.FormatUint(uint64(f.Value), 10)
+		return unsigned
 	}
 	return signed
 }
