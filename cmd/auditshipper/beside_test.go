@@ -17,7 +17,7 @@ import (
 
 // startAuditd runs auditd with a log and a configuration of its own until it is
 // the registered audit daemon. The function returned stops it.
-func startAuditd(t *testing.T) (stop func()) {
+func startAuditd(t *testing.T) (log string, stop func()) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "plugins.d"), 0o750); err != nil {
@@ -28,7 +28,8 @@ write_logs = yes
 log_file = %[1]s/audit.log
 log_group = root
 log_format = RAW
-flush = NONE
+flush = INCREMENTAL_ASYNC
+freq = 50
 max_log_file = 8
 num_logs = 2
 max_log_file_action = ROTATE
@@ -62,14 +63,14 @@ disk_error_action = IGNORE
 			t.Fatalf("auditd did not register:\n%s", said)
 		}
 	}
-	return stop
+	return filepath.Join(dir, "audit.log"), stop
 }
 
 // TestKernelBesideAuditd reads on beside a registered auditd, goes on when that
 // one stops, and does not leave rules behind that nobody reads.
 func TestKernelBesideAuditd(t *testing.T) {
 	c := kerneltest.Need(t)
-	stopAuditd := startAuditd(t)
+	_, stopAuditd := startAuditd(t)
 	r := newRig(t, "")
 	r.start()
 	st, err := daemon.Ask(r.socket())

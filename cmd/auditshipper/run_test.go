@@ -189,6 +189,7 @@ func (r *rig) eventually(patience time.Duration, what string, ok func() bool) {
 // A shipped is an event as it arrived.
 type shipped struct {
 	ID       string    `json:"id"`
+	Time     time.Time `json:"time"`
 	Key      string    `json:"key"`
 	Action   string    `json:"action"`
 	Syscall  string    `json:"syscall"`
@@ -207,7 +208,9 @@ type shipped struct {
 	To       time.Time `json:"to"`
 	Partial  bool      `json:"partial"`
 	Op       string    `json:"op"`
-	Raw      string    `json:"raw"`
+
+	Backfilled uint64 `json:"backfilled"`
+	Raw        string `json:"raw"`
 
 	took time.Duration
 }
@@ -240,10 +243,13 @@ func (r *rig) work(s spec) (pid int, deeds []deed) {
 	return r.begin(s)()
 }
 
-// begin starts the workload, and returns what waits for its end.
+// begin starts the workload, in a directory below the watched one, and returns what waits for its end.
 func (r *rig) begin(s spec) func() (pid int, deeds []deed) {
 	r.t.Helper()
-	s.Dir, s.Truth = r.watched, filepath.Join(r.dir, "truth")
+	s.Dir, s.Truth = filepath.Join(r.watched, s.Dir), filepath.Join(r.dir, "truth")
+	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
+		r.t.Fatal(err)
+	}
 	text, err := json.Marshal(s)
 	if err != nil {
 		r.t.Fatal(err)

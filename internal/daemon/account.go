@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,8 @@ type account struct {
 	now     func() time.Time
 	turned  time.Time
 	header  []byte // of the last record, up to the serial's end
+	id      event.ID
+	open    openEvents
 
 	unsettled atomic.Bool // serials are waited for
 
@@ -64,21 +67,90 @@ func (a *account) suspects() bool {
 	return a.suspicion.cause != ""
 }
 
+// Record types, linux/audit.h.
+const (
+	recordSyscall   = 1300
+	recordEOE       = 1320
+	recordProctitle = 1327
+	recordURingOp   = 1336
+)
+
 // see notes the serials of records.
 func (a *account) see(recs [][]byte) {
 	for _, rec := range recs {
-		_, text := splitRecord(rec)
-		if len(a.header) > 0 && bytes.HasPrefix(text, a.header) {
-			continue // one more of the same event
+		typ, text := splitRecord(rec)
+		if len(a.header) == 0 || !bytes.HasPrefix(text, a.header) {
+			id, _, err := event.ParseHeader(text)
+			if err != nil || id.Serial == 0 {
+				continue
+			}
+			a.header, a.id = append(a.header[:0], text[:bytes.IndexByte(text, ')')+1]...), id
+			if !typ.Continues() {
+				a.serials.see(id)
+				a.unsettled.Store(true)
+			}
 		}
-		id, _, err := event.ParseHeader(text)
-		if err != nil || id.Serial == 0 {
-			continue
+		switch typ {
+		case recordSyscall, recordURingOp:
+			a.open.begin(a.id)
+		case recordProctitle, recordEOE: // behind PROCTITLE comes nothing else
+			a.open.end(a.id)
 		}
-		a.serials.see(id)
-		a.unsettled.Store(true)
-		a.header = append(a.header[:0], text[:bytes.IndexByte(text, ')')+1]...)
 	}
+}
+
+// came notes the serials of records that did not come from the kernel.
+func (a *account) came(recs [][]byte) {
+	for _, rec := range recs {
+		_, text := splitRecord(rec)
+		if id, _, err := event.ParseHeader(text); err == nil && id.Serial > 0 {
+			a.serials.see(id)
+		}
+	}
+}
+
+// openEvents are those whose end has not come: normally one for each processor
+// that is writing one. The kernel drops single records when it drops, so an event
+// that stays open lacks its end.
+type openEvents struct {
+	n  int
+	is [32]struct {
+		id    event.ID
+		turns int
+	}
+}
+
+func (o *openEvents) begin(id event.ID) {
+	if o.n == len(o.is) {
+		return // so many are torn already; this one is told as partial only
+	}
+	o.is[o.n].id, o.is[o.n].turns = id, 0
+	o.n++
+}
+
+func (o *openEvents) end(id event.ID) {
+	for i := o.n - 1; i >= 0; i-- {
+		if o.is[i].id == id {
+			o.remove(i)
+			return
+		}
+	}
+}
+
+func (o *openEvents) remove(i int) {
+	o.n--
+	o.is[i] = o.is[o.n]
+}
+
+// torn returns the events that are open for two turns, and forgets them.
+func (o *openEvents) torn() (ids []event.ID) {
+	for i := o.n - 1; i >= 0; i-- {
+		if o.is[i].turns++; o.is[i].turns > 1 {
+			ids = append(ids, o.is[i].id)
+			o.remove(i)
+		}
+	}
+	return ids
 }
 
 // last is when the latest event happened, the zero time if there was none.
@@ -98,7 +170,10 @@ func (a *account) ready() bool { return a.now().Sub(a.turned) >= turnEvery }
 
 // due returns the gap that is to be told, if there is one. At the end nothing is
 // waited for any longer.
-func (a *account) due(end bool) (g gap, ok bool) {
+//
+// Found are events that were missing and are there by now: what a suspicion was
+// about.
+func (a *account) due(end bool, found uint64) (g gap, ok bool) {
 	if end {
 		a.serials.end()
 	}
@@ -106,11 +181,10 @@ func (a *account) due(end bool) (g gap, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &a.suspicion
-	ripe := s.cause != "" && (end || s.turns >= 2)
-	if m.Count == 0 && !ripe {
+	if m.Count == 0 && !s.ripe(end) && (s.cause == "" || found == 0) {
 		return gap{}, false
 	}
-	g = gap{cause: s.cause, count: m.Count, atLeast: s.uncount, from: s.from, to: s.to}
+	g = gap{cause: s.cause, count: m.Count, atLeast: s.uncount, from: s.from, to: s.to, backfilled: found}
 	if !g.from.IsZero() {
 		g.from = g.from.Add(-slack)
 	}
@@ -126,11 +200,43 @@ func (a *account) due(end bool) (g gap, ok bool) {
 	return g, true
 }
 
+// ripe reports whether the serials had their time to tell.
+func (s *suspicion) ripe(end bool) bool { return s.cause != "" && (end || s.turns >= 2) }
+
+// A sought is serials that may be found elsewhere, and when they happened.
+type sought struct {
+	run
+	from, to time.Time
+}
+
+// sought returns what due tells of, as far as serials and times are known. What
+// an overrun or a downtime ended with bears higher serials than any that came; it
+// is sought once what was on its way has come.
+func (a *account) sought() (all []sought) {
+	m := a.serials.due()
+	if m.Count > 0 {
+		from, to := m.span()
+		for _, r := range a.serials.missing() {
+			all = append(all, sought{r, from, to})
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := &a.suspicion
+	if s.cause != "" && (m.Count > 0 || s.ripe(false)) && a.now().Sub(s.to) >= turnEvery && a.serials.High > 0 {
+		all = append(all, sought{run{a.serials.High + 1, math.MaxUint64}, s.from.Add(-slack), s.to})
+	}
+	return all
+}
+
 // turn begins the next turn. told says that the gap of this one was.
 func (a *account) turn(told bool) {
 	a.turned = a.now()
 	a.serials.turn()
-	a.unsettled.Store(a.serials.open())
+	for _, id := range a.open.torn() {
+		a.serials.tear(id)
+	}
+	a.unsettled.Store(a.serials.open() || a.open.n > 0)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if told {

@@ -37,7 +37,7 @@ func TestAccount(t *testing.T) {
 			now := start
 			a := &account{serials: new(serialState), usual: func() string { return "usual" }, now: func() time.Time { return now }, turned: start}
 			told := func(end bool) (said string) {
-				g, ok := a.due(end)
+				g, ok := a.due(end, 0)
 				if ok {
 					said = fmt.Sprintf("%s %d %t", g.cause, g.count, g.atLeast)
 					if g.from.IsZero() || g.to.Before(g.from) {
@@ -49,7 +49,7 @@ func TestAccount(t *testing.T) {
 			}
 			for i, turn := range tt.turns {
 				for _, n := range turn.serials {
-					a.see([][]byte{fmt.Appendf(binary.LittleEndian.AppendUint16(nil, 1300), "audit(2000.%03d:%d): x", i, n)})
+					a.see([][]byte{fmt.Appendf(binary.LittleEndian.AppendUint16(nil, 1305), "audit(2000.%03d:%d): x", i, n)})
 				}
 				if turn.cause != "" {
 					a.suspect(turn.cause, now, turn.uncount)

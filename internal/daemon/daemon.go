@@ -161,6 +161,9 @@ func (d *Daemon) openState() error {
 			return causeOverrun
 		},
 	}
+	if mode := d.cfg.Source.Mode; mode != modeFile && mode != modeStdin {
+		d.receiver.backfill = &backfiller{path: d.cfg.Source.File, wake: func() { d.notes.wake() }, log: d.log, now: time.Now}
+	}
 	left := d.landing.Left(d.journal.Next())
 	d.receiver.account.see(left)
 	if len(left) > 0 {

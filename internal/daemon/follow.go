@@ -78,7 +78,7 @@ func (f *follower) begin() error {
 // goOn opens the file that was read last, whatever its name is now.
 func (f *follower) goOn(pos position, next uint64) error {
 	offset, skip := pos.resume(next)
-	all, err := f.rotated()
+	all, err := rotated(f.path)
 	if err != nil {
 		return err
 	}
@@ -95,26 +95,26 @@ func (f *follower) goOn(pos position, next uint64) error {
 	return f.open(all[0], 0)
 }
 
-// rotated returns the file and its older ones, path.1 being the youngest of
-// them, oldest first.
-func (f *follower) rotated() ([]string, error) {
-	entries, err := os.ReadDir(filepath.Dir(f.path))
+// rotated returns a log and its older files, log.1 being the youngest of them,
+// oldest first.
+func rotated(log string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Dir(log))
 	if err != nil {
 		return nil, err
 	}
 	age := map[string]int{}
 	var all []string
 	for _, e := range entries {
-		number, ok := strings.CutPrefix(e.Name(), filepath.Base(f.path)+".")
+		number, ok := strings.CutPrefix(e.Name(), filepath.Base(log)+".")
 		if n, err := strconv.Atoi(number); ok && err == nil {
-			path := f.path + "." + number
+			path := log + "." + number
 			age[path] = n
 			all = append(all, path)
 		}
 	}
 	slices.SortFunc(all, func(a, b string) int { return cmp.Compare(age[b], age[a]) })
-	if _, err := os.Stat(f.path); err == nil {
-		all = append(all, f.path)
+	if _, err := os.Stat(log); err == nil {
+		all = append(all, log)
 	}
 	return all, nil
 }
@@ -217,7 +217,7 @@ func (f *follower) isRotated() bool {
 
 // younger opens the file that was begun after the present one.
 func (f *follower) younger() error {
-	all, err := f.rotated()
+	all, err := rotated(f.path)
 	if err != nil || len(all) == 0 {
 		return err
 	}

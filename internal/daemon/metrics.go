@@ -53,6 +53,7 @@ var metricTable = []metric{
 	{"delivery_stalled_seconds", "Seconds since delivery last made progress while something was waiting, 0 while it works.", false, func(s *Status) float64 { return since(s.Delivery.StalledSince) }},
 	{"delivery_lag_seconds", "Age of the oldest event that is not delivered yet, 0 for none.", false, func(s *Status) float64 { return s.Delivery.LagSeconds }},
 	{"flush_interval_seconds", "Longest time a batch is held open, as adapted to throttling.", false, func(s *Status) float64 { return s.Delivery.FlushSeconds }},
+	{"backfilled_events_total", "Events that were missing and came from auditd's log.", true, func(s *Status) float64 { return float64(s.Source.Backfilled) }},
 	{"overruns_total", "Times the socket's receive buffer was full.", true, func(s *Status) float64 { return float64(s.Source.Overruns) }},
 	{"receive_buffer_bytes", "Receive buffer that the kernel granted.", false, func(s *Status) float64 { return float64(s.Source.ReceiveBuffer) }},
 	{"kernel_enabled", "Auditing in the kernel: 0 off, 1 on, 2 on and immutable.", false, func(s *Status) float64 { return float64(s.Source.Enabled) }},

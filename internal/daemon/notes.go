@@ -28,6 +28,8 @@ type gap struct {
 	atLeast  bool   // count is a lower bound
 	from, to time.Time
 	detail   string
+
+	backfilled uint64 // events besides those counted that were found in auditd's log
 }
 
 // notes are records of our own on their way into the journal. Only the receive
@@ -70,11 +72,14 @@ func (q *notes) gap(g gap) {
 
 func (g gap) fields() []event.NoteField {
 	fields := []event.NoteField{{Key: "cause", Value: g.cause}}
-	if g.count > 0 {
+	if g.count > 0 || g.backfilled > 0 {
 		fields = append(fields, event.NoteField{Key: "count", Value: g.count})
 	}
 	if g.atLeast {
 		fields = append(fields, event.NoteField{Key: "count_at_least", Value: true})
+	}
+	if g.backfilled > 0 {
+		fields = append(fields, event.NoteField{Key: "backfilled", Value: g.backfilled})
 	}
 	return append(fields,
 		event.NoteField{Key: "from", Value: g.from},

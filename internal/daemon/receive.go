@@ -48,6 +48,8 @@ type receiver struct {
 	account *account
 	relayed bool // by another daemon, which may have left some out
 
+	backfill *backfiller // nil where there is no other log to look in
+
 	// configChanged is poked when somebody changed the rules. Looking at a
 	// record's type is all the parsing that is done here.
 	configChanged chan struct{}
@@ -55,6 +57,8 @@ type receiver struct {
 	beat     atomic.Uint64 // turns of the loop, for the watchdog
 	records  atomic.Uint64
 	overruns atomic.Uint64
+
+	backfilled atomic.Uint64 // events that came from auditd's log
 }
 
 // receive runs until the source is stopped.
@@ -93,26 +97,53 @@ func (r *receiver) receive() error {
 	}
 }
 
-// reckon puts a gap of what the kernel dropped into the journal, about once a
-// second. What the journal has no room for is told later.
+// reckon puts a gap of what the kernel dropped, and auditd's log does not have,
+// into the journal, about once a second. What the journal has no room for is told
+// later.
 func (r *receiver) reckon(end bool) error {
 	a := r.account
-	if !end && !a.ready() {
-		return nil
-	}
-	g, missing := a.due(end)
-	if missing {
-		_, err := r.journal.Append([][]byte{encodeNote(event.TypeGap, a.now(), g.fields())})
-		if errors.Is(err, journal.ErrFull) {
+	if !end {
+		if !a.ready() {
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("append to journal: %w", err)
+		if more, err := r.fill(); more || err != nil {
+			return err
 		}
-		r.notes.count(g.cause)
+	}
+	found := r.backfill.found()
+	g, missing := a.due(end, found)
+	if told, err := r.tell(g, missing, found); !told || err != nil {
+		return err
 	}
 	a.turn(missing)
 	return nil
+}
+
+// tell puts a gap into the journal if something is missing, or that what was
+// missing is there now. It reports whether there was room.
+func (r *receiver) tell(g gap, missing bool, found uint64) (bool, error) {
+	healed := found > 0 && (!missing || g.count == 0 && g.cause == causeOverrun)
+	var note []byte
+	switch {
+	case healed:
+		note = encodeNote(event.TypeDaemon, r.account.now(), []event.NoteField{{Key: "op", Value: "backfill"}, {Key: "count", Value: found}})
+	case missing:
+		note = encodeNote(event.TypeGap, r.account.now(), g.fields())
+	default:
+		return true, nil
+	}
+	_, err := r.journal.Append([][]byte{note})
+	if errors.Is(err, journal.ErrFull) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("append to journal: %w", err)
+	}
+	if !healed {
+		r.notes.count(g.cause)
+	}
+	r.backfill.finish()
+	return true, nil
 }
 
 // look pokes whoever keeps the rules when one of recs says they changed.

@@ -26,10 +26,18 @@ type serialState struct {
 	Latest int64   // the latest time of an event, Unix milliseconds
 	Fresh  missing // holes found since the last turn; only their span is known
 	Stale  missing // found before it
-	Early  missing // left the window before a turn could settle them
+	Early  missing // left the window before a turn could settle them, or came in part
 
 	seen [window / 64]uint64 // ring of bits, those in (Settled, High] are valid
+
+	// EarlyRuns are the serials of Early, in order, as far as there is room. Those
+	// found elsewhere since are taken off their beginnings.
+	EarlyRuns [16]run
 }
+
+// A run is serials that follow each other, from the first to the last. The zero
+// value is none.
+type run struct{ First, Last uint64 }
 
 // A missing is events whose serials never came, and the times in Unix
 // milliseconds between which they happened, zero for none.
@@ -60,6 +68,9 @@ func serialsIn(room []byte) *serialState {
 // see notes an event's serial.
 func (s *serialState) see(id event.ID) {
 	serial, at := id.Serial, id.UnixMilli()
+	if s.Early.Count > 0 && s.found(serial) {
+		return
+	}
 	switch {
 	case serial == s.High:
 		return
@@ -80,6 +91,7 @@ func (s *serialState) see(id event.ID) {
 func (s *serialState) advance(serial uint64) {
 	if serial-s.Settled > window {
 		s.Early.Count += s.absent(serial - window)
+		s.keepRuns(s.runs(serial - window))
 		s.Early.widen(s.Stale.From, s.Stale.To)
 		s.Early.widen(s.Fresh.From, s.Fresh.To)
 		s.Settled = serial - window
@@ -110,6 +122,67 @@ func (s *serialState) absent(to uint64) uint64 {
 	return count
 }
 
+// runs returns the serials that absent counts.
+func (s *serialState) runs(to uint64) (all []run) {
+	begin := uint64(0)
+	for n := s.Settled + 1; n <= min(to, s.High); n++ {
+		switch {
+		case s.came(n) && begin > 0:
+			all, begin = append(all, run{begin, n - 1}), 0
+		case !s.came(n) && begin == 0:
+			begin = n
+		}
+	}
+	if to > s.High && begin == 0 {
+		begin = max(s.High, s.Settled) + 1
+	}
+	if begin > 0 {
+		all = append(all, run{begin, to})
+	}
+	return all
+}
+
+// keepRuns remembers which serials left the window.
+func (s *serialState) keepRuns(more []run) {
+	for i := range s.EarlyRuns {
+		if s.EarlyRuns[i] == (run{}) && len(more) > 0 {
+			s.EarlyRuns[i], more = more[0], more[1:]
+		}
+	}
+}
+
+// tear notes that only a part of an event came.
+func (s *serialState) tear(id event.ID) {
+	s.Early.Count++
+	s.Early.widen(id.UnixMilli(), id.UnixMilli())
+	s.keepRuns([]run{{id.Serial, id.Serial}})
+}
+
+// found reports whether an event came that Early counted, and takes it off. Such
+// come in order: what is before it in its run will not.
+func (s *serialState) found(serial uint64) bool {
+	for i := range s.EarlyRuns {
+		if r := &s.EarlyRuns[i]; r.First <= serial && serial <= r.Last {
+			s.Early.Count--
+			if r.First = serial + 1; r.First > r.Last {
+				*r = run{0, 0}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// missing returns the serials of what due tells of, as far as they are known.
+func (s *serialState) missing() (all []run) {
+	for _, r := range s.EarlyRuns {
+		if r != (run{}) {
+			all = append(all, r)
+		}
+	}
+	return append(all, s.runs(s.Mark)...)
+}
+
 // due returns what was missing at the last turn and has not come since.
 func (s *serialState) due() missing {
 	m := s.Early
@@ -123,7 +196,7 @@ func (s *serialState) due() missing {
 // turn forgets what due returned, which was told. Turns should be about a
 // second apart.
 func (s *serialState) turn() {
-	s.Settled, s.Early = max(s.Settled, s.Mark), missing{}
+	s.Settled, s.Early, s.EarlyRuns = max(s.Settled, s.Mark), missing{}, [16]run{}
 	s.Mark = s.High
 	s.Stale, s.Fresh = s.Fresh, missing{}
 }

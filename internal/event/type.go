@@ -23,7 +23,12 @@ const (
 	typeSockaddr   Type = 1306
 	typeCWD        Type = 1307
 	typeExecve     Type = 1309
+	typeFDPair     Type = 1317
+	typeObjPID     Type = 1318
 	typeEOE        Type = 1320
+	typeFcaps      Type = 1321
+	typeCapset     Type = 1322
+	typeMMAP       Type = 1323
 	typeProctitle  Type = 1327
 	typeFeature    Type = 1328
 	typeUringop    Type = 1336
@@ -97,4 +102,15 @@ func ParseType(s string) (Type, bool) {
 // own types may all come with a SYSCALL record, so those wait for EOE.
 func (t Type) alone() bool {
 	return t < typeKernFirst || t == typeKernel || t >= typeUser2First
+}
+
+// Continues says whether the kernel writes records of this type only behind
+// others of the same event.
+func (t Type) Continues() bool {
+	switch t {
+	case typePath, typeCWD, typeProctitle, typeEOE, typeExecve, typeSockaddr, typeSocketcall, typeIPC, typeOpenat2,
+		typeFDPair, typeObjPID, typeFcaps, typeCapset, typeMMAP:
+		return true
+	}
+	return false
 }

@@ -86,6 +86,8 @@ func (r *Rule) print(s style) string {
 		case f.ID == fieldArch && !watch:
 		case f.ID == fieldCompare && s != listed && (r.List != Exit || !isComparison(f.Value)):
 			fmt.Fprintf(&b, " -F field_compare%s%d", s.op(f), f.Value)
+		case f.ID == fieldKey && s != listed && i < len(r.Fields)-1:
+			b.WriteString(" -F KEY" + s.op(f) + s.text(f.Text)) // key= would move it to the end
 		default:
 			printField(&b, f, watch && (i < 2 || f.ID == fieldKey || s == listed), s)
 		}

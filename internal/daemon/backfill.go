@@ -1,0 +1,230 @@
+package daemon
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// A backfiller looks in auditd's log for events that the kernel numbered and
+// that never came to us. The receive loop owns it; reading files, which may take
+// long, has a goroutine of its own.
+type backfiller struct {
+	path string // of audit.log; those rotated away lie beside it
+	wake func() // the receive loop
+	log  *zap.Logger
+	now  func() time.Time
+
+	searching chan found // what the search under way will find, nil if there is none
+	vain      int        // searches since something was found
+	next      time.Time  // not before that
+	events    uint64     // found for the gap that is due
+}
+
+// found is what a search found: whole events, by serial.
+type found struct {
+	recs   [][]byte
+	events int
+	err    error
+}
+
+// auditd may be behind the kernel, so what it has not yet written is looked for
+// again.
+const (
+	searches    = 3
+	searchEvery = time.Second
+)
+
+// maxBackfill bounds what one search returns, in bytes. What is left over is for
+// the next one.
+const maxBackfill = 8 << 20
+
+// fill moves what is missing from auditd's log into the journal. It reports true
+// while there may be more to find: the gap is to be told later.
+func (r *receiver) fill() (more bool, err error) {
+	b := r.backfill
+	if b == nil {
+		return false, nil
+	}
+	if b.searching != nil {
+		select {
+		case f := <-b.searching:
+			if err := r.take(f); err != nil {
+				return false, err
+			}
+		default:
+			return true, nil
+		}
+	}
+	sought := r.account.sought()
+	if len(sought) == 0 || b.vain >= searches {
+		return false, nil
+	}
+	if b.now().Before(b.next) {
+		return true, nil
+	}
+	return b.search(sought), nil
+}
+
+// take puts what a search found into the journal. Only then it has come: a
+// process killed in between looks for it again.
+func (r *receiver) take(f found) error {
+	b := r.backfill
+	b.searching = nil
+	b.vain++
+	b.next = b.now().Add(searchEvery)
+	if f.err != nil {
+		b.log.Warn("auditd's log not read for what is missing", zap.Error(f.err))
+	}
+	if f.events == 0 {
+		return nil
+	}
+	b.vain, b.next = 0, time.Time{}
+	b.events += uint64(f.events)
+	r.backfilled.Add(uint64(f.events))
+	if err := r.append(f.recs); err != nil {
+		return err
+	}
+	r.account.came(f.recs)
+	return nil
+}
+
+// found is how many events were found for the gap that is due.
+func (b *backfiller) found() uint64 {
+	if b == nil {
+		return 0
+	}
+	return b.events
+}
+
+// finish makes ready for the next gap.
+func (b *backfiller) finish() {
+	if b != nil {
+		b.events, b.vain, b.next = 0, 0, time.Time{}
+	}
+}
+
+// search begins to look for serials. It reports false where that would be in
+// vain: nobody has written to the log since.
+func (b *backfiller) search(all []sought) bool {
+	st, err := os.Stat(b.path)
+	since := slices.MinFunc(all, func(x, y sought) int { return x.from.Compare(y.from) }).from
+	if err != nil || st.ModTime().Before(since) {
+		return false
+	}
+	slices.SortFunc(all, func(x, y sought) int { return cmp.Compare(x.First, y.First) })
+	s := &search{sought: all, since: since, events: map[uint64]*[][]byte{}}
+	result := make(chan found, 1)
+	b.searching = result
+	go func() {
+		err := s.files(b.path)
+		recs, events := s.found()
+		result <- found{recs, events, err}
+		b.wake()
+	}()
+	return true
+}
+
+// A search reads files for records with certain serials, of a certain time:
+// serials begin anew with every boot.
+type search struct {
+	sought []sought // by serial
+	since  time.Time
+	events map[uint64]*[][]byte
+	size   int
+}
+
+// files reads the log and what was rotated away meanwhile, the oldest first.
+func (s *search) files(path string) error {
+	all, err := rotated(path)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, name := range all {
+		st, err := os.Stat(name)
+		if err == nil && st.ModTime().Before(s.since) {
+			continue
+		}
+		errs = append(errs, s.file(name))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *search) file(name string) error {
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil // rotated meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	in := bufio.NewReaderSize(f, maxLine)
+	for {
+		line, err := in.ReadSlice('\n')
+		if err == nil {
+			s.line(line)
+		}
+		switch {
+		case errors.Is(err, io.EOF): // a line that is being written is for the next search
+			return nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return err
+		}
+	}
+}
+
+func (s *search) line(line []byte) {
+	i := bytes.Index(line, []byte("audit("))
+	if i < 0 {
+		return
+	}
+	id, _, err := event.ParseHeader(line[i:])
+	if err != nil || !s.wants(id) {
+		return
+	}
+	typ, body, _, err := event.ParseLine(line)
+	if err != nil {
+		return
+	}
+	recs := s.events[id.Serial]
+	if recs == nil {
+		if s.size > maxBackfill {
+			return
+		}
+		recs = new([][]byte)
+		s.events[id.Serial] = recs
+	}
+	rec := append(binary.LittleEndian.AppendUint16(nil, uint16(typ)), body...)
+	*recs = append(*recs, rec)
+	s.size += len(rec)
+}
+
+func (s *search) wants(id event.ID) bool {
+	i, ok := slices.BinarySearchFunc(s.sought, id.Serial, func(w sought, serial uint64) int { return cmp.Compare(w.First, serial) })
+	if !ok {
+		i--
+	}
+	at := time.UnixMilli(id.UnixMilli())
+	return i >= 0 && id.Serial <= s.sought[i].Last && !at.Before(s.sought[i].from) && !at.After(s.sought[i].to)
+}
+
+// found returns the events' records, by serial.
+func (s *search) found() (recs [][]byte, events int) {
+	for _, serial := range slices.Sorted(maps.Keys(s.events)) {
+		recs = append(recs, *s.events[serial]...)
+	}
+	return recs, len(s.events)
+}
