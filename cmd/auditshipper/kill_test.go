@@ -4,8 +4,6 @@ package main
 
 import (
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -13,22 +11,9 @@ import (
 	"github.com/auditshipper/auditshipper/internal/logstest"
 )
 
-// killFor is how long TestKernelKills kills; a minute where somebody asks.
-func killFor(t *testing.T) time.Duration {
-	text := os.Getenv("TEST_KILL_FOR")
-	if text == "" {
-		return 15 * time.Second
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
 // TestKernelKills kills the daemon every one to two seconds, under load, with a
 // service manager that keeps its socket and an endpoint that is slow and fails
-// at times. Every event must arrive, whole and true. Only what was in flight
+// at times, for as long as TEST_KILL_FOR says. Every event must arrive, whole and true. Only what was in flight
 // when a kill came may arrive twice.
 func TestKernelKills(t *testing.T) {
 	c := kerneltest.Need(t)
@@ -43,18 +28,13 @@ func TestKernelKills(t *testing.T) {
 		logstest.Throttle, logstest.CutAfter, logstest.Unavailable)
 	r.start()
 
-	rate := 5000
-	if text := os.Getenv("TEST_KILL_RATE"); text != "" {
-		if rate, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	lasts, rate := seconds(t, "TEST_KILL_FOR", 15*time.Second), amount(t, "TEST_KILL_RATE", 5000)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	end := r.begin(spec{Count: rate * int(killFor(t)/time.Second), Rate: rate, Seed: seed})
+	end := r.begin(spec{Count: rate * int(lasts/time.Second), Rate: rate, Seed: seed})
 	var kills []time.Time
-	for stop := time.Now().Add(killFor(t)); time.Now().Before(stop); {
+	for stop := time.Now().Add(lasts); time.Now().Before(stop); {
 		wait := time.NewTimer(time.Second + time.Duration(rnd.Int64N(int64(time.Second))))
 		<-wait.C
 		kills = append(kills, time.Now())
@@ -67,14 +47,7 @@ func TestKernelKills(t *testing.T) {
 	}
 	pid, deeds := end()
 	r.endpoint.Mend()
-	distinct := func() int {
-		ids := map[string]bool{}
-		for _, e := range r.ours() {
-			ids[e.ID] = true
-		}
-		return len(ids)
-	}
-	r.eventually(60*time.Second, "all events", func() bool { return distinct() >= len(deeds) })
+	r.eventually(60*time.Second, "all events", func() bool { return r.distinct() >= len(deeds) })
 	r.stop()
 
 	after, err := c.Status()

@@ -46,10 +46,12 @@ func isMounted(w config.Watch, mounts []mount, fstab map[string]string, wasNetwo
 	if !ok || m.Point == "/" {
 		return false
 	}
-	if wasNetwork && w.RequireMount != "true" {
-		return isNetwork(m.Type)
-	}
 	point, listed := fstabPoint(w.Path, fstab)
+	if wasNetwork && w.RequireMount != "true" && !isNetwork(m.Type) {
+		// What is mounted in the place of the network file system is watched, what
+		// shows when that is gone is not.
+		return m.Point == w.Path || listed && below(m.Point, point)
+	}
 	return !listed || below(m.Point, point)
 }
 

@@ -304,7 +304,7 @@ func (s *Shipper) Drain(ctx context.Context) error {
 // Backoff between tries: full jitter up to a ceiling that doubles.
 const (
 	firstBackoff = 200 * time.Millisecond
-	mostBackoff  = 30 * time.Second
+	mostBackoff  = 10 * time.Second
 )
 
 // backoff is how long to wait before try tries+1.
