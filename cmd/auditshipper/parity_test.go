@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -232,4 +233,64 @@ func TestReportTruePaths(t *testing.T) {
 			}
 		}
 	}
+}
+
+// interpretations are what is asked of logs that ausearch interprets.
+var interpretations = []string{
+	"-i", "-i --escape raw", "-i --escape shell", "-i --escape shell_quote",
+	"--format csv", "--format csv --extra-keys --extra-labels --extra-obj2 --extra-time", "--format text",
+}
+
+// TestParityInterpret asks ausearch and us to interpret every capture, and
+// invented logs with every kind of record and value.
+func TestParityInterpret(t *testing.T) {
+	if _, err := exec.LookPath("ausearch"); err != nil {
+		t.Skip("ausearch is not installed")
+	}
+	files := captures(t)
+	for seed := range uint64(3) {
+		name := filepath.Join(t.TempDir(), fmt.Sprintf("invented%d.log", seed))
+		if err := os.WriteFile(name, inventLog(seed, 3000), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, name)
+	}
+	lines := 0
+	for _, file := range files {
+		for _, format := range interpretations {
+			args := append([]string{"-if", file}, strings.Fields(format)...)
+			cmd := exec.Command("ausearch", args...)
+			cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+			want, _ := cmd.Output() // 1 where there is nothing
+			got, err := searchFor(append(args, "--compat"))
+			lines += bytes.Count(want, []byte("\n"))
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s %s: %v\n%s", filepath.Base(file), format, err, differing(got, want))
+			}
+		}
+	}
+	t.Logf("%d lines agree", lines)
+}
+
+// differing shows the first lines in which two texts differ.
+func differing(got, want []byte) string {
+	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	var b strings.Builder
+	shown := 0
+	for i := range max(len(g), len(w)) {
+		var x, y string
+		if i < len(g) {
+			x = g[i]
+		}
+		if i < len(w) {
+			y = w[i]
+		}
+		if x != y {
+			if fmt.Fprintf(&b, "line %d\ngot  %q\nwant %q\n", i+1, x, y); shown == 3 {
+				break
+			}
+			shown++
+		}
+	}
+	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -161,6 +162,7 @@ func (s *sourceWords) load() (config.Config, error) {
 
 // interpreter knows this machine's names.
 func interpreter(users, groups query.NameFile) query.Interpreter {
+	native, _ := rules.ArchNumber(rules.HostArch()) // 0: calls of records that do not say theirs stay numbers
 	return query.Interpreter{
 		User: users, Group: groups,
 		Arch: func(elf uint32) string {
@@ -171,8 +173,20 @@ func interpreter(users, groups query.NameFile) query.Interpreter {
 		},
 		Call: rules.CallName,
 		Errno: func(n int) (name, text string) {
+			if n == int(unix.EOPNOTSUPP) {
+				return "EOPNOTSUPP", "Operation not supported" // ENOTSUP is the same number
+			}
 			return unix.ErrnoName(unix.Errno(n)), capitalised(unix.Errno(n).Error())
 		},
+		Protocol: query.Protocols("/etc/protocols"),
+		Interface: func(index int) (string, bool) {
+			i, err := net.InterfaceByIndex(index)
+			if err != nil {
+				return "", false
+			}
+			return i.Name, true
+		},
+		Native: native,
 	}
 }
 

@@ -2,18 +2,11 @@ package query
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
-	"strconv"
-)
+	"strings"
 
-// An Interpreter knows names for numbers.
-type Interpreter struct {
-	User, Group NameFile
-	Arch        func(elf uint32) string
-	Call        func(elf uint32, nr int) (string, bool)
-	Errno       func(errno int) (name, text string)
-}
+	"github.com/auditshipper/auditshipper/internal/event"
+)
 
 // interpret writes the records, the last first, with numbers made words. Where
 // a PATH record has the name of what was deleted, renamed or made, the true
@@ -21,7 +14,7 @@ type Interpreter struct {
 func (p *Printer) interpret(e *Event) error {
 	b := append(p.buf[:0], "----\n"...)
 	for i := len(e.Records) - 1; i >= 0; i-- {
-		b = p.record(b, e, &e.Records[i])
+		b = append(p.record(b, e, &e.Records[i]), '\n')
 		if isDaemon(e.Records[i].Type) {
 			break
 		}
@@ -32,25 +25,34 @@ func (p *Printer) interpret(e *Event) error {
 }
 
 func (p *Printer) record(b []byte, e *Event, r *Record) []byte {
-	if e.Node != "" {
-		b = append(append(append(b, "node="...), e.Node...), ' ')
-	}
-	b = append(append(append(b, "type="...), r.Type.String()...), " msg=audit("...)
+	b = append(b, r.Line[:len(r.Line)-len(r.Text)]...)
+	b = append(b, "audit("...)
 	b = e.localTime().AppendFormat(b, "01/02/06 15:04:05")
 	b = fmt.Appendf(b, ".%03d:%d) ", e.ID.Milli, e.ID.Serial)
 	_, rest, _ := bytes.Cut(r.Text, []byte(")"))
-	in := interpreting{p: p, truth: p.truth(e, r, rest)}
-	for len(rest) > 0 {
-		before, name, val, after, ok := nextField(rest)
-		if !ok {
-			b = appendEscaped(b, rest, p.Escape)
-			break
-		}
-		b = append(b, before...)
-		b = in.value(append(append(b, name...), '='), string(name), val)
-		rest = after
+	in := interpreting{p: p, t: r.Type, known: enriched(r.Extra), truth: p.truth(e, r, rest)}
+	in.v = value{names: &p.Names, compat: p.Compat}
+	if r.Type == typeSyscall {
+		p.callArguments(rest)
 	}
-	return append(b, '\n')
+	in.v.a0, in.v.a1 = p.a0, p.a1
+	return in.fields(b, rest)
+}
+
+// callArguments notes the first two arguments of a system call, by which those
+// that follow are understood.
+func (p *Printer) callArguments(rest []byte) {
+	c := cursor{msg: rest}
+	for _, arg := range []struct {
+		name string
+		to   *uint64
+	}{{"a0=", &p.a0}, {"a1=", &p.a1}} {
+		if v, found := c.word(arg.name); found == good {
+			if n, ok := cNumber(v, 16); ok {
+				*arg.to = n
+			}
+		}
+	}
 }
 
 // truth is the path that a PATH record stands for, empty if nothing better is
@@ -71,153 +73,162 @@ func (p *Printer) truth(e *Event, r *Record, rest []byte) string {
 	return f.Path
 }
 
-// nextField finds the next name=value; before is what stands in front of it.
-// msg='… opens a group, whose fields follow.
-func nextField(b []byte) (before, name, val, after []byte, ok bool) {
-	i := bytes.IndexByte(b, '=')
-	if i < 0 {
-		return nil, nil, nil, nil, false
-	}
-	start := bytes.LastIndexAny(b[:i], " '") + 1
-	before, name, rest := b[:start], b[start:i], b[i+1:]
-	if string(name) == "msg" && len(rest) > 0 && rest[0] == '\'' {
-		return before, name, rest[:1], rest[1:], true
-	}
-	end := bytes.IndexAny(rest, " '")
-	if len(rest) > 0 && rest[0] == '"' {
-		if q := bytes.IndexByte(rest[1:], '"'); q >= 0 {
-			end = q + 2
-		}
-	}
-	if end < 0 || end > len(rest) {
-		end = len(rest)
-	}
-	return before, name, rest[:end], rest[end:], true
-}
-
 // An interpreting is one record's, in which earlier fields say what later ones
 // mean.
 type interpreting struct {
 	p     *Printer
-	arch  uint32
+	t     event.Type
+	v     value
+	known enriched
 	truth string
+	begun bool // the system call is known
 }
 
-// value appends what a field's value means.
-func (in *interpreting) value(b []byte, field string, val []byte) []byte {
-	n, err := strconv.ParseInt(string(val), 10, 64)
-	isNumber := err == nil
-	names := in.p.Names
-	switch field {
-	case "auid", "uid", "euid", "suid", "fsuid", "ouid", "oauid", "old-auid", "iuid", "id", "inode_uid", "sauid":
-		if isNumber {
-			return append(b, idName(names.User, uint32(n))...)
+// fields appends what the record says. It goes from one = to the next: the
+// name is the word before it, and what stands before the name is kept.
+func (in *interpreting) fields(b, rest []byte) []byte {
+	found, comma := false, false
+	for len(rest) > 0 {
+		eq := bytes.IndexByte(rest, '=')
+		if eq < 0 {
+			break
 		}
-	case "gid", "egid", "sgid", "fsgid", "ogid", "new_gid", "inode_gid":
-		if isNumber {
-			return append(b, idName(names.Group, uint32(n))...)
+		found, comma = true, false
+		b = append(b, rest[:eq+1]...)
+		name, val := rest[max(0, bytes.LastIndexByte(rest[:eq], ' ')):eq], rest[eq+1:]
+		if string(name) == "msg" { // what is meant is in the quotes
+			rest = val
+			continue
 		}
-	case "ses", "old-ses":
-		if isNumber && uint32(n) == 1<<32-1 {
-			return append(b, "unset"...)
-		}
-	case "arch":
-		elf, err := strconv.ParseUint(string(val), 16, 32)
-		if in.arch = uint32(elf); err == nil && names.Arch != nil {
-			return append(b, names.Arch(in.arch)...)
-		}
-	case "syscall":
-		if name, ok := in.call(int(n)); isNumber && ok {
-			return append(b, name...)
-		}
-	case "exit":
-		if isNumber && n < 0 && names.Errno != nil {
-			name, text := names.Errno(int(-n))
-			return fmt.Appendf(b, "%s(%s)", name, text)
-		}
-	case "res", "success":
-		if isNumber {
-			return append(b, map[bool]string{true: "yes", false: "no"}[n == 1]...)
-		}
-	case "a0", "a1", "a2", "a3":
-		if _, err := hex.DecodeString(string(bytes.Repeat(val, 2))); err == nil {
-			return append(append(b, "0x"...), val...)
-		}
-	case "mode":
-		if m, err := strconv.ParseUint(string(val), 8, 32); err == nil {
-			return appendMode(b, uint32(m))
-		}
-	case "name":
-		if in.truth != "" {
-			return appendEscaped(b, []byte(in.truth), in.p.Escape)
-		}
-		return in.text(b, val)
-	case "comm", "exe", "cwd", "proctitle", "key", "dir", "path", "file", "cmd", "acct":
-		return in.text(b, val)
+		val, rest, comma = in.cut(strings.TrimLeft(string(name), "'"), val)
+		b = in.value(b, strings.TrimLeft(string(name), " ('"), val, comma)
 	}
-	return appendEscaped(b, val, in.p.Escape)
+	switch {
+	case !found && rest != nil, comma:
+		b = append(appendEscaped(b, rest, in.p.Escape), '\n')
+	}
+	return b
 }
 
-func (in *interpreting) call(nr int) (string, bool) {
-	if in.p.Names.Call == nil {
+// cut takes the value from the front of b: what is quoted, else up to a space or
+// a comma.
+func (in *interpreting) cut(name string, b []byte) (val, rest []byte, comma bool) {
+	if len(b) > 0 && (b[0] == '\'' || b[0] == '"') {
+		end := bytes.IndexByte(b[1:], b[0]) + 2
+		if end < 2 || end >= len(b) {
+			return b, nil, false
+		}
+		return b[:end], b[end+1:], false
+	}
+	space, at := bytes.IndexByte(b, ' '), bytes.IndexByte(b, ',')
+	if at >= 0 && (space < 0 || at < space) && meaningOf(in.t, name, b) != asLabel {
+		return b[:at], b[at+1:], true
+	}
+	if space >= 0 {
+		return b[:space], b[space+1:], false
+	}
+	return b, nil, false
+}
+
+// value appends what a field's value means, and what parts it from the next.
+func (in *interpreting) value(b []byte, name string, val []byte, comma bool) []byte {
+	v := &in.v
+	v.raw = val
+	if name == "acct" {
+		v.raw = bytes.TrimSuffix(val, []byte(":"))
+	}
+	k := meaningOf(in.t, name, v.raw)
+	if in.t == typeSyscall || in.t == typeSeccomp {
+		in.learn(name, val)
+	}
+	switch {
+	case k == asIs && comma:
+		return append(append(b, v.raw...), ',')
+	case k == asIs:
+		return append(append(b, v.raw...), ' ')
+	case name == "name" && in.truth != "":
+		return append(appendMeant(b, []byte(in.truth), k, in.p.Escape), ' ')
+	}
+	start := len(b)
+	b = in.p.explain(b, v, k, name, in.known)
+	switch {
+	case name == "key":
+		all := bytes.ReplaceAll(b[start:], []byte{1}, []byte(" key="))
+		return append(append(b[:start], all...), ' ')
+	case k == asKeystrokes:
+		return b
+	}
+	return append(b, ' ')
+}
+
+// learn takes the architecture and the number of the call.
+func (in *interpreting) learn(name string, val []byte) {
+	v := &in.v
+	if !v.known {
+		v.elf, v.known = in.p.Names.Native, true
+	}
+	switch {
+	case name == "arch":
+		elf, _ := cNumber(val, 16)
+		_, v.known = machines[uint32(elf)]
+		v.elf = uint32(elf)
+	case name == "syscall" && !in.begun:
+		n, _ := cNumber(val, 10)
+		v.nr, in.begun = int(int32(n)), true
+	}
+}
+
+// explain appends what a value means: as auditd wrote it down, or as we know.
+func (p *Printer) explain(b []byte, v *value, k meaning, name string, known enriched) []byte {
+	if text, ok := known.of(name); ok && !strings.HasPrefix(text, "unknown-") {
+		if k == asUser || k == asGroup {
+			return append(b, unquote([]byte(text))...)
+		}
+		return append(b, text...)
+	}
+	start := len(b)
+	b = v.append(b, k)
+	if p.Escape == "raw" || !needsEscape(b[start:], p.Escape) {
+		return b
+	}
+	return appendMeant(b[:start], bytes.Clone(b[start:]), k, p.Escape)
+}
+
+// appendMeant appends an interpreted value, escaped; a list of keys keeps what
+// parts them.
+func appendMeant(b, text []byte, k meaning, mode string) []byte {
+	if k != asKey {
+		return appendEscaped(b, text, mode)
+	}
+	for i, part := range bytes.Split(text, []byte{1}) {
+		if i > 0 {
+			b = append(b, 1)
+		}
+		b = appendEscaped(b, part, mode)
+	}
+	return b
+}
+
+// An enriched is what auditd knew a record's numbers by, as it appended it.
+type enriched []byte
+
+// of is what a field was known by.
+func (e enriched) of(field string) (string, bool) {
+	if len(e) == 0 {
 		return "", false
 	}
-	return in.p.Names.Call(in.arch, nr)
-}
-
-// text appends a name that is quoted, or hex.
-func (in *interpreting) text(b, val []byte) []byte {
-	if len(val) >= 2 && val[0] == '"' {
-		return appendEscaped(b, val[1:len(val)-1], in.p.Escape)
+	if addr, ok := bytes.CutPrefix(e, []byte("SADDR=")); ok {
+		open := bytes.IndexByte(addr, '{')
+		if field != "saddr" || open < 0 || bytes.IndexByte(addr[open:], '}') < 0 {
+			return "", false
+		}
+		return string(addr[open:]), true
 	}
-	text, err := hex.DecodeString(string(val))
-	if err != nil || len(text) == 0 {
-		return appendEscaped(b, val, in.p.Escape)
-	}
-	text = bytes.TrimRight(text, "\x00")
-	for i, c := range text {
-		if c == 0 || c == 1 { // between arguments, and between keys
-			text[i] = ' '
+	for pair := range bytes.FieldsFuncSeq(e, func(r rune) bool { return r == ' ' }) {
+		name, val, ok := bytes.Cut(pair, []byte("="))
+		if ok && strings.EqualFold(string(name), field) {
+			return string(val), true
 		}
 	}
-	return appendEscaped(b, text, in.p.Escape)
-}
-
-func idName(names NameFile, id uint32) string {
-	if id == 1<<32-1 {
-		return "unset"
-	}
-	if name := names.UserName(id); name != "" {
-		return name
-	}
-	return fmt.Sprintf("unknown(%d)", id)
-}
-
-// appendMode appends a mode as ausearch does: file,644.
-func appendMode(b []byte, mode uint32) []byte {
-	switch mode >> 12 & 15 {
-	case 14:
-		b = append(b, "socket,"...)
-	case 10:
-		b = append(b, "link,"...)
-	case 8:
-		b = append(b, "file,"...)
-	case 6:
-		b = append(b, "block,"...)
-	case 4:
-		b = append(b, "dir,"...)
-	case 2:
-		b = append(b, "character,"...)
-	case 1:
-		b = append(b, "fifo,"...)
-	}
-	for _, special := range []struct {
-		bit  uint32
-		name string
-	}{{0o4000, "suid,"}, {0o2000, "sgid,"}, {0o1000, "sticky,"}} {
-		if mode&special.bit != 0 {
-			b = append(b, special.name...)
-		}
-	}
-	return fmt.Appendf(b, "%03o", mode&0o777)
+	return "", false
 }

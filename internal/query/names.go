@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 )
@@ -51,4 +52,32 @@ func (n NameFile) FileSystem(event.Dev) string { return "" }
 func (n NameFile) ID(name string) (uint32, bool) {
 	id, ok := n.byName[name]
 	return id, ok
+}
+
+// Protocols names protocols as a file in the form of /etc/protocols does, which
+// is read when the first is asked for.
+func Protocols(path string) func(number int) (string, bool) {
+	read := sync.OnceValue(func() map[int]string {
+		names := map[int]string{}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil // numbers stay nameless
+		}
+		for line := range strings.Lines(string(text)) {
+			line, _, _ = strings.Cut(line, "#")
+			f := strings.Fields(line)
+			if len(f) < 2 {
+				continue
+			}
+			n, err := strconv.Atoi(f[1])
+			if _, taken := names[n]; err == nil && !taken {
+				names[n] = f[0]
+			}
+		}
+		return names
+	})
+	return func(number int) (string, bool) {
+		name, ok := read()[number]
+		return name, ok
+	}
 }

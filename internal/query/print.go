@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
@@ -18,9 +19,10 @@ type Printer struct {
 	Compat bool   // print as ausearch does where it is wrong
 	Names  Interpreter
 
-	out   *bufio.Writer
-	begun bool
-	buf   []byte
+	out    *bufio.Writer
+	begun  bool
+	buf    []byte
+	a0, a1 uint64 // of the system call printed last
 }
 
 // NewPrinter writes to w. Flush must be called at the end.
@@ -95,23 +97,44 @@ func (p *Printer) plain(e *Event) error {
 // isDaemon says whether auditd wrote the record about itself.
 func isDaemon(t event.Type) bool { return t >= 1200 && t < typeFirstEvent }
 
+// The bytes that mean something to a shell, and those that do between quotes.
+const (
+	shellBytes = "\"'`$\\!()| "
+	quoteBytes = shellBytes + ";#&*?[]<>{}"
+)
+
 // appendEscaped appends text such that it cannot drive a terminal, or means
 // itself to a shell.
 func appendEscaped(dst, text []byte, mode string) []byte {
-	const shell, quote = "\"'`$\\", ";'\"`#$&*?[]<>{}\\"
 	for _, c := range text {
 		switch {
-		case mode == "raw":
+		case !escapes(c, mode):
 			dst = append(dst, c)
-		case c < ' ' || c == 127 && mode != "tty":
+		case c < ' ':
 			dst = fmt.Appendf(dst, `\%03o`, c)
-		case mode == "shell" && bytes.IndexByte([]byte(shell), c) >= 0, mode == "shell_quote" && bytes.IndexByte([]byte(quote), c) >= 0:
-			dst = append(dst, '\\', c)
 		default:
-			dst = append(dst, c)
+			dst = append(dst, '\\', c)
 		}
 	}
 	return dst
+}
+
+func needsEscape(text []byte, mode string) bool {
+	return bytes.ContainsFunc(text, func(r rune) bool { return r < 128 && escapes(byte(r), mode) })
+}
+
+func escapes(c byte, mode string) bool {
+	switch {
+	case mode == "raw":
+		return false
+	case c < ' ':
+		return true
+	case mode == "shell":
+		return strings.IndexByte(shellBytes, c) >= 0
+	case mode == "shell_quote":
+		return strings.IndexByte(quoteBytes, c) >= 0
+	}
+	return false
 }
 
 // localTime is when an event happened, as people at the host say it.
