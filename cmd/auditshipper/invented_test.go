@@ -239,10 +239,8 @@ func inventLog(seed uint64, events int) []byte {
 			line(records[i/2%len(records)])
 			continue
 		}
-		for range rnd.IntN(3) {
-			if rnd.IntN(4) == 0 {
-				line(aside[rnd.IntN(len(aside))])
-			}
+		if before := aside[rnd.IntN(len(aside))]; rnd.IntN(4) == 0 && !strings.HasPrefix(before, "ANOM") { // which is an event by itself
+			line(before)
 		}
 		line("SYSCALL " + inventedCall)
 		for range rnd.IntN(2) {

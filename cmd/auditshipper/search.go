@@ -172,12 +172,7 @@ func interpreter(users, groups query.NameFile) query.Interpreter {
 			return fmt.Sprintf("unknown-elf-type(%x)", elf)
 		},
 		Call: rules.CallName,
-		Errno: func(n int) (name, text string) {
-			if n == int(unix.EOPNOTSUPP) {
-				return "EOPNOTSUPP", "Operation not supported" // ENOTSUP is the same number
-			}
-			return unix.ErrnoName(unix.Errno(n)), capitalised(unix.Errno(n).Error())
-		},
+		Errno: errnoNames,
 		Protocol: query.Protocols("/etc/protocols"),
 		Interface: func(index int) (string, bool) {
 			i, err := net.InterfaceByIndex(index)
@@ -188,6 +183,22 @@ func interpreter(users, groups query.NameFile) query.Interpreter {
 		},
 		Native: native,
 	}
+}
+
+// errnoNames are the name and libc's text of an error; no name if it has none.
+func errnoNames(n int) (name, text string) {
+	switch n {
+	case int(unix.EOPNOTSUPP): // and two others that have a second name, or none in Go
+		return "EOPNOTSUPP", "Operation not supported"
+	case int(unix.EUCLEAN):
+		return "EUCLEAN", "Structure needs cleaning"
+	case int(unix.EHWPOISON):
+		return "EHWPOISON", "Memory page has hardware error"
+	}
+	if n < 1 || n > int(unix.EHWPOISON) {
+		return "", ""
+	}
+	return unix.ErrnoName(unix.Errno(n)), capitalised(unix.Errno(n).Error())
 }
 
 // capitalised is what libc calls an error, of what Go does.

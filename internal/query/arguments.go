@@ -24,7 +24,7 @@ var arguments = [4]map[string]show{
 		"mq_open": numeral(16, openValue), "open": numeral(16, openValue), "access": numeral(16, accessValue),
 		"epoll_ctl": oneOf(16, epollCommands, "unknown-epoll_ctl-operation(%[2]d)"),
 		"kill":      hexSignal, "tkill": hexSignal, "prctl": prctlArgument, "umount2": flags(umountFlags),
-		"ioctl": oneOf(16, ioctlRequests, "0x%[2]x"),
+		"ioctl": oneOf(16, ioctlRequests, "0x%[3]x"),
 	}, numeral(16, shortMode), "chmod", "fchmod", "creat", "mkdir"),
 	2: calls(map[string]show{
 		"fcntl": fcntlArgument, "fcntl64": fcntlArgument, "getsockopt": socketOption, "setsockopt": socketOption,

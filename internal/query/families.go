@@ -44,7 +44,7 @@ func (x *extract) call(c *cursor) bool {
 		x.exit = signed(v)
 	}
 	for _, name := range []string{"a0=", "a1="} {
-		if _, p := c.word(name); p != good {
+		if v, p := c.word(name); p != good || s.Compat && len(v) > 16 { // which is no number of 64 bits
 			return false
 		}
 	}

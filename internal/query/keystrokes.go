@@ -14,7 +14,7 @@ var keys = func() map[string]string {
 		"\x1b[Z": "back-tab", "\x1b[M": "mouse", "\x1b[>M": "mouse", "\x1bOM": "send", "\x1b[8^": "delete-eol",
 	}
 	for c := byte(1); c <= 26; c++ {
-		if _, named := m[string(c)]; !named && c != 3 {
+		if _, named := m[string(c)]; !named {
 			m[string(c)] = "^" + string('A'+c-1)
 		}
 	}

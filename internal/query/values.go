@@ -228,7 +228,7 @@ var shows = [...]show{
 	asHook:              oneOf(16, netfilterHooks, "unknown-hook(%[1]s)"),
 	asNetfilterAction:   oneOf(16, netfilterActions, "unknown-action(%[1]s)"),
 	asEthernet:          numeral(16, ethernetValue),
-	asIoctl:             oneOf(16, ioctlRequests, "0x%[2]x"),
+	asIoctl:             oneOf(16, ioctlRequests, "0x%[3]x"),
 	asAnswer:            answerValue,
 	asMulticast:         numeral(16, multicastValue),
 	asResolve:           numeral(16, resolveValue),
@@ -279,7 +279,8 @@ func numeral(base int, with func(b []byte, n uint64, v *value) []byte) show {
 }
 
 // oneOf makes a show for numbers that have names. What others are called is
-// made of the text, which may have the value as %[1]s and the number as %[2]d.
+// made of the text, which may have the value as %[1]s and the number as %[2]d,
+// or %[3]x.
 func oneOf(base int, t table, other string) show {
 	return numeral(base, func(b []byte, n uint64, v *value) []byte {
 		return nameIn(b, t, int32(n), v, other)
@@ -290,7 +291,7 @@ func nameIn(b []byte, t table, n int32, v *value, other string) []byte {
 	if name, ok := t[n]; ok {
 		return append(b, name...)
 	}
-	return fmt.Appendf(b, other, v.raw, uint32(n))
+	return fmt.Appendf(b, other, v.raw, n, uint32(n))
 }
 
 // bitNames appends the names of the flags that are set, and returns whether
@@ -377,9 +378,13 @@ func exitValue(b []byte, v *value) []byte {
 	if n >= 0 || v.names.Errno == nil {
 		return append(b, v.raw...)
 	}
-	name, text := v.names.Errno(int(-n))
-	if name == "" {
-		name, text = "(null)", fmt.Sprintf("Unknown error %d", -n)
+	errno := int32(-n)
+	name, text := v.names.Errno(int(errno))
+	switch {
+	case errno == 0: // of a number too large
+		name, text = "(null)", "Success"
+	case name == "":
+		name, text = "(null)", fmt.Sprintf("Unknown error %d", errno)
 	}
 	return fmt.Appendf(b, "%s(%s)", name, text)
 }
@@ -532,7 +537,7 @@ func answerValue(b []byte, v *value) []byte {
 	if len(v.raw) == 0 || v.raw[0]-'0' > 9 {
 		return append(b, v.raw...)
 	}
-	return oneOf(10, answers, "unknown")(b, v)
+	return oneOf(10, answers, "unknown%.0[1]s")(b, v)
 }
 
 func signal(base int, other string) show {
@@ -663,8 +668,6 @@ func sockaddrValue(b []byte, v *value) []byte {
 			b = append(b, " }"...)
 		}
 		return b
-	case "ipx":
-		return fmt.Appendf(b, " lport=%d ipx-net=%d }", binary.LittleEndian.Uint16(addr[2:]), binary.LittleEndian.Uint32(addr[4:]))
 	case "atmpvc":
 		return fmt.Appendf(b, " int=%d }", int16(binary.LittleEndian.Uint16(addr[4:])))
 	case "x25":
