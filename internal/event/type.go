@@ -52,7 +52,7 @@ var ownNames = map[Type]string{
 	TypeRules:  "AUDITSHIPPER_RULES",
 
 	// Newer than the table of go-libaudit.
-	1333: "TIME_INJOFFSET", 1334: "BPF", 1335: "EVENT_LISTENER",
+	1333: "TIME_ADJNTPVAL", 1334: "BPF", 1335: "EVENT_LISTENER",
 	1339: "DM_EVENT", 1420: "TASK_CONTEXTS", 1421: "OBJ_CONTEXTS",
 	1423: "LANDLOCK_ACCESS", 1424: "LANDLOCK_DOMAIN",
 }

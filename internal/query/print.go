@@ -23,6 +23,7 @@ type Printer struct {
 	begun  bool
 	buf    []byte
 	a0, a1 uint64 // of the system call printed last
+	normal normalizer
 }
 
 // NewPrinter writes to w. Flush must be called at the end.
@@ -36,9 +37,7 @@ func (p *Printer) Needs() (facts, json bool) {
 	switch p.Format {
 	case "json":
 		return true, true
-	case "csv", "text":
-		return true, false
-	case "interpret":
+	case "interpret", "csv", "text":
 		return !p.Compat, false
 	}
 	return false, false

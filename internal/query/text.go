@@ -2,8 +2,9 @@ package query
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,16 +17,177 @@ var verbs = map[string]string{
 	"exec": "executed", "open": "opened", "rules": "changed audit rules", "daemon": "auditshipper", "gap": "events are missing",
 }
 
-// text writes a sentence: at what time who did what to what, with what.
+// text writes a sentence for each event: at what time who did what to what,
+// with what.
 func (p *Printer) text(e *Event) error {
-	b := e.localTime().AppendFormat(p.buf[:0], "At 15:04:05 01/02/2006 ")
-	if e.Node != "" {
-		b = append(append(append(b, "on "...), e.Node...), ' ')
+	if p.byFacts(e) {
+		b := e.localTime().AppendFormat(p.buf[:0], "At 15:04:05 01/02/06 ")
+		if e.Node != "" {
+			b = fmt.Appendf(p.buf[:0], "On %s at %s ", e.Node, e.localTime().Format("15:04:05 01/02/06"))
+		}
+		p.buf = append(p.sentence(b, e), '\n')
+		_, err := p.out.Write(p.buf)
+		return err
 	}
-	b = append(p.sentence(b, e), '\n')
-	p.buf = b
-	_, err := p.out.Write(b)
-	return err
+	for part := range eventParts(e.Records) {
+		p.normal.load(p, part)
+		b := p.said(p.buf[:0], e)
+		p.buf = append(b, '\n')
+		if _, err := p.out.Write(p.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byFacts says whether an event is told by its facts: if it has no records, or
+// has such as ausearch does not know.
+func (p *Printer) byFacts(e *Event) bool {
+	switch {
+	case len(e.Records) == 0:
+		return true
+	case p.Compat || e.Facts == nil:
+		return false
+	}
+	t := e.Type()
+	return t == typeUringop || t >= event.TypeGap
+}
+
+// eventParts are what libauparse makes of an event's records: it takes one to
+// be whole after its PROCTITLE.
+func eventParts(records []Record) iter.Seq[[]Record] {
+	return func(yield func([]Record) bool) {
+		for len(records) > 0 {
+			if records[0].Type == typeEOE {
+				records = records[1:]
+				continue
+			}
+			n := 1 + slices.IndexFunc(records, func(r Record) bool { return wholeAfter(r.Type) })
+			if n == 0 {
+				n = len(records)
+			}
+			if !yield(records[:n]) {
+				return
+			}
+			records = records[n:]
+		}
+	}
+}
+
+func wholeAfter(t event.Type) bool {
+	return t == typeProctitle || t == typeEOE || t < typeFirstEvent || t >= 2100 || t == typeKernel ||
+		t >= typeUnlblAllow && t <= typeCalipsoDel
+}
+
+// said appends the sentence for the loaded records.
+func (p *Printer) said(b []byte, e *Event) []byte {
+	z := &p.normal
+	z.labels = false
+	z.normalize()
+	z.first()
+	at := e.localTime().Format("15:04:05 01/02/06")
+	if e.Node != "" {
+		b = fmt.Appendf(b, "On %s at %s ", z.interpreted(), at)
+	} else {
+		b = fmt.Appendf(b, "At %s ", at)
+	}
+	b = append(p.who(b), ' ')
+	b = append(append(b, cmp.Or(z.n.action, "did-unknown")...), ' ')
+	what, toWhat := p.what(e.Type()), ""
+	if z.to(z.n.two) {
+		toWhat = z.realPath()
+	}
+	if path, dest, ok := p.truePaths(e); ok {
+		what, toWhat = path, dest
+	}
+	if what != "" {
+		b = append(append(b, what...), ' ')
+	}
+	if toWhat != "" {
+		b = append(append(append(b, "to "...), toWhat...), ' ')
+	}
+	if z.n.how != "" && z.n.action != "" && z.n.action[0] != 'e' { // a session that ended used nothing
+		b = append(append(b, "using "...), z.n.how...)
+	}
+	return b
+}
+
+// who appends who did it, as whom, and how it went.
+func (p *Printer) who(b []byte) []byte {
+	z := &p.normal
+	id := int32(-2)
+	if z.to(z.n.subject) {
+		id = z.number()
+		b = append(b, systemIfUnset(z.interpreted())...)
+	}
+	if z.to(z.n.acting) {
+		if uid := z.number(); uid != id && id != -2 && uid != -1 {
+			b = append(append(append(b, ", acting as "...), z.interpreted()...), ',')
+		}
+	}
+	if z.to(z.n.result) {
+		if p.succeeded() {
+			return append(b, " successfully"...)
+		}
+		return append(b, " unsuccessfully"...)
+	}
+	return b
+}
+
+func systemIfUnset(name string) string {
+	if name == "unset" {
+		return "system"
+	}
+	return name
+}
+
+// succeeded reads the result at which the walk stands.
+func (p *Printer) succeeded() bool {
+	z := &p.normal
+	s := z.interpreted()
+	return s == "yes" || strings.HasPrefix(s, "suc") || z.meaning() == asSeccomp && s == "allow"
+}
+
+// what is what a sentence says it was done to.
+func (p *Printer) what(t event.Type) string {
+	z := &p.normal
+	if !z.to(z.n.object) {
+		return ""
+	}
+	if z.meaning() == asSockaddr {
+		s := z.interpreted()
+		for _, part := range []string{"laddr=", "saddr_fam="} {
+			if _, val, ok := strings.Cut(s, part); ok {
+				if val, _, ok = strings.Cut(val, " "); ok {
+					return val
+				}
+			}
+		}
+		return s
+	}
+	if t == typeConfig && p.namesSetting() {
+		return z.name()
+	}
+	return z.realPath()
+}
+
+// namesSetting says whether a change of the configuration is about the field
+// rather than about its value.
+func (p *Printer) namesSetting() bool {
+	return p.normal.n.action == "set" || p.normal.n.action == "seccomp-logging"
+}
+
+// truePaths are what was done to which file, if that is known better than the
+// records say.
+func (p *Printer) truePaths(e *Event) (path, dest string, ok bool) {
+	f := e.Facts
+	if p.Compat || f == nil || f.Path == "" || f.PathFrom == "unresolved" || !p.normal.to(p.normal.n.object) || p.normal.meaning() != asFile {
+		return "", "", false
+	}
+	if f.DestFrom != "unresolved" {
+		dest = f.Dest
+	}
+	return p.escaped(f.Path), p.escaped(dest), true
 }
 
 func (p *Printer) sentence(b []byte, e *Event) []byte {
@@ -101,124 +263,4 @@ func name(name string, id uint32) string {
 		return ""
 	}
 	return strconv.FormatUint(uint64(id), 10)
-}
-
-// Extras are ausearch's further columns of csv.
-type Extras struct{ Keys, Labels, Obj2, Time bool }
-
-// csv writes a row with ausearch's columns. OBJ_PRIME is the true path, and
-// OBJ_SEC the new one of a rename.
-func (p *Printer) csv(e *Event) error {
-	w := csv.NewWriter(p.out)
-	if !p.begun {
-		p.begun = true
-		if err := w.Write(p.header()); err != nil {
-			return err
-		}
-	}
-	if err := w.Write(p.row(e)); err != nil {
-		return err
-	}
-	w.Flush()
-	return w.Error()
-}
-
-func (p *Printer) header() []string {
-	h := []string{"NODE", "EVENT", "DATE", "TIME"}
-	if p.Extras.Time {
-		h = append(h, "YEAR", "MONTH", "DAY", "WEEKDAY", "HOUR", "GMT_OFFSET")
-	}
-	h = append(h, "SERIAL_NUM", "EVENT_KIND", "SESSION", "SUBJ_PRIME", "SUBJ_SEC", "SUBJ_KIND")
-	if p.Extras.Labels {
-		h = append(h, "SUBJ_LABEL")
-	}
-	h = append(h, "ACTION", "RESULT", "OBJ_PRIME", "OBJ_SEC")
-	if p.Extras.Labels {
-		h = append(h, "OBJ_LABEL")
-	}
-	h = append(h, "OBJ_KIND")
-	if p.Extras.Obj2 {
-		h = append(h, "OBJ_PRIME2", "OBJ_LABEL2")
-	}
-	h = append(h, "HOW")
-	if p.Extras.Keys {
-		h = append(h, "KEY")
-	}
-	return h
-}
-
-func (p *Printer) row(e *Event) []string {
-	f, at := e.Facts, e.localTime()
-	row := []string{e.Node, e.Type().String(), at.Format("01/02/2006"), at.Format("15:04:05")}
-	if p.Extras.Time {
-		row = append(row, at.Format("2006"), at.Format("1"), at.Format("2"), at.Format("Mon"), at.Format("15"), at.Format("-07"))
-	}
-	ses := ""
-	if f.Ses != event.Unset {
-		ses = strconv.FormatUint(uint64(f.Ses), 10)
-	}
-	prime, sec := name(f.AUIDName, f.AUID), name(f.UIDName, f.UID)
-	if prime == "" {
-		prime = sec
-	}
-	row = append(row, strconv.FormatUint(e.ID.Serial, 10), eventKind(e.Type()), ses, prime, sec, subjectKind(f))
-	if p.Extras.Labels {
-		row = append(row, f.Fields["subj"])
-	}
-	result := map[event.Tristate]string{event.Yes: "success", event.No: "failed"}[f.Success]
-	row = append(row, cmp.Or(verbs[f.Action], f.Action), result, p.escaped(f.shown()), p.escaped(f.shownDest()))
-	if p.Extras.Labels {
-		row = append(row, f.Fields["obj"])
-	}
-	kind := ""
-	if f.Path != "" || f.Parent != "" {
-		kind = cmp.Or(f.Type, "file")
-	}
-	row = append(row, kind)
-	if p.Extras.Obj2 {
-		row = append(row, p.escaped(f.shownDest()), "")
-	}
-	row = append(row, p.escaped(f.Exe))
-	if p.Extras.Keys {
-		row = append(row, f.Key)
-	}
-	return row
-}
-
-func (p *Printer) escaped(s string) string { return string(appendEscaped(nil, []byte(s), p.Escape)) }
-
-// eventKind is ausearch's word for what a record's type is about.
-func eventKind(t event.Type) string {
-	switch {
-	case t >= 1100 && t < 1200:
-		return "user-login"
-	case t >= 1200 && t < 1300:
-		return "audit-daemon"
-	case t == typeConfig, t == typeFeature:
-		return "config-change"
-	case t >= 1300 && t < 1400:
-		return "audit-rule"
-	case t >= 1400 && t < 1600:
-		return "mac-decision"
-	case t >= 1700 && t < 1800, t >= 2100 && t < 2200:
-		return "anomaly"
-	case t >= 1800 && t < 1900:
-		return "integrity"
-	case t >= 2500 && t < 2600:
-		return "virt"
-	}
-	return "unknown"
-}
-
-// subjectKind tells people from programs of the system.
-func subjectKind(f *Facts) string {
-	switch {
-	case f.AUID == event.Unset && f.UID == event.Unset:
-		return ""
-	case f.AUID == event.Unset:
-		return "daemon"
-	case f.AUID == 0 || f.UID == 0 && f.AUID == event.Unset:
-		return "root"
-	}
-	return "user-login"
 }
