@@ -171,8 +171,8 @@ func interpreter(users, groups query.NameFile) query.Interpreter {
 			}
 			return fmt.Sprintf("unknown-elf-type(%x)", elf)
 		},
-		Call: rules.CallName,
-		Errno: errnoNames,
+		Call:     rules.CallName,
+		Errno:    errnoNames,
 		Protocol: query.Protocols("/etc/protocols"),
 		Interface: func(index int) (string, bool) {
 			i, err := net.InterfaceByIndex(index)

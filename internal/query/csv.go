@@ -100,10 +100,11 @@ func (p *Printer) row(e *Event) []string {
 	row := p.when([]string{node, name}, e)
 	z.labels = p.Extras.Labels
 	if !z.normalize() {
-		if p.Compat { // which has one column less than it should
-			return append(row, make([]string, len(p.header())-len(row))...)
+		missing := len(p.header()) - len(row)
+		if p.Compat { // whose row is one column too long or, with all extras, right
+			missing = 10 + 2*btoi(p.Extras.Labels) + btoi(p.Extras.Keys)
 		}
-		return append(row, make([]string, len(p.header())-len(row))...)
+		return append(row, make([]string, missing)...)
 	}
 	row = append(row, z.n.kind, p.at(z.n.session), systemIfUnset(p.at(z.n.subject)), p.at(z.n.acting), z.n.subjectKind)
 	if p.Extras.Labels {
@@ -126,6 +127,13 @@ func (p *Printer) row(e *Event) []string {
 		row = append(row, p.at(z.n.key))
 	}
 	return row
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // at is what stands at a place; nothing at none.

@@ -246,13 +246,14 @@ func (w *walk) to(p place) bool {
 	return true
 }
 
-// find goes to the next field of a name, which may be where it stands.
+// find goes to the next field of a name, which may be where it stands. It
+// returns false for one without a value, too.
 func (w *walk) find(name string) bool {
 	if w.at == len(w.recs) {
 		return false
 	}
 	if w.name() == name {
-		return true
+		return w.field().val != nil
 	}
 	if !w.nextField() {
 		return false
@@ -262,7 +263,7 @@ func (w *walk) find(name string) bool {
 		for i := l.at; i < len(l.all); i++ {
 			if string(l.all[i].name) == name {
 				l.at = i
-				return true
+				return l.all[i].val != nil
 			}
 		}
 		if !w.next() {

@@ -188,7 +188,7 @@ func (p *Printer) explain(b []byte, v *value, k meaning, name string, known enri
 	}
 	start := len(b)
 	b = v.append(b, k)
-	if p.Escape == "raw" || !needsEscape(b[start:], p.Escape) {
+	if !needsEscape(b[start:], p.Escape) || k == asKeystrokes && string(b[start:]) == "(null)" {
 		return b
 	}
 	return appendMeant(b[:start], bytes.Clone(b[start:]), k, p.Escape)

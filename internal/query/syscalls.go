@@ -144,6 +144,9 @@ func (z *normalizer) onFile(deed string, f fileDeed, call string) {
 		rec--
 	}
 	z.file(rec)
+	if deed == "open" {
+		z.n.objectKind = f.kind // of whatever kind it is
+	}
 	z.fileAttributes()
 }
 

@@ -23,7 +23,7 @@ type Interpreter struct {
 }
 
 func (in *Interpreter) call(elf uint32, nr int) string {
-	if in.Call == nil {
+	if in.Call == nil || nr < 0 {
 		return ""
 	}
 	name, ok := in.Call(elf, nr)
