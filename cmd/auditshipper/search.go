@@ -123,7 +123,7 @@ func (s *searchWords) options(p *query.Printer) query.Options {
 	}
 	o := query.Options{
 		From: s.from, To: s.to, Keep: s.want.Match, Facts: facts || s.want.File != "" && !s.compat, JSON: json,
-		Names: s.users, Host: host, EOETimeout: s.timeout, Unfinished: s.check != "",
+		Names: s.users, Host: host, Numbers: numbers(s.users, s.gid), EOETimeout: s.timeout, Unfinished: s.check != "",
 	}
 	return o
 }
@@ -183,6 +183,14 @@ func interpreter(users, groups query.NameFile) query.Interpreter {
 		},
 		Native: native,
 	}
+}
+
+// numbers knows what interpreter's names stand for.
+func numbers(users, groups query.NameFile) *query.Numbers {
+	return &query.Numbers{User: users, Group: groups, Call: rules.CallNumber, Errno: func(name string) (int, bool) {
+		n, ok := auparse.AuditErrnoToNum[name]
+		return n, ok
+	}}
 }
 
 // errnoNames are the name and libc's text of an error; no name if it has none.

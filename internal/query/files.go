@@ -19,7 +19,7 @@ func OpenLog(path string, opt Options) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &fileReader{names: names}
+	in := &fileReader{names: names, lines: lineReader{numbers: opt.Numbers}}
 	if err := in.open(); err != nil { // now, so that a wrong name is said at once
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func OpenLog(path string, opt Options) (Source, error) {
 
 // OpenReader reads lines of audit.log from a stream, compressed or not.
 func OpenReader(r io.Reader, opt Options) Source {
-	return newStream(&lineReader{in: plain(r)}, opt)
+	return newStream(&lineReader{in: plain(r), numbers: opt.Numbers}, opt)
 }
 
 // LogFiles are the files that path stands for, the oldest first: path itself,
@@ -140,9 +140,11 @@ func (r *fileReader) Close() error { return r.file.Close() }
 
 // A lineReader reads lines, and passes over what is none of a record.
 type lineReader struct {
-	in    *bufio.Reader
-	long  []byte // a line longer than the buffer
-	types typeNames
+	in       *bufio.Reader
+	long     []byte // a line longer than the buffer
+	types    typeNames
+	numbers  *Numbers // nil: interpreted lines are none of records
+	restored []byte
 }
 
 // Close implements io.Closer; what it reads from is not its own.
@@ -153,7 +155,7 @@ func (r *lineReader) next(l *line) error {
 		b, err := r.readLine()
 		if len(b) > 0 {
 			l.bytes = b
-			if l.parse(&r.types) {
+			if l.parse(&r.types) || r.restore(l) {
 				return nil
 			}
 		}
@@ -161,6 +163,16 @@ func (r *lineReader) next(l *line) error {
 			return err
 		}
 	}
+}
+
+// restore makes l of a line that was interpreted; it returns false for any other.
+func (r *lineReader) restore(l *line) (ok bool) {
+	if r.numbers == nil {
+		return false
+	}
+	r.restored, ok = r.numbers.restore(r.restored[:0], l.bytes, &r.types)
+	l.bytes = r.restored
+	return ok && l.parse(&r.types)
 }
 
 // readLine returns the next line, empty if it is too long. With io.EOF comes

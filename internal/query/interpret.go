@@ -62,15 +62,46 @@ func (p *Printer) truth(e *Event, r *Record, rest []byte) string {
 	if r.Type != typePath || p.Compat || f == nil {
 		return ""
 	}
-	switch {
-	case bytes.Contains(rest, []byte("nametype=CREATE")) && f.Dest != "" && f.DestFrom != "unresolved":
-		return f.Dest
-	case bytes.Contains(rest, []byte("nametype=PARENT")), f.PathFrom == "unresolved":
+	inode, _ := (&cursor{msg: rest}).word(" inode=")
+	kind, _ := (&cursor{msg: rest}).word(" nametype=")
+	path, dest := f.Path, f.Dest
+	if f.PathFrom == "unresolved" {
+		path = ""
+	}
+	if f.DestFrom == "unresolved" {
+		dest = ""
+	}
+	n, _ := cNumber(inode, 10)
+	same := n == f.Inode
+	switch string(kind) {
+	case "PARENT":
 		return ""
-	case f.Dest != "" && !bytes.Contains(rest, []byte("nametype=DELETE")):
+	case "CREATE":
+		if f.Dest != "" && (same || !e.exchanges()) {
+			return dest
+		}
+		return path
+	case "DELETE":
+		if f.Dest != "" && !same { // what stood under the new name
+			return dest
+		}
+		return path
+	}
+	if !same { // a program's interpreter, say
 		return ""
 	}
-	return f.Path
+	return path
+}
+
+// exchanges says whether two names changed places: both are made, then.
+func (e *Event) exchanges() bool {
+	made := 0
+	for i := range e.Records {
+		if r := &e.Records[i]; r.Type == typePath && bytes.Contains(r.Text, []byte(" nametype=CREATE")) {
+			made++
+		}
+	}
+	return made > 1
 }
 
 // An interpreting is one record's, in which earlier fields say what later ones

@@ -39,6 +39,9 @@ type Options struct {
 	Names event.Names // gives users their names in Facts and JSON; nil: numbers only
 	Host  string      // whose events these are, if a record does not say it
 
+	// Numbers lets a source of lines take those that were interpreted, too.
+	Numbers *Numbers
+
 	EOETimeout int64 // seconds; 0: DefaultEOETimeout
 
 	// Unfinished leaves events that may not be whole yet at the end unread,
