@@ -294,3 +294,39 @@ func differing(got, want []byte) string {
 	}
 	return b.String()
 }
+
+// TestPipes sends what a search prints into a report, which must name the same
+// true paths as if it had read the log: old and new names, in each form.
+func TestPipes(t *testing.T) {
+	oracle, err := exec.LookPath("ausearch")
+	for _, file := range captures(t) {
+		want, _ := printed("report", []string{"-if", file, "-f", "-i"}) // its error is that there is nothing
+		for _, form := range []string{"", "--raw", "-i"} {
+			text, _ := searchFor(append([]string{"-if", file}, strings.Fields(form)...))
+			if got := reportOf(t, text); !bytes.Equal(got, want) {
+				t.Errorf("%s: search %s\n%s", filepath.Base(file), form, differing(got, want))
+			}
+		}
+		if err != nil {
+			continue
+		}
+		text, _ := exec.Command(oracle, "-i", "-if", file).Output()
+		// It prints a file really called (null) as one without a name.
+		got := bytes.ReplaceAll(reportOf(t, text), []byte("something in /srv/t/names "), []byte("/srv/t/names/(null) "))
+		got = bytes.ReplaceAll(got, []byte("something in /dev/shm/t/names "), []byte("/dev/shm/t/names/(null) "))
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: ausearch -i\n%s", filepath.Base(file), differing(got, want))
+		}
+	}
+}
+
+// reportOf is the report of files on what a search printed.
+func reportOf(t *testing.T, text []byte) []byte {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "printed")
+	if err := os.WriteFile(name, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, _ := printed("report", []string{"-if", name, "-f", "-i"}) // its error is that there is nothing
+	return got
+}

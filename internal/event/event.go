@@ -133,6 +133,15 @@ type Name struct {
 	wait  slot
 }
 
+// Under returns the inode of the directory that holds the name, 0 if no record
+// says it.
+func (n *Name) Under() uint64 {
+	if n.parent == nil || !n.parent.hasIno {
+		return 0
+	}
+	return n.parent.key.ino
+}
+
 // Records returns how many records the event has.
 func (e *Event) Records() int { return len(e.records) }
 

@@ -2,6 +2,7 @@ package query
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -62,8 +63,9 @@ func (p *Printer) truth(e *Event, r *Record, rest []byte) string {
 	if r.Type != typePath || p.Compat || f == nil {
 		return ""
 	}
-	inode, _ := (&cursor{msg: rest}).word(" inode=")
+	word, _ := (&cursor{msg: rest}).word(" inode=")
 	kind, _ := (&cursor{msg: rest}).word(" nametype=")
+	inode, _ := cNumber(word, 10)
 	path, dest := f.Path, f.Dest
 	if f.PathFrom == "unresolved" {
 		path = ""
@@ -71,11 +73,10 @@ func (p *Printer) truth(e *Event, r *Record, rest []byte) string {
 	if f.DestFrom == "unresolved" {
 		dest = ""
 	}
-	n, _ := cNumber(inode, 10)
-	same := n == f.Inode
+	same := inode == f.Inode
 	switch string(kind) {
 	case "PARENT":
-		return ""
+		return f.directory(inode, path, dest)
 	case "CREATE":
 		if f.Dest != "" && (same || !e.exchanges()) {
 			return dest
@@ -91,6 +92,23 @@ func (p *Printer) truth(e *Event, r *Record, rest []byte) string {
 		return ""
 	}
 	return path
+}
+
+// directory is the directory with an inode, as the kernel prints one.
+func (f *Facts) directory(inode uint64, path, dest string) string {
+	dir := ""
+	switch inode {
+	case 0:
+		return ""
+	case f.PathUnder:
+		dir = cmp.Or(path[:strings.LastIndexByte(path, '/')+1], f.Parent)
+	case f.DestUnder:
+		dir = cmp.Or(dest[:strings.LastIndexByte(dest, '/')+1], f.DestParent)
+	}
+	if dir == "" {
+		return ""
+	}
+	return strings.TrimRight(dir, "/") + "/"
 }
 
 // exchanges says whether two names changed places: both are made, then.

@@ -2,7 +2,9 @@ package query
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,7 +36,7 @@ type restorer struct {
 // false for any other.
 func (n *Numbers) restore(dst, line []byte, types *typeNames) ([]byte, bool) {
 	head, rest, ok := bytes.Cut(line, []byte("msg=audit("))
-	if !ok || !bytes.HasPrefix(line, []byte("type=")) && !bytes.HasPrefix(line, []byte("node=")) {
+	if !ok || !bytes.HasPrefix(line, []byte("type=")) && !bytes.HasPrefix(line, []byte("node=")) || !bytes.HasSuffix(head, []byte(" ")) {
 		return dst, false
 	}
 	when, rest, ok := bytes.Cut(rest, []byte(") : "))
@@ -114,7 +116,11 @@ var nextField = regexp.MustCompile(` [a-z][a-z0-9_-]*(\[\d+\])?=`)
 func (r *restorer) end(name string, b []byte) int {
 	if after, ok := followers[r.t][name]; ok {
 		for _, next := range after {
-			if i := bytes.LastIndex(b, []byte(next)); i >= 0 {
+			i := bytes.LastIndex(b, []byte(next))
+			if next == " key=" { // of which there may be several
+				i = bytes.Index(b, []byte(next))
+			}
+			if i >= 0 {
 				return i
 			}
 		}
@@ -130,8 +136,10 @@ func (r *restorer) end(name string, b []byte) int {
 			return i + 1
 		}
 	case k == asText || k == asFile || k == asKey:
-		if at := nextField.FindIndex(b); at != nil {
-			return at[0]
+		for _, at := range nextField.FindAllIndex(b, -1) {
+			if k != asKey || string(b[at[0]:at[1]]) != " key=" { // which is another of several
+				return at[0]
+			}
 		}
 		return len(b)
 	}
@@ -183,8 +191,60 @@ func (r *restorer) value(dst []byte, name string, val []byte) []byte {
 		return fmt.Appendf(dst, "%016x", namedBits(string(val), ","))
 	case asA0, asA1, asA2, asA3:
 		return appendArgument(dst, string(val))
+	case asSockaddr:
+		return appendSockaddr(dst, string(val))
+	case asList:
+		return appendNumber(dst, ruleLists, val)
+	case asSignal:
+		return appendNumber(dst, signals, val)
 	}
 	return append(dst, val...)
+}
+
+// appendNumber writes the number that has a name.
+func appendNumber(dst []byte, t table, name []byte) []byte {
+	for n, s := range t {
+		if s == string(name) {
+			return strconv.AppendInt(dst, int64(n), 10)
+		}
+	}
+	return append(dst, name...)
+}
+
+// appendSockaddr writes { saddr_fam=inet laddr=127.0.0.1 lport=53 } in hex, as
+// much of it as there is.
+func appendSockaddr(dst []byte, text string) []byte {
+	fields := map[string]string{}
+	inside := strings.TrimSuffix(strings.TrimPrefix(text, "{ "), " }")
+	for word := range strings.FieldsSeq(inside) {
+		name, val, _ := strings.Cut(word, "=")
+		fields[name] = val
+	}
+	var b []byte
+	for n, family := range families {
+		if family == fields["saddr_fam"] {
+			b = binary.LittleEndian.AppendUint16(b, uint16(n))
+		}
+	}
+	if b == nil {
+		return append(dst, text...)
+	}
+	port, _ := strconv.ParseUint(fields["lport"], 10, 16)
+	addr, _ := netip.ParseAddr(fields["laddr"]) // as zero if it is none
+	switch fields["saddr_fam"] {
+	case "local":
+		_, path, _ := strings.Cut(inside, " path=")
+		b = append(append(b, path...), 0)
+	case "inet":
+		b = append(binary.BigEndian.AppendUint16(b, uint16(port)), addr.AsSlice()...)
+		b = append(b, make([]byte, 8)...)
+	case "inet6":
+		b = append(binary.BigEndian.AppendUint16(b, uint16(port)), 0, 0, 0, 0)
+		b = append(append(b, addr.WithZone("").AsSlice()...), 0, 0, 0, 0)
+	default:
+		b = append(b, make([]byte, 10)...)
+	}
+	return fmt.Appendf(dst, "%X", b)
 }
 
 func (r *restorer) id(dst []byte, field string, val []byte, names NameFile) []byte {
