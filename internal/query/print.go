@@ -105,35 +105,44 @@ const (
 // appendEscaped appends text such that it cannot drive a terminal, or means
 // itself to a shell.
 func appendEscaped(dst, text []byte, mode string) []byte {
+	if !needsEscape(text, mode) {
+		return append(dst, text...)
+	}
+	special := specialBytes(mode)
 	for _, c := range text {
 		switch {
-		case !escapes(c, mode):
-			dst = append(dst, c)
 		case c < ' ':
 			dst = fmt.Appendf(dst, `\%03o`, c)
-		default:
+		case strings.IndexByte(special, c) >= 0:
 			dst = append(dst, '\\', c)
+		default:
+			dst = append(dst, c)
 		}
 	}
 	return dst
 }
 
 func needsEscape(text []byte, mode string) bool {
-	return bytes.ContainsFunc(text, func(r rune) bool { return r < 128 && escapes(byte(r), mode) })
+	if mode == "raw" {
+		return false
+	}
+	for _, c := range text {
+		if c < ' ' {
+			return true
+		}
+	}
+	special := specialBytes(mode)
+	return special != "" && bytes.ContainsAny(text, special)
 }
 
-func escapes(c byte, mode string) bool {
-	switch {
-	case mode == "raw":
-		return false
-	case c < ' ':
-		return true
-	case mode == "shell":
-		return strings.IndexByte(shellBytes, c) >= 0
-	case mode == "shell_quote":
-		return strings.IndexByte(quoteBytes, c) >= 0
+func specialBytes(mode string) string {
+	switch mode {
+	case "shell":
+		return shellBytes
+	case "shell_quote":
+		return quoteBytes
 	}
-	return false
+	return ""
 }
 
 // localTime is when an event happened, as people at the host say it.
