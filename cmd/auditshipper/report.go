@@ -151,7 +151,7 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 	names := r.Kind == "file" || r.Kind == "summary"
 	var first, last *query.Event
 	o := query.Options{
-		Facts: names && !w.compat, Names: w.users, Numbers: numbers(w.users, w.gid), EOETimeout: w.timeout,
+		Facts: names && !w.compat, Names: w.users, Numbers: w.numbers(), EOETimeout: w.timeout,
 		Keep: func(e *query.Event) bool { return w.inTime(e, &first, &last) },
 	}
 	src, _, err := w.open(cmd, o, query.NewSearch())
@@ -189,7 +189,7 @@ func (w *reportWords) page(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	src, _, err := w.open(cmd, query.Options{Facts: true, Names: w.users, Numbers: numbers(w.users, w.gid), From: w.from, To: w.to, EOETimeout: w.timeout}, query.NewSearch())
+	src, _, err := w.open(cmd, query.Options{Facts: true, Names: w.users, Numbers: w.numbers(), From: w.from, To: w.to, EOETimeout: w.timeout}, query.NewSearch())
 	if err != nil {
 		return err
 	}

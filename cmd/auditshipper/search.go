@@ -123,7 +123,7 @@ func (s *searchWords) options(p *query.Printer) query.Options {
 	}
 	o := query.Options{
 		From: s.from, To: s.to, Keep: s.want.Match, Facts: facts || s.want.File != "" && !s.compat, JSON: json,
-		Names: s.users, Host: host, Numbers: numbers(s.users, s.gid), EOETimeout: s.timeout, Unfinished: s.check != "",
+		Names: s.users, Host: host, Numbers: s.numbers(), EOETimeout: s.timeout, Unfinished: s.check != "",
 	}
 	return o
 }
@@ -185,9 +185,13 @@ func interpreter(users, groups query.NameFile) query.Interpreter {
 	}
 }
 
-// numbers knows what interpreter's names stand for.
-func numbers(users, groups query.NameFile) *query.Numbers {
-	return &query.Numbers{User: users, Group: groups, Call: rules.CallNumber, Errno: func(name string) (int, bool) {
+// numbers knows what interpreter's names stand for; nil with --compat, since
+// ausearch does not.
+func (s *sourceWords) numbers() *query.Numbers {
+	if s.compat {
+		return nil
+	}
+	return &query.Numbers{User: s.users, Group: s.gid, Call: rules.CallNumber, Errno: func(name string) (int, bool) {
 		n, ok := auparse.AuditErrnoToNum[name]
 		return n, ok
 	}}
