@@ -12,7 +12,7 @@ var arguments = [4]map[string]show{
 		"getrlimit": resourceLimit, "setrlimit": resourceLimit, "unshare": numeral(16, cloneValue),
 		"setuid": hexUser, "setreuid": hexUser, "setresuid": hexUser, "setfsuid": hexUser,
 		"setgid": hexGroup, "setregid": hexGroup, "setresgid": hexGroup, "setfsgid": hexGroup,
-		"socket": oneOf(16, families, "unknown-family(0x%[1]s)"), "socketcall": oneOf(16, socketCalls, "unknown-socketcall(%[1]s)"),
+		"socket": oneOf(16, families, "unknown-family(0x%[1]s)"), "socketcall": ofSigned(16, oneOf(16, socketCalls, "unknown-socketcall(%[1]s)")),
 		"exit": exitStatus, "exit_group": exitStatus, "bpf": oneOf(16, bpfCommands, "unknown-bpf-cmd(%[1]s)"),
 	}, dirfd, "renameat", "renameat2", "readlinkat", "mkdirat", "mknodat", "fchownat", "futimesat", "fchmodat", "faccessat",
 		"faccessat2", "unlinkat", "utimensat", "linkat", "newfstatat", "openat", "openat2", "name_to_handle_at"),

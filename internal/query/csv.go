@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 )
@@ -81,9 +82,17 @@ func (p *Printer) when(row []string, e *Event) []string {
 	if p.Extras.Time {
 		weekday := (int(at.Weekday())+6)%7 + 1
 		row = append(row, at.Format("2006"), at.Format("01"), at.Format("02"), strconv.Itoa(weekday), fmt.Sprintf("%2d", at.Hour()),
-			strconv.Itoa(int(e.ID.Milli)), at.Format("-07:00"))
+			strconv.Itoa(int(e.ID.Milli)), p.offset(at))
 	}
 	return append(row, strconv.FormatUint(e.ID.Serial, 10))
+}
+
+// offset is that of the time zone. ausearch leaves out its minutes.
+func (p *Printer) offset(at time.Time) string {
+	if p.Compat {
+		return at.Format("-07") + ":00"
+	}
+	return at.Format("-07:00")
 }
 
 // row is that of the loaded records.

@@ -13,6 +13,9 @@ type field struct {
 	name, val []byte // val is nil for a list of keys that is not one
 }
 
+// lateTypes are record types that ausearch 3.0.9 does not know.
+var lateTypes = map[event.Type]bool{1338: true, 1339: true, 1420: true, 1421: true, 1423: true, 1424: true}
+
 // A fieldList is a record's fields, and how far a walk has got in them.
 type fieldList struct {
 	t     event.Type
@@ -45,6 +48,9 @@ func (w *walk) load(p *Printer, records []Record) {
 	for i := range records {
 		r, l := &records[i], &w.recs[i]
 		*l = fieldList{t: r.Type, all: l.all[:0], known: enriched(r.Extra), v: value{names: &p.Names, compat: p.Compat, nr: -1}}
+		if p.Compat && lateTypes[r.Type] {
+			l.t = 0
+		}
 		l.cut(r.Line)
 		if r.Type == typeCWD {
 			for _, f := range l.all {

@@ -200,12 +200,12 @@ var shows = [...]show{
 	asFile:              fileValue,
 	asKey:               textValue,
 	asTitle:             titleValue,
-	asPerm:              numeral(10, permValue),
+	asPerm:              ofSigned(10, numeral(10, permValue)),
 	asMode:              numeral(8, modeValue),
 	asShortMode:         numeral(8, shortMode),
 	asSockaddr:          sockaddrValue,
 	asLookup:            numeral(16, lookupValue),
-	asPromisc:           numeral(10, promiscValue),
+	asPromisc:           ofSigned(10, numeral(10, promiscValue)),
 	asCapability:        oneOf(10, capabilities, "unknown-capability(%[1]s)"),
 	asCapabilities:      numeral(16, capabilitiesValue),
 	asSuccess:           successValue,
@@ -275,6 +275,16 @@ func numeral(base int, with func(b []byte, n uint64, v *value) []byte) show {
 			return fmt.Appendf(b, "conversion error(%s)", v.raw)
 		}
 		return with(b, n, v)
+	}
+}
+
+// ofSigned makes a show of numbers one that takes none above half of 64 bits.
+func ofSigned(base int, with show) show {
+	return func(b []byte, v *value) []byte {
+		if n, ok := cNumber(v.raw, base); !ok || n > math.MaxInt64 && v.raw[0] != '-' {
+			return fmt.Appendf(b, "conversion error(%s)", v.raw)
+		}
+		return with(b, v)
 	}
 }
 
