@@ -330,3 +330,26 @@ func reportOf(t *testing.T, text []byte) []byte {
 	got, _ := printed("report", []string{"-if", name, "-f", "-i"}) // its error is that there is nothing
 	return got
 }
+
+// TestSearchBothNames prints the old and the new name of a rename in every
+// format, and what a mode became.
+func TestSearchBothNames(t *testing.T) {
+	const truth = "../../internal/event/testdata/truth/debian12-6.18-ext4.log.gz"
+	for _, tt := range []struct{ args, want string }{
+		{"--format text", "root, successfully renamed /srv/t/names/with space to /srv/t/names/xwith space using"},
+		{"--format csv", ",renamed,success,/srv/t/names/with space,/srv/t/names/xwith space,file,"},
+		{"--format csv --extra-obj2", ",renamed,success,/srv/t/names/with space,/srv/t/names/xwith space,/srv/t/names/xwith space,file,"},
+		{"-i", " name=/srv/t/names/with space inode=794629 "},
+		{"-i", " name=/srv/t/names/xwith space inode=794629 "},
+		{"-i", " name=/srv/t/names/ "},
+	} {
+		got, err := searchFor(append([]string{"-if", truth}, strings.Fields(tt.args)...))
+		if err != nil || !bytes.Contains(got, []byte(tt.want)) {
+			t.Errorf("%s: %q is not in it; %v", tt.args, tt.want, err)
+		}
+	}
+	got, err := searchFor([]string{"-if", "../../internal/event/testdata/corpus/debian12-6.18-kinds.log", "-sc", "fchmodat", "--format", "text"})
+	if want := "changed-file-permissions-of /srv/t/watched to 0"; err != nil || !bytes.Contains(got, []byte(want)) {
+		t.Errorf("%q is not in %s; %v", want, got, err)
+	}
+}

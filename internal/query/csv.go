@@ -173,14 +173,14 @@ func (p *Printer) objects(e *Event) []string {
 			prime = z.name()
 		}
 	}
-	second = p.at(z.n.second)
-	if z.to(z.n.two) {
-		two = z.realPath()
-	}
+	second, two = p.at(z.n.second), p.second()
 	if path, dest, ok := p.truePaths(e); ok {
 		prime = path
 		if dest != "" {
-			second, two = dest, dest
+			second = dest
+		}
+		if dest != "" || p.secondIsFile() {
+			two = dest
 		}
 	}
 	if p.Extras.Obj2 {

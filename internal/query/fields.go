@@ -48,10 +48,10 @@ func (w *walk) load(p *Printer, records []Record) {
 	for i := range records {
 		r, l := &records[i], &w.recs[i]
 		*l = fieldList{t: r.Type, all: l.all[:0], known: enriched(r.Extra), v: value{names: &p.Names, compat: p.Compat, nr: -1}}
-		if p.Compat && lateTypes[r.Type] {
-			l.t = 0
-		}
 		l.cut(r.Line)
+		if p.Compat && lateTypes[r.Type] && l.named {
+			l.t, l.named = 0, false
+		}
 		if r.Type == typeCWD {
 			for _, f := range l.all {
 				if string(f.name) == "cwd" {

@@ -93,12 +93,12 @@ func (p *Printer) said(b []byte, e *Event) []byte {
 	}
 	b = append(p.who(b), ' ')
 	b = append(append(b, cmp.Or(z.n.action, "did-unknown")...), ' ')
-	what, toWhat := p.what(e.Type()), ""
-	if z.to(z.n.two) {
-		toWhat = z.realPath()
-	}
+	what, toWhat := p.what(e.Type()), p.second()
 	if path, dest, ok := p.truePaths(e); ok {
-		what, toWhat = path, dest
+		what = path
+		if dest != "" || p.secondIsFile() {
+			toWhat = dest
+		}
 	}
 	if what != "" {
 		b = append(append(b, what...), ' ')
@@ -171,23 +171,38 @@ func (p *Printer) what(t event.Type) string {
 	return z.realPath()
 }
 
+// second is the second object: the other name of a file, or what a file's mode
+// or owner became.
+func (p *Printer) second() string {
+	if !p.normal.to(p.normal.n.two) {
+		return ""
+	}
+	return p.normal.realPath()
+}
+
 // namesSetting says whether a change of the configuration is about the field
 // rather than about its value.
 func (p *Printer) namesSetting() bool {
 	return p.normal.n.action == "set" || p.normal.n.action == "seccomp-logging"
 }
 
-// truePaths are what was done to which file, if that is known better than the
-// records say.
+// truePaths are what was done to which file, where the event is about files:
+// the true names, or those that the caller gave, but none that is put together
+// from a working directory that may be the wrong one.
 func (p *Printer) truePaths(e *Event) (path, dest string, ok bool) {
-	f := e.Facts
-	if p.Compat || f == nil || f.Path == "" || f.PathFrom == "unresolved" || !p.normal.to(p.normal.n.object) || p.normal.meaning() != asFile {
+	z, f := &p.normal, e.Facts
+	if p.Compat || f == nil || z.n.action == "mounted" || !z.to(z.n.object) || z.meaning() != asFile {
 		return "", "", false
 	}
-	if f.DestFrom != "unresolved" {
-		dest = f.Dest
+	if path = f.shown(); path == "" {
+		return z.interpreted(), "", true
 	}
-	return p.escaped(f.Path), p.escaped(dest), true
+	return p.escaped(path), p.escaped(f.shownDest()), true
+}
+
+// secondIsFile says whether the second object is a file's name.
+func (p *Printer) secondIsFile() bool {
+	return p.normal.to(p.normal.n.two) && p.normal.meaning() == asFile
 }
 
 func (p *Printer) sentence(b []byte, e *Event) []byte {
