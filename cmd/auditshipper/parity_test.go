@@ -23,7 +23,7 @@ func captures(t *testing.T) []string {
 	if err != nil || len(plain)*len(packed) == 0 {
 		t.Fatal("no captures", err)
 	}
-	for _, name := range packed {
+	for _, name := range append(packed, "testdata/captures/debian12-6.18-enriched.log.gz") {
 		f, err := os.Open(name)
 		if err != nil {
 			t.Fatal(err)

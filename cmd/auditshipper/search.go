@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -174,14 +173,7 @@ func interpreter(users, groups query.NameFile) query.Interpreter {
 		Call:     rules.CallName,
 		Errno:    errnoNames,
 		Protocol: query.Protocols("/etc/protocols"),
-		Interface: func(index int) (string, bool) {
-			i, err := net.InterfaceByIndex(index)
-			if err != nil {
-				return "", false
-			}
-			return i.Name, true
-		},
-		Native: native,
+		Native:   native,
 	}
 }
 

@@ -197,8 +197,7 @@ func (x *extract) address(c *cursor) bool {
 		ip, _ := netip.AddrFromSlice(b[4:8])
 		x.host = []byte(ip.String())
 	case family == 10 && x.s.Host != "":
-		ip, _ := netip.AddrFromSlice(b[8:24])
-		x.host = []byte(ip.String())
+		x.host = []byte(inet6(b))
 	}
 	return true
 }

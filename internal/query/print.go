@@ -66,7 +66,7 @@ func (p *Printer) raw(e *Event) error {
 	for i := range e.Records {
 		r := &e.Records[i]
 		b := append(p.buf[:0], r.Line...)
-		if r.Extra != nil {
+		if r.Extra != nil || p.Compat && e.Enriched { // ausearch parts even what has nothing behind it
 			b = append(append(b, enrichment), r.Extra...)
 		}
 		p.buf = append(b, '\n')

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"net"
 	"net/netip"
 	"strconv"
 
@@ -18,7 +19,6 @@ type Interpreter struct {
 	Call        func(elf uint32, nr int) (string, bool)
 	Errno       func(errno int) (name, text string) // no name: nobody knows it
 	Protocol    func(number int) (string, bool)     // of /etc/protocols
-	Interface   func(index int) (string, bool)      // of this machine's network
 	Native      uint32                              // this machine's architecture
 }
 
@@ -671,7 +671,7 @@ func sockaddrValue(b []byte, v *value) []byte {
 		if size < 28 {
 			return append(b, " sockaddr6 len too short }"...)
 		}
-		return fmt.Appendf(b, " laddr=%s lport=%d }", v.inet6(addr), binary.BigEndian.Uint16(addr[2:]))
+		return fmt.Appendf(b, " laddr=%s lport=%d }", inet6(addr), binary.BigEndian.Uint16(addr[2:]))
 	case "ax25":
 		call := cString(addr[2:9])
 		if b = fmt.Appendf(b, " call=%s", call); len(call) == 7 {
@@ -691,8 +691,9 @@ func sockaddrValue(b []byte, v *value) []byte {
 	return append(b, " (unsupported) }"...)
 }
 
-// inet6 is an address as libc writes it.
-func (v *value) inet6(addr []byte) string {
+// inet6 is the address in a struct sockaddr_in6, as libc writes it: with the
+// name of its link where it has one here.
+func inet6(addr []byte) string {
 	ip := netip.AddrFrom16([16]byte(addr[8:]))
 	text := ip.String()
 	if old := addr[8:24]; bytes.Count(old[:12], []byte{0}) == 12 && (old[12] != 0 || old[13] != 0) {
@@ -702,9 +703,9 @@ func (v *value) inet6(addr []byte) string {
 	if scope == 0 {
 		return text
 	}
-	if v.names.Interface != nil && (ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast()) {
-		if name, ok := v.names.Interface(scope); ok {
-			return text + "%" + name
+	if ip.IsLinkLocalUnicast() || ip.IsLinkLocalMulticast() {
+		if link, err := net.InterfaceByIndex(scope); err == nil {
+			return text + "%" + link.Name
 		}
 	}
 	return fmt.Sprintf("%s%%%d", text, scope)
