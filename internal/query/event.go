@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
@@ -63,6 +65,15 @@ func (e *Event) finish() {
 			r.Extra = e.buf[m.end+1 : m.last : m.last]
 		}
 		e.Records = append(e.Records, r)
+	}
+}
+
+// turn puts the records into the kernel's order, where a search had printed
+// them the last first: no event begins with its PROCTITLE.
+func (e *Event) turn() {
+	if len(e.Records) > 1 && e.first == typeProctitle {
+		slices.Reverse(e.Records)
+		e.first = e.Records[0].Type
 	}
 }
 

@@ -190,7 +190,7 @@ func (r *restorer) value(dst []byte, name string, val []byte) []byte {
 	case asCapabilities:
 		return fmt.Appendf(dst, "%016x", namedBits(string(val), ","))
 	case asA0, asA1, asA2, asA3:
-		return appendArgument(dst, string(val))
+		return strconv.AppendUint(dst, r.argument(string(val)), 16)
 	case asSockaddr:
 		return appendSockaddr(dst, string(val))
 	case asList:
@@ -291,8 +291,9 @@ func appendText(dst, text []byte) []byte {
 var escapedByte = regexp.MustCompile(`\\0[0-3][0-7]`)
 
 // appendMode writes file,suid,755 in octal.
-func appendMode(dst []byte, text string) []byte {
-	var mode uint64
+func appendMode(dst []byte, text string) []byte { return fmt.Appendf(dst, "%#o", modeBits(text)) }
+
+func modeBits(text string) (mode uint64) {
 	for word := range strings.SplitSeq(text, ",") {
 		n, _ := cNumber([]byte(word), 8)
 		mode |= n
@@ -307,7 +308,7 @@ func appendMode(dst []byte, text string) []byte {
 			}
 		}
 	}
-	return fmt.Appendf(dst, "%#o", mode)
+	return mode
 }
 
 // namedBits is the number of which capabilities have the bits.
@@ -322,16 +323,25 @@ func namedBits(text, sep string) (n uint64) {
 	return n
 }
 
-// appendArgument writes an argument of a call in hex: a number, the working
-// directory, or flags of open; of others nobody asks.
-func appendArgument(dst []byte, text string) []byte {
+// argument is that of a call: a number, the working directory, a mode, flags of
+// open, a user or a group; of others nobody asks, and they are zero.
+func (r *restorer) argument(text string) uint64 {
 	if hex, ok := strings.CutPrefix(text, "0x"); ok {
-		return append(dst, hex...)
+		n, _ := cNumber([]byte(hex), 16)
+		return n
 	}
-	if text == "AT_FDCWD" {
-		return append(dst, "ffffff9c"...)
+	switch text {
+	case "AT_FDCWD":
+		return 0xffffff9c
+	case "unset":
+		return 0xffffffff
 	}
-	var n uint64
+	for _, names := range []NameFile{r.User, r.Group} {
+		if id, ok := names.ID(text); ok {
+			return uint64(id)
+		}
+	}
+	n := modeBits(text)
 	for word := range strings.SplitSeq(text, "|") {
 		for _, f := range openFlags {
 			if f.name == word {
@@ -339,5 +349,5 @@ func appendArgument(dst []byte, text string) []byte {
 			}
 		}
 	}
-	return strconv.AppendUint(dst, n, 16)
+	return n
 }

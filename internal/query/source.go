@@ -39,7 +39,8 @@ type Options struct {
 	Names event.Names // gives users their names in Facts and JSON; nil: numbers only
 	Host  string      // whose events these are, if a record does not say it
 
-	// Numbers lets a source of lines take those that were interpreted, too.
+	// Numbers lets a source of lines take what a search printed, too: records
+	// that were interpreted, and those that stand the last first.
 	Numbers *Numbers
 
 	EOETimeout int64 // seconds; 0: DefaultEOETimeout
@@ -114,6 +115,9 @@ func (s *stream) Next() (*Event, error) {
 			return nil, err
 		}
 		e.finish()
+		if s.opt.Numbers != nil {
+			e.turn()
+		}
 		keep := s.opt.within(e.ID.Sec, 0) && (s.opt.Keep == nil || s.opt.Keep(e))
 		if s.solve != nil {
 			if !s.solve.add(e, keep) {
