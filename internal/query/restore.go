@@ -36,7 +36,7 @@ type restorer struct {
 // false for any other.
 func (n *Numbers) restore(dst, line []byte, types *typeNames) ([]byte, bool) {
 	head, rest, ok := bytes.Cut(line, []byte("msg=audit("))
-	if !ok || !bytes.HasPrefix(line, []byte("type=")) && !bytes.HasPrefix(line, []byte("node=")) || !bytes.HasSuffix(head, []byte(" ")) {
+	if !ok || !recordHead.Match(head) {
 		return dst, false
 	}
 	when, rest, ok := bytes.Cut(rest, []byte(") : "))
@@ -53,6 +53,9 @@ func (n *Numbers) restore(dst, line []byte, types *typeNames) ([]byte, bool) {
 	}
 	return dst, true
 }
+
+// recordHead is what stands in front of a record.
+var recordHead = regexp.MustCompile(`^(node=[^ ]* )?type=[^ ]+ $`)
 
 // interpretedID reads 11/23/26 23:17:08.155:649, in this machine's time.
 func interpretedID(s string) (event.ID, bool) {
