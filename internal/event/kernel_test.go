@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,18 +27,36 @@ func TestKernelTruth(t *testing.T) {
 	if err != nil {
 		kerneltest.Skip(t, err.Error())
 	}
-	for _, base := range []string{"/srv", "/dev/shm"} {
-		t.Run(base, func(t *testing.T) {
-			dir, err := os.MkdirTemp(base, "auditshipper")
-			if err != nil {
-				t.Fatal(err)
+	for _, where := range []struct {
+		name, base, upper, options string // upper is empty without an overlay
+		workload                   string
+	}{
+		{"disk", "/srv", "", "", "workload.py"},
+		{"tmpfs", "/dev/shm", "", "", "workload.py"},
+		{"overlay", "/srv", "/srv", "", "workload.py"},
+		{"overlay on tmpfs", "/dev/shm", "/dev/shm", "", "workload.py"},
+		{"layers", "/srv", "/srv", "", "layers.py"},
+		{"layers of two kinds", "/srv", "/dev/shm", "", "layers.py"},
+		{"layers without xino", "/dev/shm", "/srv", "xino=off", "layers.py"},
+		{"layers with redirects", "/srv", "/srv", "redirect_dir=on,metacopy=on", "layers.py"},
+		{"layers with an index", "/srv", "/srv", "index=on", "layers.py"},
+	} {
+		t.Run(where.name, func(t *testing.T) {
+			script := "testdata/truth/" + where.workload
+			dir := scratch(t, where.base)
+			if where.workload == "layers.py" {
+				if out, err := exec.Command(python, script, "prepare", dir).CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
 			}
-			t.Cleanup(func() { os.RemoveAll(dir) })
+			if where.upper != "" {
+				dir = overlay(t, dir, scratch(t, where.upper), where.options)
+			}
 			for _, arch := range []string{"b64", "b32"} {
 				watch(t, c, "-a always,exit -F arch="+arch+" -S unlink,unlinkat,rename,renameat,renameat2,rmdir -F dir="+dir+" -k truth")
 			}
 			truth := filepath.Join(t.TempDir(), "truth")
-			v := kernelEvents(t, c, exec.Command(python, "testdata/truth/workload.py", dir, truth, "slow"), truth)
+			v := kernelEvents(t, c, exec.Command(python, script, dir, truth, "slow"), truth)
 			t.Logf("%d events, %d right, %d unresolved, %d wrong", v.total, v.right, v.unresolved, len(v.wrong))
 			for _, w := range v.wrong {
 				t.Errorf("wrong: %s", w)
@@ -52,6 +71,45 @@ func TestKernelTruth(t *testing.T) {
 			}
 		})
 	}
+}
+
+// scratch is a new directory below base.
+func scratch(t *testing.T, base string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(base, "auditshipper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// overlay mounts an overlay over lower; its other directories are in top.
+func overlay(t *testing.T, lower, top, options string) string {
+	t.Helper()
+	data := "lowerdir=" + lower
+	for _, layer := range []string{"upper", "work"} {
+		if err := os.Mkdir(filepath.Join(top, layer), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		data += "," + layer + "dir=" + filepath.Join(top, layer)
+	}
+	if options != "" {
+		data += "," + options
+	}
+	merged := filepath.Join(top, "merged")
+	if err := os.Mkdir(merged, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("overlay", merged, "overlay", 0, data); err != nil {
+		kerneltest.Skip(t, "mount an overlay: "+err.Error())
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(merged, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return merged
 }
 
 func watch(t *testing.T, c *kaudit.Control, line string) {
@@ -156,8 +214,11 @@ func kernelEvents(t *testing.T, c *kaudit.Control, workload *exec.Cmd, truth str
 		t.Fatal(err)
 	}
 	if path := os.Getenv("AUDITSHIPPER_SAVE"); path != "" {
-		if err := os.WriteFile(path, log, 0o644); err != nil {
-			t.Error(err)
+		path += strings.ReplaceAll(t.Name(), "/", "-")
+		for end, text := range map[string][]byte{".log": log, ".truth": did} {
+			if err := os.WriteFile(path+end, text, 0o644); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	return j.verdict(did)

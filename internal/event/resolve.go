@@ -8,6 +8,7 @@ const atFDCWD = 0xffffff9c
 // resolve finds out what the event did and to which files. It returns false if
 // a name has to wait for later records.
 func (s *Stream) resolve(e *Event) bool {
+	s.unstack(e)
 	e.choose()
 	if e.call.verb == verbRename && !s.pair(e) {
 		e.Path.unpaired(e)

@@ -75,6 +75,7 @@ type Stream struct {
 	resume resume
 
 	tree    tree
+	twins   twins
 	found   []*place // scratch of known
 	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
 	astray  uint64   // the last event that moved directories nobody knows where
@@ -102,6 +103,7 @@ func NewStream(o Options) *Stream {
 	queue := func(e *Event) *link { return &e.queue }
 	s.young.of, s.held.of, s.ready.of = queue, queue, queue
 	s.tree.limit = or(o.Places, DefaultPlaces)
+	s.twins.limit = s.tree.limit
 	s.boot = o.Boot[:min(len(o.Boot), 255)]
 	s.tree.reset()
 	return s
@@ -394,8 +396,14 @@ func (s *Stream) Low() uint64 {
 func (s *Stream) Pending() int { return s.live.n }
 
 // DropDev forgets what was learnt of a file system: it goes away.
-func (s *Stream) DropDev(dev Dev) { s.tree.dropDev(dev) }
+func (s *Stream) DropDev(dev Dev) {
+	s.tree.dropDev(dev)
+	s.twins.dropDev(dev)
+}
 
 // Forget forgets all that was learnt of directories: events were lost, and
 // with them perhaps the renames that made it untrue.
-func (s *Stream) Forget() { s.tree.reset() }
+func (s *Stream) Forget() {
+	s.tree.reset()
+	s.twins.of = nil
+}
