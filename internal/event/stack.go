@@ -13,10 +13,11 @@ package event
 // when it is deleted itself. Which two are one directory is learnt from events
 // that leave no choice.
 
-// A twin is the upper identity of a directory, last seen at a time.
+// A twin is the upper identity of a directory.
 type twin struct {
-	key inodeKey
-	at  int64
+	key  inodeKey
+	at   int64 // when it was last seen, in Unix milliseconds
+	torn int64 // when it was last another directory's
 }
 
 // twins tell from a layer's identity of a directory the one its users see.
@@ -32,13 +33,20 @@ func (t *twins) learn(below, above inodeKey, now int64) {
 	if t.of == nil || len(t.of) >= t.limit {
 		t.of = make(map[inodeKey]twin)
 	}
-	t.of[below] = twin{above, now}
+	w := t.of[below]
+	if w.at != 0 && w.key != above {
+		w.torn = now
+	}
+	w.key, w.at = above, now
+	t.of[below] = w
 }
 
-// find returns below's other self on the device dev.
+// find returns below's other self on the device dev. Where the layer gave an
+// inode to another directory a moment ago, the event that deleted the first one
+// may still be to come, so it is not known which of the two is meant.
 func (t *twins) find(below inodeKey, dev Dev, now int64) (inodeKey, bool) {
 	w, ok := t.of[below]
-	if age := max(now-w.at, w.at-now); !ok || w.key.dev != dev || age > ownWord {
+	if age := max(now-w.at, w.at-now); !ok || w.key.dev != dev || age > ownWord || now-w.torn <= briefly {
 		return inodeKey{}, false
 	}
 	return w.key, true
@@ -140,20 +148,14 @@ const (
 )
 
 // layerDir is the one directory of a layer in which the call was done; nil if
-// there may be another one. Whatever is made in the work directory is moved to
-// its place last. A layer's directory may itself be made first, as a copy.
+// there may be another one, as where directories are copied up first.
 func (e *Event) layerDir(dev Dev, below func(*item) bool) *item {
-	var dir, last, before *item
+	var dir *item
 	work, copied, several := false, false, false
 	for i := range e.paths {
 		p := &e.paths[i]
-		if !below(p) || p.hasIno && p.key.dev != dev {
-			continue
-		}
-		if last == nil || p.number > last.number {
-			last = p
-		}
 		switch {
+		case !below(p) || p.key.dev != dev:
 		case p.kind == ntCreate && p.isDir():
 			copied = true
 		case p.kind != ntParent:
@@ -168,19 +170,32 @@ func (e *Event) layerDir(dev Dev, below func(*item) bool) *item {
 	if !several && !(work && copied) {
 		return dir
 	}
-	if e.call.verb != verbDelete || last.kind != ntCreate || last.mode != modeWhiteout {
+	return e.whitedOut(dev, below)
+}
+
+// whitedOut is the directory of a layer in which a whiteout took the place of
+// what was deleted. It is made in the work directory and moved from there.
+func (e *Event) whitedOut(dev Dev, below func(*item) bool) *item {
+	if e.call.verb != verbDelete {
 		return nil
+	}
+	var last, dir *item
+	for i := range e.paths {
+		p := &e.paths[i]
+		if below(p) && p.kind == ntCreate && p.hasIno && p.mode == modeWhiteout && (last == nil || p.number > last.number) {
+			last = p
+		}
 	}
 	for i := range e.paths {
 		p := &e.paths[i]
-		if below(p) && p.kind == ntParent && p.number < last.number && (before == nil || p.number > before.number) {
-			before = p
+		if last != nil && below(p) && p.kind == ntParent && p.number < last.number && (dir == nil || p.number > dir.number) {
+			dir = p
 		}
 	}
-	if before == nil || before.mode == modeWork || before.key.dev != dev {
+	if dir == nil || dir.mode == modeWork || dir.key.dev != dev {
 		return nil
 	}
-	return before
+	return dir
 }
 
 // unstackGone gives a deleted directory the identity under which its contents
@@ -190,11 +205,11 @@ func (s *Stream) unstackGone(e *Event, it *item, top Dev, below func(*item) bool
 	if e.Success == No {
 		return
 	}
-	above, ok := s.twinOf(e, it, top, below)
-	for i := range e.paths {
-		if p := &e.paths[i]; p == it || e.call.verb == verbDelete && below(p) && p.kind == ntDelete && p.isDir() {
-			delete(s.twins.of, p.key)
-		}
+	var above inodeKey
+	gone, ok := e.layerGone(it, below)
+	if ok {
+		above, ok = s.twins.find(gone, top, e.ID.UnixMilli())
+		delete(s.twins.of, gone)
 	}
 	if !ok {
 		above = inodeKey{top, it.key.ino}
@@ -205,26 +220,25 @@ func (s *Stream) unstackGone(e *Event, it *item, top Dev, below func(*item) bool
 	it.key, it.dev = above, e.topDev(top)
 }
 
-// twinOf is the upper identity of a deleted directory. An overlay that has
-// something of the name in a lower layer first puts an empty directory in its
-// place, so the one known is that, or the one deleted before it.
-func (s *Stream) twinOf(e *Event, it *item, top Dev, below func(*item) bool) (above inodeKey, ok bool) {
-	now := e.ID.UnixMilli()
-	above, ok = s.twins.find(it.key, top, now)
+// layerGone is the identity that a deleted directory had in the layer. Over
+// something of the same name in a lower layer, an overlay first puts an empty
+// directory in its place, of which the DELETE record then tells.
+func (e *Event) layerGone(it *item, below func(*item) bool) (key inodeKey, ok bool) {
+	key = it.key
+	if e.call.verb != verbDelete {
+		return key, true
+	}
 	for i := range e.paths {
 		p := &e.paths[i]
-		if e.call.verb != verbDelete || !below(p) || p.kind != ntDelete || !p.isDir() {
+		if !below(p) || p.kind != ntDelete || !p.isDir() || p.key == it.key || p.key.dev != it.key.dev {
 			continue
 		}
-		key, found := s.twins.find(p.key, top, now)
-		if found && ok && key != above {
+		if key != it.key && key != p.key {
 			return inodeKey{}, false
 		}
-		if found {
-			above, ok = key, true
-		}
+		key = p.key
 	}
-	return above, ok
+	return key, true
 }
 
 // topDev is the device top as the records print it.
