@@ -26,12 +26,14 @@ func (s *Stream) resolve(e *Event) bool {
 // place finds the event's paths, and notes what it says about directories.
 func (s *Stream) place(e *Event) {
 	s.learnGiven(e)
+	s.recall(e, &e.Path)
 	s.locate(e, &e.Path)
 	if e.Dest.event != nil {
 		s.locate(e, &e.Dest)
 	}
 	s.apply(e)
 	s.settle()
+	s.given(e)
 }
 
 // choose picks the records that tell of the event's names.
@@ -187,7 +189,7 @@ func (s *Stream) locateFile(e *Event, n *Name) {
 		s.awaitAt(e, n, n.item.key)
 		return
 	}
-	if !s.askFile(e, n) {
+	if !s.askFile(e, n) && !s.askName(e, n) {
 		n.unresolved()
 	}
 }

@@ -76,6 +76,7 @@ type Stream struct {
 
 	tree    tree
 	twins   twins
+	givings map[inodeKey]giving
 	found   []*place // scratch of known
 	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
 	astray  uint64   // the last event that moved directories nobody knows where
@@ -399,6 +400,7 @@ func (s *Stream) Pending() int { return s.live.n }
 func (s *Stream) DropDev(dev Dev) {
 	s.tree.dropDev(dev)
 	s.twins.dropDev(dev)
+	s.givings = nil
 }
 
 // Forget forgets all that was learnt of directories: events were lost, and
@@ -406,4 +408,5 @@ func (s *Stream) DropDev(dev Dev) {
 func (s *Stream) Forget() {
 	s.tree.reset()
 	s.twins.of = nil
+	s.givings = nil
 }
