@@ -261,11 +261,21 @@ func (s *Stream) finish(n *Name, from From) bool {
 	e := n.event
 	start := len(e.built)
 	built, ok := s.tree.render(e.built, n.place, e.First)
-	if !ok {
+	if !ok || !n.fits(built[start:]) {
 		return false
 	}
 	n.complete(built, start, from)
 	return true
+}
+
+// fits says whether a path, of a directory that the event is about itself, ends
+// in the name that the caller gave. It does not where it leads through a link.
+func (n *Name) fits(path []byte) bool {
+	last := lastPart(n.given)
+	if n.parent != nil || len(last) == 0 || string(last) == "." || string(last) == ".." {
+		return true
+	}
+	return bytes.Equal(last, lastPart(path))
 }
 
 // complete appends what comes after the directory, which built[start:] is.
