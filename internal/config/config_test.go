@@ -92,6 +92,15 @@ func TestFaults(t *testing.T) {
 		{"a relative path", "watches:\n  - path: efs\n", nil, []string{`a.yaml:2: watches[0].path: "efs" is not an absolute path`}},
 		{"an unknown operation", "watches:\n  - path: /a\n    ops: [delete,\n      remove]\n", nil, []string{`a.yaml:4: watches[0].ops[1]: "remove" is not one of delete, rename, create, write, attr, link, exec`}},
 		{"a watch of the state", "watches: [{path: /var}]", nil, []string{"a.yaml:1: watches[0].path: holds /var/lib/auditshipper, so that our own work would be an event and cause the next"}},
+		{"a filter of nothing", "drop: [{}]", nil, []string{"a.yaml:1: drop[0]: names nothing, and would drop everything"}},
+		{
+			"filters that never agree", "drop:\n  - {exe: rsync, uid: root}\n  - {path: /srv/*/tmp, comm: a-very-long-name}\n  - {path: /srv/tmp/}\n", nil,
+			[]string{
+				`a.yaml:2: drop[0].exe: "rsync" is not an absolute path`, `a.yaml:2: drop[0].uid: "root" is not a user's number`,
+				`a.yaml:3: drop[1].path: "/srv/*/tmp" has a wildcard`, `a.yaml:3: drop[1].comm: longer than the 15 bytes that the kernel keeps`,
+				`a.yaml:4: drop[2].path: "/srv/tmp/" is not how paths are written in events`,
+			},
+		},
 		{"a key twice", "output: stdout\noutput: stdout\n", nil, []string{`a.yaml:2: not YAML: mapping key "output" already defined at [1:1]`}},
 		{"no YAML", "a: [", nil, []string{"a.yaml:1: not YAML: sequence end token ']' not found"}},
 		{"two documents", "output: stdout\n---\noutput: stdout\n", nil, []string{"a.yaml:3: one document is enough; this is a second one"}},

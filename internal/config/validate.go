@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -33,9 +34,7 @@ func (c *Config) validate(d *decoder) {
 		check(slices.Contains(allowed, value), key, "", "%q is not one of %s", value, strings.Join(allowed, ", "))
 	}
 	c.validateWatches(check, oneOf)
-	for i, f := range c.Drop {
-		check(f != Drop{}, fmt.Sprintf("drop[%d]", i), "", "names nothing, and would drop everything")
-	}
+	c.validateDrop(check)
 
 	oneOf("rules.on_never_task", c.Rules.OnNeverTask, "warn", "fix", "fail")
 	oneOf("rules.on_exit", c.Rules.OnExit, "auto", "keep", "remove")
@@ -81,6 +80,30 @@ func (c *Config) validateWatches(check checkFunc, oneOf oneOfFunc) {
 		for _, dir := range []string{c.StateDir, filepath.Dir(c.Socket)} {
 			check(!within(dir, w.Path), key("path"), "move state_dir and socket out of what is watched", "holds %s, so that our own work would be an event and cause the next", dir)
 		}
+	}
+}
+
+// maxCommLen is the kernel's TASK_COMM_LEN without the NUL byte.
+const maxCommLen = 15
+
+// validateDrop refuses filters that could never agree with an event: nothing
+// would ever show that they do not work.
+func (c *Config) validateDrop(check checkFunc) {
+	for i, f := range c.Drop {
+		key := func(name string) string { return fmt.Sprintf("drop[%d].%s", i, name) }
+		check(f != Drop{}, fmt.Sprintf("drop[%d]", i), "", "names nothing, and would drop everything")
+		for _, p := range [][2]string{{"exe", f.Exe}, {"path", strings.TrimSuffix(f.Path, "/**")}} {
+			name, path := p[0], p[1]
+			if path == "" {
+				continue
+			}
+			check(filepath.IsAbs(path), key(name), "", "%q is not an absolute path", path)
+			check(!filepath.IsAbs(path) || filepath.Clean(path) == path, key(name), "write it as "+filepath.Clean(path), "%q is not how paths are written in events", path)
+			check(!strings.ContainsAny(path, "*?"), key(name), "only /** at the end of path stands for more than itself", "%q has a wildcard", path)
+		}
+		check(len(f.Comm) <= maxCommLen, key("comm"), "", "longer than the %d bytes that the kernel keeps", maxCommLen)
+		_, err := strconv.ParseUint(f.UID, 10, 32)
+		check(f.UID == "" || err == nil, key("uid"), "", "%q is not a user's number", f.UID)
 	}
 }
 

@@ -207,7 +207,13 @@ func wait(t time.Duration) time.Duration {
 
 // newOutput is how events become text by the configuration.
 func (d *Daemon) newOutput(c config.Config) (*output, error) {
-	drop, err := newFilters(c.Drop)
+	var before filters
+	if d.deliver != nil {
+		if out := d.deliver.output.Load(); out != nil {
+			before = out.drop
+		}
+	}
+	drop, err := newFilters(c.Drop, before)
 	if err != nil {
 		return nil, err
 	}

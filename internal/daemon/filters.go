@@ -17,21 +17,28 @@ type filter struct {
 	config.Drop
 	uid    uint32
 	anyUID bool
-	count  atomic.Uint64
+	count  *atomic.Uint64
 }
 
 type filters []*filter
 
-func newFilters(drops []config.Drop) (filters, error) {
+// newFilters makes the configuration's filters. One that was there before, as it
+// is, goes on counting.
+func newFilters(drops []config.Drop, before filters) (filters, error) {
 	var fs filters
 	for i, d := range drops {
-		f := &filter{Drop: d, anyUID: d.UID == ""}
+		f := &filter{Drop: d, anyUID: d.UID == "", count: new(atomic.Uint64)}
 		if !f.anyUID {
 			uid, err := strconv.ParseUint(d.UID, 10, 32)
 			if err != nil {
 				return nil, fmt.Errorf("drop[%d].uid: %q is not a number", i, d.UID)
 			}
 			f.uid = uint32(uid)
+		}
+		for _, old := range before {
+			if old.Drop == d {
+				f.count = old.count
+			}
 		}
 		fs = append(fs, f)
 	}
