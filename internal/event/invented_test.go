@@ -13,6 +13,7 @@ type node struct {
 	parent *node
 	name   string
 	ino    int
+	low    int // its inode in the layer below, in an overlay
 	dir    bool
 	kids   map[string]*node
 }
@@ -51,13 +52,28 @@ type world struct {
 	next  int
 	cwds  map[int]*node
 	truth map[uint64][2]string // by serial
+	low   map[int]int          // inodes of the layer below, in an overlay that numbers its own
 }
 
-func newWorld(t *testing.T, seed uint64) *world {
+// Kinds of worlds.
+const (
+	plain = iota
+	same  // an overlay whose files have the numbers of the layer's
+	apart // an overlay whose files have numbers of their own, never used again
+)
+
+func newWorld(t *testing.T, seed uint64, kind int) *world {
 	w := &world{
 		fakeKernel: newFakeKernel(t, Options{Places: 8 + int(seed%64)}),
 		rnd:        rand.New(rand.NewPCG(seed, 3)), next: 10,
 		root: &node{dir: true, ino: 2, kids: map[string]*node{}}, cwds: map[int]*node{}, truth: map[uint64][2]string{},
+	}
+	switch kind {
+	case same:
+		w.layer = func(ino int) int { return ino }
+	case apart:
+		w.low = map[int]int{2: 2}
+		w.layer = func(ino int) int { return w.low[ino] }
 	}
 	for range 12 {
 		w.make(true)
@@ -108,7 +124,21 @@ func (w *world) make(dir bool) {
 		w.next++
 		n.ino = w.next
 	}
+	if w.low != nil {
+		w.next++
+		n.ino, n.low = 1000+w.next, n.ino
+		w.low[n.ino] = n.low
+	}
 	parent.kids[name] = n
+}
+
+// drop gives the inode of a file that is no more to the next one.
+func (w *world) drop(n *node) {
+	if w.low != nil {
+		w.free = append(w.free, n.low)
+	} else {
+		w.free = append(w.free, n.ino)
+	}
 }
 
 // give says how the caller names a node: by which string, from which directory
@@ -179,7 +209,7 @@ func (w *world) remove(n *node) {
 	name, arg, parentName := w.give(n)
 	w.truth[w.serial+1] = [2]string{n.path()}
 	delete(n.parent.kids, n.name)
-	w.free = append(w.free, n.ino)
+	w.drop(n)
 	w.call(263, "a0="+arg+" a1=1 a2=0", pathRecord{w.printed(parentName), n.parent.ino, dirMode, "PARENT"}, pathRecord{name, n.ino, n.mode(), "DELETE"})
 }
 
@@ -220,7 +250,7 @@ func (w *world) renameAny() {
 		there.parent, there.name = from, oldLast
 		from.kids[oldLast] = there
 	} else if there != nil {
-		w.free = append(w.free, there.ino)
+		w.drop(there)
 	}
 	if w.cwd = w.cwds[w.pid].path(); w.cwd == "" { // printed as it is afterwards
 		w.cwd = "/"
@@ -233,13 +263,19 @@ func (w *world) renameAny() {
 // kernel, in a file system that gives inodes to the next one at once. No event
 // may carry a path that was not true when it happened.
 func TestNoPathInvented(t *testing.T) {
+	for kind, name := range []string{plain: "plain", same: "overlay", apart: "overlay with its own numbers"} {
+		t.Run(name, func(t *testing.T) { noPathInvented(t, kind) })
+	}
+}
+
+func noPathInvented(t *testing.T, kind int) {
 	seeds := 1500
 	if testing.Short() {
 		seeds = 150
 	}
 	names, unresolved := 0, 0
 	for seed := range seeds {
-		w := newWorld(t, uint64(seed))
+		w := newWorld(t, uint64(seed), kind)
 		for range 60 {
 			w.step()
 		}

@@ -17,6 +17,9 @@ type fakeKernel struct {
 	pid    int
 	cwd    string
 	lines  []string // what was done, for a failing test to show
+
+	// layer makes it an overlay: the inode that a file has in the layer below.
+	layer func(ino int) int
 }
 
 func newFakeKernel(t *testing.T, o Options) *fakeKernel {
@@ -45,14 +48,47 @@ func (k *fakeKernel) result(nr int, result, args string, paths ...pathRecord) {
 	k.push(typeSyscall, head+fmt.Sprintf("arch=c000003e syscall=%d %s %s items=%d ppid=1 pid=%d auid=1000 uid=0 ses=1 comm=\"t\" exe=\"/t\" key=\"k\"",
 		nr, result, args, len(paths), k.pid))
 	k.push(typeCWD, head+fmt.Sprintf("cwd=%q", k.cwd))
+	if k.layer != nil {
+		k.stacked(head, paths)
+		k.push(typeEOE, head)
+		return
+	}
 	for i, p := range paths {
-		name := "(null)"
-		if p.name != "" {
-			name = `"` + p.name + `"`
-		}
-		k.push(typePath, head+fmt.Sprintf("item=%d name=%s inode=%d dev=fe:00 mode=%s nametype=%s", i, name, p.ino, p.mode, p.kind))
+		k.path(head, i, p, "fe:00")
 	}
 	k.push(typeEOE, head)
+}
+
+func (k *fakeKernel) path(head string, i int, p pathRecord, dev string) {
+	name := "(null)"
+	if p.name != "" {
+		name = `"` + p.name + `"`
+	}
+	k.push(typePath, head+fmt.Sprintf("item=%d name=%s inode=%d dev=%s mode=%s nametype=%s", i, name, p.ino, dev, p.mode, p.kind))
+}
+
+// stacked prints the PATH records of a call in an overlay: the parents as the
+// caller sees them, what is deleted as the layer does, then the layer's own
+// parents, without names.
+func (k *fakeKernel) stacked(head string, paths []pathRecord) {
+	var own []pathRecord
+	for i, p := range paths {
+		dev := "00:27"
+		switch p.kind {
+		case "DELETE":
+			p.ino, dev = k.layer(p.ino), "fe:00"
+		case "PARENT":
+			own = append(own, pathRecord{"", k.layer(p.ino), p.mode, p.kind})
+		}
+		k.path(head, i, p, dev)
+	}
+	if len(own) == 2 {
+		own = append(own, own[0])
+		own[0], own[1] = own[1], own[0]
+	}
+	for i, p := range own {
+		k.path(head, len(paths)+i, p, "fe:00")
+	}
 }
 
 func (k *fakeKernel) push(typ Type, text string) {

@@ -1,5 +1,11 @@
 package event
 
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
 // A file system that keeps its files in another one, as overlayfs does, is seen
 // by the kernel twice in one call. The records of a delete in an overlay are
 //
@@ -52,6 +58,27 @@ func (t *twins) find(below inodeKey, dev Dev, now int64) (inodeKey, bool) {
 	return w.key, true
 }
 
+// dropDev forgets what is or was on a device that goes away.
+func (t *twins) dropDev(dev Dev) {
+	for below, w := range t.of {
+		if below.dev == dev || w.key.dev == dev {
+			delete(t.of, below)
+		}
+	}
+}
+
+// A stack is an event on a stacked file system. The caller saw its files on the
+// device top.
+type stack struct {
+	*Event
+	top Dev
+	now int64
+}
+
+// below says whether a record tells of a layer's own affairs. The kernel prints
+// no names there.
+func (k stack) below(p *item) bool { return p.name == nil && (!p.hasIno || p.key.dev != k.top) }
+
 // unstack makes of the records of a stacked file system those that any other
 // one would have given.
 func (s *Stream) unstack(e *Event) {
@@ -59,25 +86,19 @@ func (s *Stream) unstack(e *Event) {
 	if !ok {
 		return
 	}
-	below := func(p *item) bool { return p.name == nil && (!p.hasIno || p.key.dev != top) }
-	if e.Success != No {
-		for i := range e.paths {
-			if p := &e.paths[i]; below(p) && p.kind == ntParent {
-				s.learnTwin(e, top, p.key.dev, below)
-			}
-		}
-	}
-	if e.call.verb == verbRename || e.has(ntDelete) && e.call.verb == verbOther {
-		s.unstackRename(e, top, below)
+	k := stack{e, top, e.ID.UnixMilli()}
+	s.learnTwins(k)
+	if e.call.verb == verbRename || e.call.verb == verbOther && e.has(ntDelete) {
+		s.unstackRename(k)
 	}
 	for i := range e.paths {
-		if p := &e.paths[i]; !below(p) && p.kind == ntDelete && p.isDir() && p.key.dev != top {
-			s.unstackGone(e, p, top, below)
+		if p := &e.paths[i]; !k.below(p) && p.kind == ntDelete && p.isDir() && p.key.dev != top {
+			s.unstackGone(k, p)
 		}
 	}
 	kept := e.paths[:0]
 	for _, p := range e.paths {
-		if !below(&p) {
+		if !k.below(&p) {
 			kept = append(kept, p)
 		}
 	}
@@ -97,35 +118,36 @@ func (e *Event) stacked() (top Dev, ok bool) {
 	if first == nil {
 		return 0, false
 	}
-	parents, others := 0, false
+	parents := 0
 	for i := range e.paths {
 		switch p := &e.paths[i]; {
 		case p.kind != ntParent || !p.hasIno:
 		case p.key.dev == first.key.dev:
 			parents++
 		case p.name == nil && p.number > first.number:
-			others = true
+			ok = true
 		}
 	}
 	switch e.call.verb {
 	case verbRename:
-		others = others && parents >= 2
+		ok = ok && parents >= 2
 	case verbLink:
-		others = others && e.Success == Yes
+		ok = ok && e.Success == Yes
 	}
-	return first.key.dev, others
+	return first.key.dev, ok
 }
 
-// learnTwin notes which directory of the layer dev is the caller's one, if the
-// event was in a single one and the layer leaves no doubt either.
-func (s *Stream) learnTwin(e *Event, top, dev Dev, below func(*item) bool) {
-	if e.call.verb == verbLink {
+// learnTwins notes which directories of the layers are the caller's one, if the
+// event was in a single one and a layer leaves no doubt either. A link copies
+// the file up in its old directory first.
+func (s *Stream) learnTwins(k stack) {
+	if k.Success == No || k.call.verb == verbLink {
 		return
 	}
 	var above *item
-	for i := range e.paths {
-		p := &e.paths[i]
-		if p.kind != ntParent || below(p) || p.key.dev != top {
+	for i := range k.paths {
+		p := &k.paths[i]
+		if p.kind != ntParent || p.key.dev != k.top {
 			continue
 		}
 		if above != nil && above.key != p.key {
@@ -133,29 +155,32 @@ func (s *Stream) learnTwin(e *Event, top, dev Dev, below func(*item) bool) {
 		}
 		above = p
 	}
-	if above == nil {
-		return
-	}
-	if p := e.layerDir(dev, below); p != nil {
-		s.twins.learn(p.key, above.key, e.ID.UnixMilli())
+	for i := range k.paths {
+		p := &k.paths[i]
+		if above == nil || p.kind != ntParent || !k.below(p) {
+			continue
+		}
+		if dir := k.layerDir(p.key.dev); dir != nil && dir.key == p.key {
+			s.twins.learn(p.key, above.key, k.now)
+		}
 	}
 }
 
-// modeWork is the mode of an overlay's work directory.
+// What an overlay makes in its layers, by its mode.
 const (
-	modeWork     = modeDir
-	modeWhiteout = 0o020000
+	modeWork     = modeDir  // the work directory, which nobody may enter
+	modeWhiteout = 0o020000 // a character device: nothing of that name is here
 )
 
 // layerDir is the one directory of a layer in which the call was done; nil if
 // there may be another one, as where directories are copied up first.
-func (e *Event) layerDir(dev Dev, below func(*item) bool) *item {
+func (k stack) layerDir(dev Dev) *item {
 	var dir *item
 	work, copied, several := false, false, false
-	for i := range e.paths {
-		p := &e.paths[i]
+	for i := range k.paths {
+		p := &k.paths[i]
 		switch {
-		case !below(p) || p.key.dev != dev:
+		case !k.below(p) || p.key.dev != dev:
 		case p.kind == ntCreate && p.isDir():
 			copied = true
 		case p.kind != ntParent:
@@ -170,25 +195,25 @@ func (e *Event) layerDir(dev Dev, below func(*item) bool) *item {
 	if !several && !(work && copied) {
 		return dir
 	}
-	return e.whitedOut(dev, below)
+	return k.whitedOut(dev)
 }
 
 // whitedOut is the directory of a layer in which a whiteout took the place of
 // what was deleted. It is made in the work directory and moved from there.
-func (e *Event) whitedOut(dev Dev, below func(*item) bool) *item {
-	if e.call.verb != verbDelete {
+func (k stack) whitedOut(dev Dev) *item {
+	if k.call.verb != verbDelete {
 		return nil
 	}
 	var last, dir *item
-	for i := range e.paths {
-		p := &e.paths[i]
-		if below(p) && p.kind == ntCreate && p.hasIno && p.mode == modeWhiteout && (last == nil || p.number > last.number) {
+	for i := range k.paths {
+		p := &k.paths[i]
+		if k.below(p) && p.kind == ntCreate && p.hasIno && p.mode == modeWhiteout && (last == nil || p.number > last.number) {
 			last = p
 		}
 	}
-	for i := range e.paths {
-		p := &e.paths[i]
-		if last != nil && below(p) && p.kind == ntParent && p.number < last.number && (dir == nil || p.number > dir.number) {
+	for i := range k.paths {
+		p := &k.paths[i]
+		if last != nil && k.below(p) && p.kind == ntParent && p.number < last.number && (dir == nil || p.number > dir.number) {
 			dir = p
 		}
 	}
@@ -201,36 +226,30 @@ func (e *Event) whitedOut(dev Dev, below func(*item) bool) *item {
 // unstackGone gives a deleted directory the identity under which its contents
 // were seen. Where that is not known, an equal inode number must not live on:
 // layers usually have the same one.
-func (s *Stream) unstackGone(e *Event, it *item, top Dev, below func(*item) bool) {
-	if e.Success == No {
+func (s *Stream) unstackGone(k stack, it *item) {
+	if k.Success == No {
 		return
 	}
-	var above inodeKey
-	gone, ok := e.layerGone(it, below)
-	if ok {
-		above, ok = s.twins.find(gone, top, e.ID.UnixMilli())
+	if gone, ok := k.layerGone(it); ok {
+		above, ok := s.twins.find(gone, k.top, k.now)
 		delete(s.twins.of, gone)
+		if ok {
+			it.key, it.dev = above, k.topDev()
+			return
+		}
 	}
-	if !ok {
-		above = inodeKey{top, it.key.ino}
-		s.tree.forget(above)
-		it.key = above
-		return
-	}
-	it.key, it.dev = above, e.topDev(top)
+	it.key = inodeKey{k.top, it.key.ino}
+	s.tree.forget(it.key)
 }
 
 // layerGone is the identity that a deleted directory had in the layer. Over
 // something of the same name in a lower layer, an overlay first puts an empty
 // directory in its place, of which the DELETE record then tells.
-func (e *Event) layerGone(it *item, below func(*item) bool) (key inodeKey, ok bool) {
+func (k stack) layerGone(it *item) (key inodeKey, ok bool) {
 	key = it.key
-	if e.call.verb != verbDelete {
-		return key, true
-	}
-	for i := range e.paths {
-		p := &e.paths[i]
-		if !below(p) || p.kind != ntDelete || !p.isDir() || p.key == it.key || p.key.dev != it.key.dev {
+	for i := range k.paths {
+		p := &k.paths[i]
+		if k.call.verb != verbDelete || !k.below(p) || p.kind != ntDelete || !p.isDir() || p.key == it.key || p.key.dev != it.key.dev {
 			continue
 		}
 		if key != it.key && key != p.key {
@@ -242,9 +261,9 @@ func (e *Event) layerGone(it *item, below func(*item) bool) (key inodeKey, ok bo
 }
 
 // topDev is the device top as the records print it.
-func (e *Event) topDev(top Dev) []byte {
-	for i := range e.paths {
-		if p := &e.paths[i]; p.hasIno && p.key.dev == top {
+func (k stack) topDev() []byte {
+	for i := range k.paths {
+		if p := &k.paths[i]; p.hasIno && p.key.dev == k.top {
 			return p.dev
 		}
 	}
@@ -252,85 +271,64 @@ func (e *Event) topDev(top Dev) []byte {
 }
 
 // unstackRename gives the DELETEs of a rename the identity that their CREATEs
-// have.
-func (s *Stream) unstackRename(e *Event, top Dev, below func(*item) bool) {
-	var gone, made [2]*item
-	deletes, creates := 0, 0
-	for i := range e.paths {
-		p := &e.paths[i]
-		switch {
-		case below(p) || !p.hasIno:
-		case p.kind == ntDelete:
-			deletes = keepOrder(&gone, deletes, p)
-		case p.kind == ntCreate:
-			creates = keepOrder(&made, creates, p)
-		}
-	}
+// have. The kernel looks at the old name first, then at the new one.
+func (s *Stream) unstackRename(k stack) {
+	gone, made := k.named(ntDelete), k.named(ntCreate)
 	switch {
-	case deletes == 2 && creates == 2:
-		if string(gone[0].name) == string(made[0].name) && string(gone[1].name) == string(made[1].name) && string(gone[0].name) != string(gone[1].name) {
+	case len(gone) == 2 && len(made) == 2: // an exchange
+		if bytes.Equal(gone[0].name, made[0].name) && !bytes.Equal(gone[0].name, gone[1].name) {
 			gone[0], gone[1] = gone[1], gone[0]
 		}
-		s.sameFile(e, gone[0], made[0], top)
-		s.sameFile(e, gone[1], made[1], top)
-	case creates == 1:
-		if it := moved(gone[:min(deletes, 2)], made[0], deletes); it != nil {
-			s.sameFile(e, it, made[0], top)
+		s.sameFile(k, gone[0], made[0])
+		s.sameFile(k, gone[1], made[1])
+	case len(made) == 1:
+		if it := moved(gone, made[0]); it != nil {
+			s.sameFile(k, it, made[0])
 		}
 	}
 }
 
-// keepOrder adds p to two items, in the order of their numbers, and returns how
-// many there were.
-func keepOrder(two *[2]*item, n int, p *item) int {
-	if n < len(two) {
-		two[n] = p
-		if n == 1 && two[1].number < two[0].number {
-			two[0], two[1] = two[1], two[0]
+// named are the records of a kind that are not a layer's own, by their numbers.
+func (k stack) named(kind nametype) (items []*item) {
+	for i := range k.paths {
+		if p := &k.paths[i]; p.kind == kind && p.hasIno && !k.below(p) {
+			items = append(items, p)
 		}
 	}
-	return n + 1
+	slices.SortFunc(items, func(p, q *item) int { return cmp.Compare(p.number, q.number) })
+	return items
 }
 
 // moved is the one of a rename's DELETEs that stands for the file which has the
-// name made now; the other one's file was replaced.
-func moved(gone []*item, made *item, n int) *item {
-	switch {
-	case n == 1:
+// name made now; the other one's file was replaced. Where both have that name,
+// in two directories, it is the first.
+func moved(gone []*item, made *item) *item {
+	switch len(gone) {
+	case 1:
 		return gone[0]
-	case n != 2:
-		return nil
-	case gone[0].key == made.key:
-		return gone[0]
-	case gone[1].key == made.key:
-		return gone[1]
-	}
-	zero, one := string(gone[0].name) == string(made.name), string(gone[1].name) == string(made.name)
-	switch {
-	case zero && !one:
-		return gone[1]
-	case one && !zero:
-		return gone[0]
+	case 2:
+		for i, p := range gone {
+			if p.key == made.key {
+				return p
+			}
+			if other := gone[1-i]; !bytes.Equal(p.name, made.name) && bytes.Equal(other.name, made.name) && other.key != made.key {
+				return p
+			}
+		}
+		if bytes.Equal(gone[0].name, made.name) && bytes.Equal(gone[1].name, made.name) {
+			return gone[0]
+		}
 	}
 	return nil
 }
 
 // sameFile says that two records are of one file.
-func (s *Stream) sameFile(e *Event, gone, made *item, top Dev) {
-	if gone.key.dev == top || made.key.dev != top || gone.mode&modeType != made.mode&modeType {
+func (s *Stream) sameFile(k stack, gone, made *item) {
+	if gone.key.dev == k.top || made.key.dev != k.top || gone.mode&modeType != made.mode&modeType {
 		return
 	}
-	if made.isDir() && e.Success == Yes {
-		s.twins.learn(gone.key, made.key, e.ID.UnixMilli())
+	if made.isDir() && k.Success == Yes {
+		s.twins.learn(gone.key, made.key, k.now)
 	}
 	gone.key, gone.dev = made.key, made.dev
-}
-
-// dropDev forgets what is or was on a device that goes away.
-func (t *twins) dropDev(dev Dev) {
-	for below, w := range t.of {
-		if below.dev == dev || w.key.dev == dev {
-			delete(t.of, below)
-		}
-	}
 }
