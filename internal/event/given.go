@@ -18,7 +18,8 @@ type giving struct {
 // are more.
 const maxGivings = 4096
 
-// given remembers how the event named files in directories it tells of.
+// given remembers how the event named files in directories it tells of. A rename
+// ends what was known: programs do all the rest before it.
 func (s *Stream) given(e *Event) {
 	if e.Success != Yes {
 		return
@@ -30,7 +31,7 @@ func (s *Stream) given(e *Event) {
 		}
 		delete(s.givings, it.key)
 		fd, ok := e.descriptor(n)
-		if !ok || it.kind == ntDelete || n.given == nil || n.parent == nil || !n.parent.hasIno || e.Exchange {
+		if !ok || e.call.verb == verbRename || it.kind == ntDelete || n.given == nil || n.parent == nil || !n.parent.hasIno || e.Exchange {
 			continue
 		}
 		if s.givings == nil || len(s.givings) >= maxGivings {
