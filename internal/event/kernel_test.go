@@ -42,6 +42,7 @@ func TestKernelTruth(t *testing.T) {
 		{"layers without xino", "/dev/shm", "/srv", "xino=off", "layers.py"},
 		{"layers with redirects", "/srv", "/srv", "redirect_dir=on,metacopy=on", "layers.py"},
 		{"layers with an index", "/srv", "/srv", "index=on", "layers.py"},
+		{"layers of an overlay", "/srv", "/srv", "", "layers.py"},
 	} {
 		t.Run(where.name, func(t *testing.T) {
 			script := "testdata/truth/" + where.workload
@@ -50,6 +51,9 @@ func TestKernelTruth(t *testing.T) {
 				if out, err := exec.Command(python, script, "prepare", dir).CombinedOutput(); err != nil {
 					t.Fatalf("%v: %s", err, out)
 				}
+			}
+			if where.name == "layers of an overlay" {
+				dir = overlay(t, dir, scratch(t, where.upper), where.options)
 			}
 			if where.upper != "" {
 				dir = overlay(t, dir, scratch(t, where.upper), where.options)
