@@ -55,6 +55,20 @@ func FuzzStream(f *testing.F) {
 		}
 	}
 	f.Add([]byte("type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=82 success=yes items=2\ntype=PATH msg=audit(1.000:1): item=0 name=(null) inode=1 dev=fe:00 mode=040755 nametype=PARENT\ntype=PATH msg=audit(1.000:1): item=0 name=\"x\" inode=1 dev=fe:00 mode=040755 nametype=DELETE\ntype=EOE msg=audit(1.000:1):"))
+	f.Add([]byte(`type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=263 success=yes items=3 a0=3 pid=1
+type=PATH msg=audit(1.000:1): item=0 name="/" inode=5 dev=00:27 mode=040755 nametype=PARENT
+type=PATH msg=audit(1.000:1): item=1 name="d" inode=6 dev=fe:00 mode=040755 nametype=DELETE
+type=PATH msg=audit(1.000:1): item=2 name=(null) inode=5 dev=fe:00 mode=040755 nametype=PARENT
+type=PATH msg=audit(1.000:1): item=3 name=(null) inode=7 dev=fe:00 mode=020000 nametype=CREATE
+type=EOE msg=audit(1.000:1):
+type=SYSCALL msg=audit(1.000:2): arch=c000003e syscall=264 success=yes items=5 a0=3 a2=4 pid=1
+type=PATH msg=audit(1.000:2): item=0 name="/" inode=5 dev=00:27 mode=040755 nametype=PARENT
+type=PATH msg=audit(1.000:2): item=1 name="/" inode=5 dev=00:27 mode=040755 nametype=PARENT
+type=PATH msg=audit(1.000:2): item=2 name="a" inode=8 dev=fe:00 mode=040755 nametype=DELETE
+type=PATH msg=audit(1.000:2): item=3 name="b" inode=8 dev=00:27 mode=040755 nametype=CREATE
+type=PATH msg=audit(1.000:2): item=4 name=(null) inode=5 dev=fe:00 mode=040755 nametype=PARENT
+type=EOE msg=audit(1.000:2):
+`))
 	f.Add([]byte("type=EXECVE msg=audit(1.000:1): argc=9 a0[1]=41 a0_len=3 a7=\"x\""))
 	f.Add([]byte("type=USER msg=audit(1.000:1): msg='op=a b=\"' acct=4 id=00 v=x"))
 	f.Fuzz(checkStream)
