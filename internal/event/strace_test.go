@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// names tells which of a call's arguments, counted from 0, are the directory and
+// callNames tells which of a call's arguments, counted from 0, are the directory and
 // the name of its (old) and new name; the directory is -1 for the working one,
 // the name -1 for a descriptor of the file.
 var callNames = map[string][][2]int{
