@@ -6,9 +6,10 @@ import (
 )
 
 // Open flags, from asm-generic/fcntl.h; the access mode is the same everywhere,
-// and O_CREAT and O_TRUNC on all architectures but MIPS, Alpha, PA-RISC and SPARC.
+// and O_CREAT, O_EXCL and O_TRUNC on all architectures but MIPS, Alpha, PA-RISC and SPARC.
 const (
 	openAccess = 0o3
+	openExcl   = 0o200
 	openTrunc  = 0o1000
 )
 

@@ -8,7 +8,7 @@ type Lookup interface {
 	// FD returns what a process's descriptor is open on, and that file's identity.
 	FD(pid uint32, fd int32) (path string, dev Dev, ino uint64, ok bool)
 
-	// Is says whether path leads to the file with that identity now. False
+	// Is says whether path leads to the directory with that identity now. False
 	// stands also for not knowing. path is valid during the call only.
 	Is(path []byte, dev Dev, ino uint64) bool
 }
@@ -143,27 +143,9 @@ func (s *Stream) askFile(e *Event, n *Name) bool {
 	if !ok || n.item.key != (inodeKey{dev, ino}) || !isAbs([]byte(path)) {
 		return false
 	}
-	start := len(e.built)
-	e.built = append(e.built, path...)
-	n.Path, n.From = e.built[start:len(e.built):len(e.built)], FromProc
-	return true
-}
-
-// askName looks at the descriptor that a file's name starts from. The records do
-// not tell which directory that is; that the name in it leads to the very file
-// does.
-func (s *Stream) askName(e *Event, n *Name) bool {
-	fd, ok := e.descriptor(n)
-	if s.lookup == nil || !ok || n.item == nil || !n.item.hasIno || n.given == nil || e.PID == 0 {
-		return false
-	}
-	dir, _, _, ok := s.lookup.FD(e.PID, int32(fd))
-	if !ok || !isAbs([]byte(dir)) {
-		return false
-	}
-	path, plain := appendJoined(s.scratch[:0], []byte(dir), n.given, false)
-	s.scratch = path
-	if !plain || !s.lookup.Is(path, n.item.key.dev, n.item.key.ino) {
+	// A file system may give the inode of a deleted file to the next one, and the
+	// process may have that one open by now.
+	if last := lastPart(n.given); len(last) > 0 && !bytes.Equal(last, lastPart([]byte(path))) {
 		return false
 	}
 	start := len(e.built)

@@ -31,7 +31,7 @@ func (s *Stream) given(e *Event) {
 		}
 		delete(s.givings, it.key)
 		fd, ok := e.descriptor(n)
-		if !ok || e.call.verb == verbRename || it.kind == ntDelete || n.given == nil || n.parent == nil || !n.parent.hasIno || e.Exchange {
+		if !ok || e.call.verb == verbRename || e.mayFollow() || it.kind == ntDelete || n.given == nil || n.parent == nil || !n.parent.hasIno || e.Exchange {
 			continue
 		}
 		if s.givings == nil || len(s.givings) >= maxGivings {

@@ -16,7 +16,7 @@ func (s *Stream) learnGiven(e *Event) {
 		if !plain {
 			continue
 		}
-		if n.parent != nil {
+		if n.parent != nil && !e.mayFollow() {
 			dir, _ := splitName(path)
 			s.learn(e, dir, n.parent)
 		}

@@ -411,3 +411,21 @@ type=EOE msg=audit(1.000:1):`,
 		})
 	}
 }
+
+// TestOpenThroughLink makes a file by opening a symlink to it. Some kernels then
+// print the link's directory with the inode of the file's.
+func TestOpenThroughLink(t *testing.T) {
+	const create, exclusive = "41", "c1"
+	for flags, want := range map[string]string{create: "x", exclusive: "/a/x"} {
+		k := newFakeKernel(t, Options{})
+		k.call(257, "a0=ffffff9c a1=1 a2="+flags+" a3=1a4", pathRecord{"/a/", 20, dirMode, "PARENT"}, pathRecord{"/a/last", 21, fileMode, "CREATE"})
+		k.unlinkat(20, "x")
+		k.s.Flush()
+		for e, ok := k.s.Next(); ok; e, ok = k.s.Next() {
+			if e.Action == "delete" && string(e.Path.Path) != want {
+				t.Errorf("after flags %s: deleted %q, want %q", flags, e.Path.Path, want)
+			}
+			k.s.Free(e)
+		}
+	}
+}

@@ -153,7 +153,36 @@ func (s *Stream) locate(e *Event, n *Name) {
 		s.locateFile(e, n)
 		return
 	}
+	if e.mayFollow() && !s.startsIn(e, n) {
+		if !s.askFile(e, n) {
+			n.unresolved()
+		}
+		return
+	}
 	s.await(e, n)
+}
+
+// mayFollow says whether the last part of the event's name may be a symlink that
+// the call followed: the PARENT is then the directory it led to. Of the calls
+// that have a PARENT, only those that may make a file by opening it do so.
+func (e *Event) mayFollow() bool {
+	if e.call.verb != verbOpen {
+		return false
+	}
+	switch {
+	case e.call.name == "openat2":
+		return e.args[3]&openExcl == 0
+	case e.call.flagsArg >= 0:
+		return e.args[e.call.flagsArg]&openExcl == 0
+	}
+	return true
+}
+
+// startsIn says whether the directory of the PARENT record is certainly the one
+// that the name starts from and, being of one part, is in.
+func (s *Stream) startsIn(e *Event, n *Name) bool {
+	dir, _ := splitName(n.given)
+	return len(dir) == 0 && n.parent.hasIno && s.startsFrom(e, n, n.parent)
 }
 
 // locateDir finds the directory of a file whose name the records do not tell.
@@ -189,7 +218,7 @@ func (s *Stream) locateFile(e *Event, n *Name) {
 		s.awaitAt(e, n, n.item.key)
 		return
 	}
-	if !s.askFile(e, n) && !s.askName(e, n) {
+	if !s.askFile(e, n) {
 		n.unresolved()
 	}
 }

@@ -45,7 +45,7 @@ func (j *judge) drain(s *Stream) {
 		j.bytes += len(j.line)
 		if (e.Action == "delete" || e.Action == "rename") && e.Success == Yes {
 			d := deed{what: fmt.Sprintf("%s %q %q", e.Action, e.Path.Path, e.Dest.Path), json: string(j.line)}
-			d.unresolved = e.Path.From == FromUnresolved || e.Dest.From == FromUnresolved
+			d.unresolved = e.Path.From == FromUnresolved || e.Dest.From == FromUnresolved || e.Path.Path == nil
 			if e.Exchange {
 				d.reverse = fmt.Sprintf("%s %q %q", e.Action, e.Dest.Path, e.Path.Path)
 			}

@@ -67,6 +67,10 @@ def calls(a, b):
     raw("openat", AT, a + b"/way/made", os.O_CREAT | os.O_WRONLY, 0o644); raw("openat", AT, a + b"/last", os.O_CREAT | os.O_WRONLY, 0o644)
     raw("openat", fa, b"last", os.O_CREAT | os.O_WRONLY, 0o644); raw("unlinkat", fb, b"made", 0); raw("unlinkat", fa, b"way/end", 0)
     raw("openat", AT, a + b"/last", os.O_CREAT | os.O_WRONLY, 0o644); raw("unlinkat", fb, b"end", 0); raw("unlinkat", fa, b"last", 0)
+    os.symlink(b + b"/end", a + b"/last")
+    for flags in (os.O_CREAT, os.O_CREAT, os.O_CREAT | os.O_TRUNC):   # made through a link that leads nowhere, then opened through it
+        raw("openat", fa, b"last", flags | os.O_WRONLY, 0o644); raw("fchmodat", fa, b"last", 0o600)
+    touch(b + b"/other"); raw("unlinkat", fb, b"other", 0); raw("unlinkat", fb, b"end", 0); raw("unlinkat", fa, b"last", 0)
     os.chdir("/"); os.close(fa); os.close(fb)
 for i in range(2): calls(at(b"calls%d" % i, b"A"), at(b"calls%d" % i, b"B and more"))
 
