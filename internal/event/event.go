@@ -33,6 +33,7 @@ type Event struct {
 
 	Path, Dest Name // Dest only of a rename and a link
 
+	Stacked   bool // some of its records without a name tell of a layer below the file system
 	Exchange  bool
 	Overwrote uint64 // inode of the file that a rename replaced, 0 if none
 	Target    []byte // what a symlink that was made points to

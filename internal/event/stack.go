@@ -86,6 +86,7 @@ func (s *Stream) unstack(e *Event) {
 	if !ok {
 		return
 	}
+	e.Stacked = true
 	k := stack{e, top, e.ID.UnixMilli()}
 	s.learnTwins(k)
 	if e.call.verb == verbRename || e.call.verb == verbOther && e.has(ntDelete) {

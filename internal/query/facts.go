@@ -36,6 +36,7 @@ type Facts struct {
 	Inode   uint64
 	Dev     string
 	Partial bool // records are missing
+	Stacked bool // records without a name tell of a layer below the file system
 
 	// Fields are those of an event that is not about files, under readable
 	// names; nil if there are none.
@@ -51,7 +52,7 @@ func factsOf(e *event.Event, names event.Names) *Facts {
 		PathUnder: e.Path.Under(), DestUnder: e.Dest.Under(),
 		PID: e.PID, PPID: e.PPID, AUID: e.AUID, UID: e.UID, Ses: e.Ses,
 		TTY: string(e.TTY), Comm: string(e.Comm), Exe: string(e.Exe), Cwd: string(e.Cwd),
-		Type: e.Path.Type(), Container: e.Container, Unit: e.Unit, Inode: e.Path.Ino, Dev: string(e.Path.Dev), Partial: e.Partial,
+		Type: e.Path.Type(), Container: e.Container, Unit: e.Unit, Inode: e.Path.Ino, Dev: string(e.Path.Dev), Partial: e.Partial, Stacked: e.Stacked,
 	}
 	if len(e.Title) > 0 {
 		f.Cmd = strings.Split(string(bytes.TrimRight(e.Title, "\x00")), "\x00")

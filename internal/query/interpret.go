@@ -63,6 +63,10 @@ func (p *Printer) truth(e *Event, r *Record, rest []byte) string {
 	if r.Type != typePath || p.Compat || f == nil {
 		return ""
 	}
+	// A layer's records have no names, and in a rename a copy has another inode.
+	if f.Stacked && (f.Dest != "" || f.DestParent != "" || bytes.Contains(rest, []byte(" name=(null) "))) {
+		return ""
+	}
 	word, _ := (&cursor{msg: rest}).word(" inode=")
 	kind, _ := (&cursor{msg: rest}).word(" nametype=")
 	inode, _ := cNumber(word, 10)
