@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -295,6 +296,8 @@ func differing(got, want []byte) string {
 	return b.String()
 }
 
+var nameless = regexp.MustCompile(`something in (/\S*/names) `)
+
 // TestPipes sends what a search prints into a report, which must name the same
 // true paths as if it had read the log: old and new names, in each form.
 func TestPipes(t *testing.T) {
@@ -312,8 +315,7 @@ func TestPipes(t *testing.T) {
 		}
 		text, _ := exec.Command(oracle, "-i", "-if", file).Output()
 		// It prints a file really called (null) as one without a name.
-		got := bytes.ReplaceAll(reportOf(t, text), []byte("something in /srv/t/names "), []byte("/srv/t/names/(null) "))
-		got = bytes.ReplaceAll(got, []byte("something in /dev/shm/t/names "), []byte("/dev/shm/t/names/(null) "))
+		got := nameless.ReplaceAll(reportOf(t, text), []byte("$1/(null) "))
 		if !bytes.Equal(got, want) {
 			t.Errorf("%s: ausearch -i\n%s", filepath.Base(file), differing(got, want))
 		}
