@@ -220,7 +220,7 @@ func valueString(f Field, s style) string {
 	switch {
 	case isText(f.ID):
 		return s.text(f.Text)
-	case f.ID == fieldMsgType:
+	case f.ID == fieldMsgType && (s == listed || listedType(f.Value)):
 		return typeName(f.Value)
 	case f.ID == fieldPerm:
 		return permString(f.Value)
