@@ -82,28 +82,7 @@ func fillFleet(t *testing.T, url string, hosts, each int) map[string]bool {
 	t.Helper()
 	deleted := map[string]bool{}
 	now := time.Now().Add(-time.Hour)
-	put := func(target, body string) {
-		t.Helper()
-		req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/x-amz-json-1.1")
-		req.Header.Set("X-Amz-Target", "Logs_20140328."+target)
-		date := time.Now().UTC().Format("20060102T150405Z")
-		req.Header.Set("X-Amz-Date", date)
-		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/"+date[:8]+"/us-east-1/logs/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64))
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			var why bytes.Buffer
-			_, _ = why.ReadFrom(resp.Body) // for the message
-			t.Fatalf("%s: %s %s", target, resp.Status, why.String())
-		}
-	}
+	put := func(target, body string) { callLogs(t, url, target, body) }
 	put("CreateLogGroup", `{"logGroupName":"/fleet"}`)
 	for h := range hosts {
 		host := fmt.Sprintf("host%02d", h)
@@ -134,4 +113,28 @@ func fillFleet(t *testing.T, url string, hosts, each int) map[string]bool {
 		}
 	}
 	return deleted
+}
+
+// callLogs makes one call of CloudWatch Logs.
+func callLogs(t *testing.T, url, target, body string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	req.Header.Set("X-Amz-Target", "Logs_20140328."+target)
+	date := time.Now().UTC().Format("20060102T150405Z")
+	req.Header.Set("X-Amz-Date", date)
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=test/"+date[:8]+"/us-east-1/logs/aws4_request, SignedHeaders=host;x-amz-date, Signature="+strings.Repeat("0", 64))
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		var why bytes.Buffer
+		_, _ = why.ReadFrom(resp.Body) // for the message
+		t.Fatalf("%s: %s %s", target, resp.Status, why.String())
+	}
 }

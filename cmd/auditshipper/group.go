@@ -25,12 +25,15 @@ func (s *sourceWords) openGroup(cmd *cobra.Command, o query.Options, key string,
 	if err != nil {
 		return nil, false, err
 	}
-	sel := ship.Selection{Streams: s.streams, Pattern: keyPattern(key)}
+	sel := ship.Selection{Streams: s.streams}
 	if !s.from.IsZero() {
 		sel.From = s.from.Unix() * 1000
 	}
 	if !s.to.IsZero() {
 		sel.To = s.to.Unix()*1000 + 999
+	}
+	if sel.Pattern, err = keyPattern(cmd.Context(), cw, sel, key); err != nil {
+		return nil, false, err
 	}
 	return query.OpenMessages(messages(cmd.Context(), cw, sel), o, match)
 }
@@ -67,11 +70,18 @@ func messages(ctx context.Context, cw *ship.CloudWatch, sel ship.Selection) iter
 	}
 }
 
-// keyPattern asks the service for events in JSON with a key. A key that the
-// syntax of patterns could misunderstand is left to the client.
-func keyPattern(key string) string {
+// keyPattern asks the service for events in JSON with a key. A group that begins
+// with lines of audit.log knows no such fields, and a key that the syntax of
+// patterns could misunderstand is left to the client.
+func keyPattern(ctx context.Context, cw *ship.CloudWatch, sel ship.Selection, key string) (string, error) {
 	if key == "" || strings.ContainsAny(key, "\"\\*{}") {
-		return ""
+		return "", nil
 	}
-	return fmt.Sprintf(`{ $.key = "*%s*" }`, key)
+	for msg, err := range messages(ctx, cw, sel) {
+		if err != nil || !strings.HasPrefix(msg.Text, "{") {
+			return "", err
+		}
+		break
+	}
+	return fmt.Sprintf(`{ ($.key = "*%[1]s*") || ($.unmapped.key = "*%[1]s*") }`, key), nil
 }

@@ -172,19 +172,21 @@ func (t *tail) followGroup(ctx context.Context, out io.Writer) error {
 	from := time.Now().Add(-history)
 	for first := true; ; first = false {
 		began := time.Now()
-		sel := ship.Selection{Streams: t.streams, Pattern: keyPattern(t.want.Key), From: from.UnixMilli()}
-		src, _, err := query.OpenMessages(messages(ctx, cw, sel), query.Options{}, func(e *query.Event) bool {
+		sel := ship.Selection{Streams: t.streams, From: from.UnixMilli()}
+		if sel.Pattern, err = keyPattern(ctx, cw, sel, t.want.Key); err != nil {
+			return err
+		}
+		isNew := func(e *query.Event) bool {
 			id := e.Node + e.ID.String()
-			if !seen[id].IsZero() || !t.want.MatchFact(e) {
-				return false
-			}
+			old := !seen[id].IsZero()
 			seen[id] = began
-			return true
-		})
+			return !old
+		}
+		src, _, err := query.OpenMessages(messages(ctx, cw, sel), query.Options{Facts: true, JSON: t.json, Names: t.users}, nil)
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(t.print(src, out, first), src.Close()); err != nil {
+		if err := errors.Join(t.print(src, out, first, isNew), src.Close()); err != nil {
 			return err
 		}
 		for id, at := range seen {
@@ -201,8 +203,9 @@ func (t *tail) followGroup(ctx context.Context, out io.Writer) error {
 	}
 }
 
-// print writes what a source has now, at first only the last of it.
-func (t *tail) print(src query.Source, out io.Writer, lastOnly bool) error {
+// print writes what a source has now and is wanted and new, at first only the
+// last of it.
+func (t *tail) print(src query.Source, out io.Writer, lastOnly bool, isNew func(*query.Event) bool) error {
 	var lines []string
 	for {
 		e, err := src.Next()
@@ -211,6 +214,9 @@ func (t *tail) print(src query.Source, out io.Writer, lastOnly bool) error {
 		}
 		if err != nil {
 			return err
+		}
+		if !t.want.MatchFact(e) || !isNew(e) {
+			continue
 		}
 		if lines = append(lines, t.line(e)); lastOnly {
 			lines = lines[max(0, len(lines)-t.lines):]

@@ -43,7 +43,7 @@ type messageSource struct {
 	firstErr error
 	peeked   bool
 
-	seen  map[string]bool // ids of the last events
+	seen  map[string]bool // ids of the last events, true for those that came whole
 	order []string
 	event Event
 	facts Facts
@@ -90,12 +90,18 @@ func (m *messageSource) Next() (*Event, error) {
 // was in flight when a daemon was killed.
 const recent = 100_000
 
+// isNew reports whether an event did not come yet: or, of one that came in part,
+// the whole.
 func (m *messageSource) isNew(e *Event) bool {
 	id := e.Node + " " + e.ID.String()
-	if m.seen[id] {
+	whole, came := m.seen[id]
+	if came && (whole || e.Facts.Partial) {
 		return false
 	}
-	m.seen[id] = true
+	m.seen[id] = !e.Facts.Partial
+	if came {
+		return true
+	}
 	m.order = append(m.order, id)
 	if len(m.order) > recent {
 		delete(m.seen, m.order[0])
@@ -167,9 +173,11 @@ type jsonEvent struct {
 
 // fromJSON makes e the event of a message. Its facts are in f.
 func (e *Event) fromJSON(msg Message, f *Facts) error {
-	var j jsonEvent
-	if err := json.Unmarshal([]byte(msg.Text), &j); err != nil {
-		return err
+	j, isOCSF := fromOCSF(msg.Text)
+	if !isOCSF {
+		if err := json.Unmarshal([]byte(msg.Text), &j); err != nil {
+			return err
+		}
 	}
 	id, err := event.ParseID(j.ID)
 	if err != nil {

@@ -301,11 +301,11 @@ func (r *Report) acctOr(x *extract, p *person) string {
 
 // call is the system call, by number or name.
 func (r *Report) call(x *extract) string {
+	if x.callName != "" { // all there is
+		return x.callName
+	}
 	if !r.Interpret {
 		return strconv.FormatInt(x.syscall, 10)
-	}
-	if x.callName != "" {
-		return x.callName
 	}
 	if r.Names.Arch != nil && x.arch != 0 && r.Names.Call != nil {
 		if name, ok := r.Names.Call(uint32(x.arch), int(x.syscall)); ok {
