@@ -19,7 +19,7 @@ func TestKernelOutage(t *testing.T) {
 	kerneltest.Need(t)
 	const after = 2000
 	lasts, rate := seconds(t, "TEST_OUTAGE", 10*time.Second), amount(t, "TEST_OUTAGE_RATE", 5000)
-	r := newRig(t, "")
+	r := newRig(t, "journal: {max_bytes: 4GiB}\n")
 	r.start()
 	r.endpoint.Always(logstest.Unavailable)
 	_, kept := r.work(spec{Count: rate * int(lasts/time.Second), Rate: rate, Seed: 9})
