@@ -17,30 +17,6 @@ import (
 	"github.com/auditshipper/auditshipper/internal/logstest"
 )
 
-// outages are what an endpoint can do to us, by name.
-var outages = map[string]logstest.Fault{
-	"throttled":         logstest.Throttle,
-	"internal failure":  logstest.Internal,
-	"unavailable":       logstest.Unavailable,
-	"bad gateway":       logstest.BadGateway,
-	"cut before":        logstest.CutBefore,
-	"cut after":         logstest.CutAfter,
-	"truncated answer":  logstest.Truncated,
-	"garbage answer":    logstest.Garbage,
-	"expired token":     logstest.Expired,
-	"unknown key":       logstest.UnknownKey,
-	"skewed time":       logstest.Skewed,
-	"access denied":     logstest.Denied("PutLogEvents", "no identity-based policy allows"),
-	"boundary":          logstest.Denied("PutLogEvents", "no permissions boundary allows"),
-	"key disabled":      logstest.KeyDisabled("arn:aws:kms:us-east-1:111122223333:key/abc"),
-	"hang":              logstest.Hang,
-	"slow":              {Delay: 700 * time.Millisecond},
-	"gzip refused":      logstest.NoGzip,
-	"too large":         {Op: "PutLogEvents", Status: 413, Code: "RequestEntityTooLarge"},
-	"stream is gone":    {Op: "PutLogEvents", Code: "ResourceNotFoundException", Message: "The specified log stream does not exist."},
-	"unknown new error": {Status: 400, Code: "NeverHeardOfException", Message: "?"},
-}
-
 // seconds reads a duration that somebody may ask for.
 func seconds(t *testing.T, name string, otherwise time.Duration) time.Duration {
 	t.Helper()
@@ -74,6 +50,7 @@ func TestKernelFaults(t *testing.T) {
 	kerneltest.Need(t)
 	each, mixed := seconds(t, "TEST_FAULT_EACH", time.Second), seconds(t, "TEST_FAULT_MIXED", 10*time.Second)
 	const rate = 2000
+	outages := logstest.Passing()
 	r := newRig(t, "")
 	r.start()
 	total := time.Duration(len(outages))*each*3/2 + mixed

@@ -78,6 +78,33 @@ func Poison(text string) Fault {
 	return Fault{Op: "PutLogEvents", Contains: text, Code: "InvalidParameterException", Message: "Log event is not acceptable."}
 }
 
+// Passing are faults after which the same call may go well, by name.
+func Passing() map[string]Fault {
+	return map[string]Fault{
+		"throttled":         Throttle,
+		"internal failure":  Internal,
+		"unavailable":       Unavailable,
+		"bad gateway":       BadGateway,
+		"cut before":        CutBefore,
+		"cut after":         CutAfter,
+		"truncated answer":  Truncated,
+		"garbage answer":    Garbage,
+		"expired token":     Expired,
+		"unknown key":       UnknownKey,
+		"skewed time":       Skewed,
+		"access denied":     Denied("PutLogEvents", "no identity-based policy allows"),
+		"boundary":          Denied("PutLogEvents", "no permissions boundary allows"),
+		"key disabled":      KeyDisabled("arn:aws:kms:us-east-1:111122223333:key/abc"),
+		"hang":              Hang,
+		"slow":              {Delay: 300 * time.Millisecond},
+		"gzip refused":      NoGzip,
+		"too large":         {Op: "PutLogEvents", Status: 413, Code: "RequestEntityTooLarge"},
+		"resource is gone":  {Op: "PutLogEvents", Code: "ResourceNotFoundException", Message: "The specified log stream does not exist."},
+		"no stream yet":     {Op: "CreateLogStream", Code: "ThrottlingException", Message: "Rate exceeded"},
+		"unknown new error": {Status: 400, Code: "NeverHeardOfException", Message: "?"},
+	}
+}
+
 // faults are what is to go wrong.
 type faults struct {
 	next   []Fault // one call each, in turn

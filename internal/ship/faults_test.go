@@ -14,29 +14,7 @@ import (
 )
 
 // passing are faults after which the same call may go well, by name.
-var passing = map[string]logstest.Fault{
-	"throttled":         logstest.Throttle,
-	"internal failure":  logstest.Internal,
-	"unavailable":       logstest.Unavailable,
-	"bad gateway":       logstest.BadGateway,
-	"cut before":        logstest.CutBefore,
-	"cut after":         logstest.CutAfter,
-	"truncated answer":  logstest.Truncated,
-	"garbage answer":    logstest.Garbage,
-	"expired token":     logstest.Expired,
-	"unknown key":       logstest.UnknownKey,
-	"skewed time":       logstest.Skewed,
-	"access denied":     logstest.Denied("PutLogEvents", "no identity-based policy allows"),
-	"boundary":          logstest.Denied("PutLogEvents", "no permissions boundary allows"),
-	"key disabled":      logstest.KeyDisabled("arn:aws:kms:us-east-1:111122223333:key/abc"),
-	"hang":              logstest.Hang,
-	"slow":              {Delay: 300 * time.Millisecond},
-	"gzip refused":      logstest.NoGzip,
-	"too large":         {Op: "PutLogEvents", Status: 413, Code: "RequestEntityTooLarge"},
-	"resource is gone":  {Op: "PutLogEvents", Code: "ResourceNotFoundException", Message: "The specified log stream does not exist."},
-	"no stream yet":     {Op: "CreateLogStream", Code: "ThrottlingException", Message: "Rate exceeded"},
-	"unknown new error": {Status: 400, Code: "NeverHeardOfException", Message: "?"},
-}
+var passing = logstest.Passing()
 
 // uncertain are those after which events may have arrived without our knowing.
 var uncertain = []string{"cut after", "truncated answer", "garbage answer", "hang", "slow"}
