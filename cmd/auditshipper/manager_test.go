@@ -95,6 +95,16 @@ func (m *serviceManager) hear(text string, rights []byte) {
 	}
 }
 
+// drop closes what is kept, as a stop of the service does.
+func (m *serviceManager) drop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name, f := range m.kept {
+		f.Close()
+		delete(m.kept, name)
+	}
+}
+
 // adopt prepares cmd to be started by this manager, with what it keeps. The
 // shell in between sets LISTEN_PID, which must be the daemon's own.
 func (m *serviceManager) adopt(cmd *exec.Cmd) {

@@ -90,6 +90,9 @@ func applyRules(cmd *cobra.Command, c config.Config, files []string, f applyFlag
 	p.warnings = warnings
 	more := map[string]any{"deaf": deaf}
 	if !f.dryRun {
+		if err := noteFound(c, p); err != nil {
+			return err
+		}
 		if err := p.plan.Apply(k, l); err != nil {
 			return err
 		}
@@ -101,6 +104,19 @@ func applyRules(cmd *cobra.Command, c config.Config, files []string, f applyFlag
 		return p.writeJSON(cmd.OutOrStdout(), more)
 	}
 	return p.tell(cmd)
+}
+
+// noteFound writes down what the plan's settings change, for remove --all-ours.
+func noteFound(c config.Config, p rulesPlan) error {
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	found, err := rules.ReadFound(c.StateDir, boot)
+	if err != nil {
+		return err
+	}
+	return found.Note(rules.ByApply, p.status, p.plan.Settings...)
 }
 
 // names reports whether one of the sources has the rule.

@@ -3,11 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/daemon"
+	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/rules"
 )
 
@@ -17,6 +21,11 @@ func rulesRemoveCommand() *cobra.Command {
 		Short: "take rules of ours out of the kernel",
 		Long: `Remove takes rules away that apply or the daemon added; those of others it never
 touches. A RULE is a line as rules list prints it, in quotes, or its words.
+
+With --all-ours the kernel's settings (-e -b -f -r --backlog_wait_time) are put
+back, too, as they were before the daemon or apply first changed them in this
+boot: unless an audit daemon runs, which needs them, or somebody else has
+changed them since.
 
 The daemon does not bring such a rule back by repairing. The next rules apply
 does, and a reload of the daemon, and the next boot.
@@ -143,7 +152,36 @@ func removeRules(cmd *cobra.Command, c config.Config, words []string, all bool) 
 	for _, line := range plan.Lines() {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 	}
+	if all {
+		if err := putBack(c, k, boot); err != nil {
+			return err
+		}
+	}
 	return persist(cmd, c, l.State, false, map[string]any{})
+}
+
+// putBack sets the kernel as it was before ours changed it, where no audit
+// daemon runs: ours does it itself when it stops, and another goes on with the
+// settings as they are.
+func putBack(c config.Config, k *kaudit.Control, boot string) error {
+	if _, err := daemon.Ask(c.Socket); err == nil {
+		return nil
+	}
+	st, err := k.Status()
+	if _, gone := os.Stat("/proc/" + strconv.Itoa(int(st.PID))); err == nil && st.PID != 0 && gone != nil {
+		// The kernel believes in a daemon that died until it tries to reach it.
+		if err = k.TestDaemon(); err == nil {
+			st, err = k.Status()
+		}
+	}
+	if err != nil || st.PID != 0 {
+		return err
+	}
+	found, err := rules.ReadFound(c.StateDir, boot)
+	if err != nil {
+		return err
+	}
+	return found.PutBack(k, "")
 }
 
 func notOurs(r rules.Rule, loaded []rules.Rule) error {

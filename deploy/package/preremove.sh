@@ -10,9 +10,8 @@ if [ -d /run/systemd/system ]; then
 	systemctl --quiet disable --now auditshipper.service auditshipper.socket || :
 fi
 # The service keeps its rules when it stops, so that a restart loses nothing.
+# Settings go back to what was found in this boot, where no other daemon runs.
 auditshipper rules remove --all-ours || echo "auditshipper: its audit rules stay until the next boot" >&2
-# Auditing goes off again only where auditshipper-early switched it on and no
-# other daemon uses it.
 if [ -d /run/systemd/system ] && systemctl --quiet is-active auditshipper-early.service; then
 	systemctl --quiet disable --now auditshipper-early.service || :
 fi

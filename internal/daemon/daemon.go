@@ -25,6 +25,7 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
+	"github.com/auditshipper/auditshipper/internal/rules"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
@@ -58,6 +59,7 @@ type Daemon struct {
 
 	manager  *manager
 	control  *kaudit.Control
+	found    *rules.Found
 	landing  *kaudit.Landing
 	journal  *journal.Journal
 	source   *opened

@@ -46,7 +46,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 
 // startKeeper puts the rules into the kernel and starts who keeps them there.
 func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
-	set := &ruleset{kernel: d.control, stateDir: d.cfg.StateDir, boot: d.boot, now: time.Now, patience: map[string]*patience{}}
+	set := &ruleset{kernel: d.control, stateDir: d.cfg.StateDir, boot: d.boot, found: d.found, now: time.Now, patience: map[string]*patience{}}
 	k := &keeper{rules: set, mounts: &d.mounts, notes: d.notes, log: d.log, now: time.Now, changed: d.receiver.configChanged}
 	k.probe = newProber(probeEvery, k.poke)
 	d.keeper = k

@@ -35,8 +35,8 @@ func (d *Daemon) openLines(mode string) error {
 	if d.control, err = kaudit.OpenControl(); err != nil {
 		return err
 	}
-	d.source.before, err = d.control.Status()
-	return err
+	d.openFound()
+	return nil
 }
 
 // hasRules reports whether the configuration wants anything of the kernel.

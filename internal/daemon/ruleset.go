@@ -19,6 +19,7 @@ type ruleset struct {
 	kernel   rules.Kernel
 	stateDir string
 	boot     string
+	found    *rules.Found
 	now      func() time.Time
 
 	unsaved  *rules.State         // what the disk had no room for
@@ -92,11 +93,9 @@ func (s *ruleset) source(l *rules.Ledger, loaded *[]rules.Rule, src rules.Source
 	}
 	plan := rules.MakePlan(*loaded, l.State, []rules.Source{src})
 	if afresh {
-		need, err := rules.NeededSettings(src.Settings, s.kernel)
-		if err != nil {
+		if err := s.settings(&plan, src.Settings); err != nil {
 			return err
 		}
-		plan.Settings = need
 	}
 	o.hidden, o.foreign = append(o.hidden, plan.Hidden...), append(o.foreign, plan.Foreign...)
 	if err := s.carryOut(&plan, l); err != nil {
@@ -113,6 +112,24 @@ func (s *ruleset) source(l *rules.Ledger, loaded *[]rules.Rule, src rules.Source
 	var err error
 	*loaded, err = rules.Loaded(s.kernel)
 	return err
+}
+
+// settings makes the plan carry out those that do not hold yet, and notes what
+// they change; on a full disk that is only remembered.
+func (s *ruleset) settings(plan *rules.Plan, all []rules.Setting) error {
+	need, err := rules.NeededSettings(all, s.kernel)
+	if err != nil || len(need) == 0 {
+		return err
+	}
+	st, err := s.kernel.Status()
+	if err != nil {
+		return err
+	}
+	if err := s.found.Note(rules.ByRun, st, need...); err != nil && !isFull(err) {
+		return err
+	}
+	plan.Settings = need
+	return nil
 }
 
 func count(list []rules.Rule, has map[string]bool) int {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/kaudit"
+	"github.com/auditshipper/auditshipper/internal/rules"
 )
 
 // Modes of a source, the words of source.mode.
@@ -33,8 +34,6 @@ type opened struct {
 	buffer int  // bytes of the socket's receive buffer
 	kept   bool // the service manager holds the socket, too
 	took   bool // it was an earlier process that opened it
-
-	before kaudit.Status // of the kernel, to be put back
 
 	// daemon is the pid that the kernel knows as its audit daemon while that is
 	// us, 0 while we read the multicast.
@@ -100,22 +99,22 @@ func (d *Daemon) openSource() error {
 	if d.control, err = kaudit.OpenControl(); err != nil {
 		return err
 	}
-	before, err := d.control.Status()
+	st, err := d.control.Status()
 	if err != nil {
 		return err
 	}
-	if before.Enabled == kaudit.Disabled {
-		if err := d.control.SetEnabled(kaudit.Enabled); err != nil {
+	d.openFound()
+	if st.Enabled == kaudit.Disabled {
+		if err := d.set(rules.Setting{Name: "e", Value: kaudit.Enabled}); err != nil {
 			return err
 		}
 	}
-	if d.source, err = d.listen(before); err != nil {
-		if before.Enabled == kaudit.Disabled {
-			err = errors.Join(err, d.control.SetEnabled(kaudit.Disabled))
+	if d.source, err = d.listen(st); err != nil {
+		if st.Enabled == kaudit.Disabled {
+			err = errors.Join(err, d.found.PutBack(d.control, rules.ByRun))
 		}
 		return err
 	}
-	d.source.before = before
 	d.receiver.src = d.source
 	d.notes.wake = d.source.Wake
 	d.grow()
@@ -275,36 +274,57 @@ func (d *Daemon) keptName() string {
 	return keptMulticast
 }
 
+// openFound reads what the kernel was set to before we first ran in this boot.
+func (d *Daemon) openFound() {
+	var err error
+	if d.found, err = rules.ReadFound(d.cfg.StateDir, d.boot); err != nil {
+		d.log.Warn("what the kernel was set to before is not known", zap.Error(err))
+	}
+}
+
+// set changes settings of the kernel that are put back when we let go of it.
+func (d *Daemon) set(settings ...rules.Setting) error {
+	st, err := d.control.Status()
+	if err != nil {
+		return err
+	}
+	if err := d.found.Note(rules.ByRun, st, settings...); err != nil {
+		d.log.Warn("what the kernel is set to is not kept for the next start", zap.Error(err))
+	}
+	var errs []error
+	for _, s := range settings {
+		errs = append(errs, s.Do(d.control))
+	}
+	return errors.Join(errs...)
+}
+
 // ownKernel sets what only the audit daemon should.
 func (d *Daemon) ownKernel() error {
-	if !d.source.owns() || d.source.before.Enabled == kaudit.Immutable {
-		return nil
+	st, err := d.control.Status()
+	if err != nil || !d.source.owns() || st.Enabled == kaudit.Immutable {
+		return err
 	}
 	k := d.cfg.Kernel
 	failure := uint32(kaudit.FailPrintk)
 	if k.FailureMode == "silent" {
 		failure = kaudit.FailSilent
 	}
-	return errors.Join(
-		d.control.SetBacklogLimit(uint32(k.BacklogLimit)),
-		d.control.SetBacklogWaitTime(uint32(k.BacklogWaitTime)),
-		d.control.SetFailure(failure))
+	return d.set(
+		rules.Setting{Name: "b", Value: uint32(k.BacklogLimit)},
+		rules.Setting{Name: "backlog_wait_time", Value: uint32(k.BacklogWaitTime)},
+		rules.Setting{Name: "f", Value: failure})
 }
 
-// restoreKernel puts back what ownKernel and openSource set. The registration
-// goes first: the records of the rest would be torn in the middle by its end.
+// restoreKernel puts back what we set since we first ran in this boot. The
+// registration goes first: the records of the rest would be torn in the middle
+// by its end. Another audit daemon runs with the settings as they are now.
 func (d *Daemon) restoreKernel() error {
-	var errs []error
-	b := d.source.before
+	if d.othersRead() {
+		return nil
+	}
+	var err error
 	if d.source.owns() && !d.source.took {
-		errs = append(errs, d.source.listener.Unregister())
+		err = d.source.listener.Unregister()
 	}
-	if d.source.owns() {
-		errs = append(errs, d.control.SetBacklogLimit(b.BacklogLimit),
-			d.control.SetBacklogWaitTime(b.BacklogWaitTime), d.control.SetFailure(b.Failure))
-	}
-	if b.Enabled == kaudit.Disabled {
-		errs = append(errs, d.control.SetEnabled(kaudit.Disabled))
-	}
-	return errors.Join(errs...)
+	return errors.Join(err, d.found.PutBack(d.control, rules.ByRun))
 }

@@ -60,23 +60,41 @@ func NeededSettings(all []Setting, k Kernel) ([]Setting, error) {
 }
 
 func (s Setting) holds(st kaudit.Status, k Kernel) (bool, error) {
-	switch s.Name {
-	case "b":
-		return st.BacklogLimit == s.Value, nil
-	case "f":
-		return st.Failure == s.Value, nil
-	case "r":
-		return st.RateLimit == s.Value, nil
-	case "e":
-		return st.Enabled == s.Value, nil
-	case "backlog_wait_time":
-		return st.BacklogWaitTime == s.Value, nil
-	case "loginuid-immutable":
+	if s.Name == "loginuid-immutable" {
 		on, _, err := k.Features()
 		return on&loginUIDImmutable != 0, err
 	}
-	return false, nil
+	now, ok := s.of(st)
+	return ok && now == s.Value, nil
 }
+
+// of returns the setting's value in a status, if it is one that has a value.
+func (s Setting) of(st kaudit.Status) (value uint32, ok bool) {
+	if at := s.in(&st); at != nil {
+		return *at, true
+	}
+	return 0, false
+}
+
+// in is where a status has the setting, nil if it has not.
+func (s Setting) in(st *kaudit.Status) *uint32 {
+	switch s.Name {
+	case "b":
+		return &st.BacklogLimit
+	case "f":
+		return &st.Failure
+	case "r":
+		return &st.RateLimit
+	case "e":
+		return &st.Enabled
+	case "backlog_wait_time":
+		return &st.BacklogWaitTime
+	}
+	return nil
+}
+
+// Do carries the setting out.
+func (s Setting) Do(k Kernel) error { return s.carryOut(k, kaudit.Status{}, new(undo)) }
 
 // carryOut does what the setting says. st is the status to go back to.
 func (s Setting) carryOut(k Kernel, st kaudit.Status, u *undo) error {

@@ -179,7 +179,7 @@ func OpenLedger(dir string) (*Ledger, error) {
 		}
 	}
 	if err == nil {
-		err = l.chown(lock)
+		err = chown(lock)
 	}
 	if err == nil {
 		l.State, l.saved, err = readState(dir)
@@ -215,27 +215,36 @@ func (l *Ledger) Save() error {
 	if bytes.Equal(text, l.saved) || l.saved == nil && len(l.Sources)+len(l.Removed) == 0 {
 		return nil
 	}
-	f, err := os.CreateTemp(l.dir, stateName+".new-*")
-	if err != nil {
+	if err := replaceOwned(filepath.Join(l.dir, stateName), text); err != nil {
 		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, l.chown(f), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(l.dir, stateName))
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
 	}
 	l.saved = text
 	return nil
 }
 
-// chown gives a file to whom the directory belongs: the daemon, which may not be
+// replaceOwned writes a file of a state directory; after a crash either the old
+// or the new one is there.
+func replaceOwned(name string, text []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, chown(f), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// chown gives a file to whom its directory belongs: the daemon, which may not be
 // root, must be able to read what root wrote.
-func (l *Ledger) chown(f *os.File) error {
+func chown(f *os.File) error {
 	var dir, file unix.Stat_t
-	if err := errors.Join(unix.Stat(l.dir, &dir), unix.Fstat(int(f.Fd()), &file)); err != nil {
+	if err := errors.Join(unix.Stat(filepath.Dir(f.Name()), &dir), unix.Fstat(int(f.Fd()), &file)); err != nil {
 		return err
 	}
 	if file.Uid == dir.Uid && file.Gid == dir.Gid || os.Geteuid() != 0 {
