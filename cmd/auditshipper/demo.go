@@ -43,18 +43,33 @@ exit status:
 		},
 	}
 	cmd.Flags().BoolP("verbose", "v", false, "print the daemon's log, too")
+	cmd.AddCommand(&cobra.Command{
+		Use:    demoDeeds + " DIR",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE:   func(_ *cobra.Command, args []string) error { return doDemo(args[0]) },
+	})
 	return cmd
 }
 
-// demoScript is what happens in the scratch directory $1, seen from /. The last
-// line is the one for which the kernel prints a wrong directory.
-const demoScript = `cd / || exit 1
-rm "$1/draft.txt"
-mv "$1/q2 report.csv" "$1/archive/q2.csv"
-mv "$1/new.csv" "$1/archive/q2.csv"
-rmdir "$1/empty"
-rm -rf "$1/project"
-`
+// demoDeeds is the hidden verb that does what the demo is to see. That takes a
+// process born after auditing is on, and there may be no other program: a
+// container's image can hold this one alone.
+const demoDeeds = "deeds"
+
+// doDemo deletes and renames in dir. For all but the last the kernel is given
+// whole paths; RemoveAll works as rm -rf does, by descriptors of directories,
+// for which the kernel prints a wrong one.
+func doDemo(dir string) error {
+	at := func(name string) string { return filepath.Join(dir, name) }
+	return errors.Join(
+		os.Remove(at("draft.txt")),
+		os.Rename(at("q2 report.csv"), at("archive/q2.csv")),
+		os.Rename(at("new.csv"), at("archive/q2.csv")),
+		os.Remove(at("empty")),
+		os.RemoveAll(at("project")),
+	)
+}
 
 // demoSeeds are made before the watch is armed. A slash at the end makes a
 // directory.
@@ -206,11 +221,16 @@ func seed(dir string) error {
 // demoPatience is how long the events may take to arrive.
 const demoPatience = 15 * time.Second
 
-// demoWork runs the script and reads back until everything it did is there.
+// demoWork has a child do the deeds and reads back until all of them are there.
 func demoWork(ctx context.Context, c config.Config, scratch string) ([]demoEvent, error) {
-	script := exec.CommandContext(ctx, "/bin/sh", "-c", demoScript, "demo", scratch)
-	if text, err := script.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("run the script: %w: %s", err, text)
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	child := exec.CommandContext(ctx, self, "demo", demoDeeds, scratch)
+	child.Dir = "/"
+	if text, err := child.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("delete and rename: %w: %s", err, text)
 	}
 	host, err := os.Hostname()
 	if err != nil {
