@@ -74,3 +74,43 @@ func TestKernelSettingsAsFound(t *testing.T) {
 		})
 	}
 }
+
+// TestKernelSettingsAfterFault has the start fail at what comes after the
+// kernel was set: the way out, and the rule files.
+func TestKernelSettingsAfterFault(t *testing.T) {
+	c := kerneltest.Need(t)
+	for name, fault := range map[string]func(t *testing.T, r *rig){
+		"no control socket": func(t *testing.T, r *rig) {
+			if err := os.Mkdir(r.socket(), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a faulty rule file": func(t *testing.T, r *rig) {
+			file := filepath.Join(r.dir, "a.rules")
+			if err := os.WriteFile(file, []byte("-w nowhere\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(r.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = []byte(strings.Replace(string(text), "files: []", "files: ["+file+"]", 1))
+			if err := os.WriteFile(r.config, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := settings(t, c)
+			r := newRig(t, "")
+			fault(t, r)
+			r.launch()
+			if err := r.cmd.Wait(); err == nil {
+				t.Fatal("it started")
+			}
+			if after := settings(t, c); after != before {
+				t.Errorf("enabled, failure, backlog limit and wait were %v and are %v\n%s", before, after, r.log)
+			}
+		})
+	}
+}

@@ -88,6 +88,7 @@ func Run(ctx context.Context, cfg config.Config, o Options) (err error) {
 	setProcessors()
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.open(ctx); err != nil {
+		d.leave()
 		return err
 	}
 	return d.run(ctx)
@@ -241,6 +242,7 @@ func (d *Daemon) run(ctx context.Context) error {
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()
 	if err := d.startKeepers(background, loops); err != nil {
+		d.leave()
 		d.source.Stop()
 		return err
 	}

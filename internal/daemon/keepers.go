@@ -127,7 +127,7 @@ func (d *Daemon) downtime() {
 // leave takes our rules out of the kernel, where the configuration wants that,
 // and puts back what was set.
 func (d *Daemon) leave() {
-	if d.control == nil {
+	if d.control == nil || d.source == nil {
 		return
 	}
 	keep := d.cfg.Rules.OnExit == "keep" ||
@@ -135,7 +135,10 @@ func (d *Daemon) leave() {
 	if keep {
 		return
 	}
-	err := d.keeper.leave()
+	var err error
+	if d.keeper != nil {
+		err = d.keeper.leave()
+	}
 	d.awaitBacklog()
 	if err := errors.Join(err, d.restoreKernel()); err != nil {
 		d.log.Error("kernel not put back as it was", zap.Error(err))
