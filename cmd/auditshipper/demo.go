@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/daemon"
@@ -101,6 +103,7 @@ type demoEvent struct {
 	Dest     string `json:"dest"`
 	PathFrom string `json:"path_from"`
 	User     string `json:"uid_name"`
+	UID      int    `json:"uid"`
 	Cmd      string `json:"cmd"`
 	Comm     string `json:"comm"`
 	Key      string `json:"key"`
@@ -124,7 +127,7 @@ func demo(ctx context.Context, out, logOut io.Writer, verbose bool) error {
 	if before.status.Enabled == kaudit.Immutable {
 		return withStatus(exitImmutable, hinted{errors.New("the audit rules are locked (enabled 2)"), "they can change only after a reboot"})
 	}
-	work, err := os.MkdirTemp("", "auditshipper-demo-")
+	work, err := demoDir()
 	if err != nil {
 		return err
 	}
@@ -140,6 +143,23 @@ func demo(ctx context.Context, out, logOut io.Writer, verbose bool) error {
 	}
 	fmt.Fprintf(out, "The kernel's %d rules and its settings are as they were.\n", len(before.rules))
 	return nil
+}
+
+// demoDir makes a directory for the demo, outside of a container's own layers:
+// in an overlay the kernel's records name two file systems for one file, which
+// cannot show that paths are true.
+func demoDir() (string, error) {
+	places := []string{os.TempDir(), config.Default().StateDir, "/dev/shm"} // an image's volume is none of its layers
+	for _, place := range places {
+		var fs unix.Statfs_t
+		if unix.Statfs(place, &fs) != nil || fs.Type == unix.OVERLAYFS_SUPER_MAGIC {
+			continue
+		}
+		if dir, err := os.MkdirTemp(place, "auditshipper-demo-"); err == nil {
+			return dir, nil
+		}
+	}
+	return "", hinted{fmt.Errorf("no directory for it outside of an overlay: tried %s", strings.Join(places, ", ")), "give the container one: --tmpfs /tmp"}
 }
 
 // demoRun has the daemon run while it makes and reads back events.
@@ -228,7 +248,7 @@ func demoWork(ctx context.Context, c config.Config, scratch string) ([]demoEvent
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	child := exec.CommandContext(ctx, self, "demo", demoDeeds, scratch)
-	child.Dir = "/"
+	child.Dir, child.Stdin = "/", os.Stdin // an image may have no /dev/null, which is what nil means
 	if text, err := child.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("delete and rename: %w: %s", err, text)
 	}
@@ -306,7 +326,11 @@ func printDemo(out io.Writer, scratch string, events []demoEvent) {
 		if e.Dest != "" {
 			path += " -> " + shorten(scratch, e.Dest)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d ms\n", e.Action, path, e.PathFrom, e.User, e.Comm, e.took.Milliseconds())
+		who := e.User
+		if who == "" {
+			who = fmt.Sprint("uid ", e.UID)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d ms\n", e.Action, path, e.PathFrom, who, e.Comm, e.took.Milliseconds())
 		worst = max(worst, e.took)
 	}
 	t.Flush()
