@@ -122,7 +122,7 @@ func demo(ctx context.Context, out, logOut io.Writer, verbose bool) error {
 	defer kernel.Close()
 	before, err := kernelState(kernel)
 	if err != nil {
-		return hinted{fmt.Errorf("audit cannot be used: %w", err), "run it as root, outside of a container or with CAP_AUDIT_CONTROL, on a kernel with CONFIG_AUDIT"}
+		return needsRoot(fmt.Errorf("audit cannot be used: %w", err))
 	}
 	if before.status.Enabled == kaudit.Immutable {
 		return withStatus(exitImmutable, hinted{errors.New("the audit rules are locked (enabled 2)"), "they can change only after a reboot"})

@@ -19,14 +19,20 @@ func isRoot() bool { return os.Geteuid() == 0 }
 func (d *doctor) kernel() {
 	k, err := kaudit.OpenControl()
 	if err != nil {
-		d.find("kernel", ill, "a kernel with CONFIG_AUDIT and CONFIG_AUDITSYSCALL, outside of a user namespace", "%v", err)
+		cure := "a kernel with CONFIG_AUDIT and CONFIG_AUDITSYSCALL"
+		if refused := (*kaudit.RefusedError)(nil); errors.As(err, &refused) {
+			cure = refused.Cure
+		}
+		d.find("kernel", ill, cure, "%v", err)
 		return
 	}
 	defer k.Close()
 	st, err := k.Status()
 	if err != nil {
 		verdict, cure := ill, "in a container: --pid=host, and CAP_AUDIT_CONTROL"
-		if !isRoot() {
+		if refused := (*kaudit.RefusedError)(nil); errors.As(err, &refused) {
+			cure = refused.Cure
+		} else if !isRoot() {
 			verdict, cure = unknown, "run doctor as root"
 		}
 		d.find("kernel", verdict, cure, "%v", err)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/daemon"
@@ -152,11 +153,12 @@ func openControl() (*kaudit.Control, error) {
 	return k, nil
 }
 
+// needsRoot adds a hint to what the kernel refuses, unless there is one already.
 func needsRoot(err error) error {
-	if os.Geteuid() != 0 {
-		return hinted{err, "this needs CAP_AUDIT_CONTROL; run it as root"}
+	if refused := (*kaudit.RefusedError)(nil); errors.As(err, &refused) || !errors.Is(err, unix.EPERM) {
+		return err
 	}
-	return err
+	return hinted{err, "this needs CAP_AUDIT_CONTROL; run it as root, in a container with --cap-add AUDIT_CONTROL"}
 }
 
 // ruleError gives an error of rules the exit status that the contract has for it.

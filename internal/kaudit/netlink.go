@@ -62,11 +62,8 @@ func dial() (*conn, error) {
 
 func socket() (int, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_AUDIT)
-	if errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EINVAL) {
-		return -1, ErrNoAudit
-	}
 	if err != nil {
-		return -1, fmt.Errorf("open audit socket: %w", err)
+		return -1, fmt.Errorf("open audit socket: %w", noSocket(err))
 	}
 	return fd, nil
 }
@@ -90,7 +87,7 @@ func (c *conn) do(typ uint16, payload []byte, many bool, each func([]byte)) erro
 	c.seq++
 	msg := appendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_ACK, c.seq, payload)
 	if err := unix.Sendto(c.fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
+		return outside(err) // in a user namespace the kernel answers so
 	}
 	acked, done := false, !many
 	replied := each == nil || many
@@ -105,7 +102,7 @@ func (c *conn) do(typ uint16, payload []byte, many bool, each func([]byte)) erro
 			done = true
 		case typ == unix.NLMSG_ERROR:
 			if err := ackError(data); err != nil {
-				return err
+				return outside(err)
 			}
 			acked = true
 		case each != nil:
