@@ -48,6 +48,8 @@ type deliverer struct {
 	added  uint64        // items given to the shipper
 	line   []byte
 
+	aside atomic.Pointer[ship.Item] // to be shipped that is not in the journal: figures
+
 	flowed atomic.Uint64 // records up to this one are through the stream, and nothing waits in it
 }
 
@@ -67,13 +69,30 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			if d.stream.Pending() == 0 {
 				d.flowed.Store(d.stream.Low() - 1)
 			}
-			err = errors.Join(d.breathe(ctx, turn), d.wait(ctx))
+			err = errors.Join(d.shipAside(ctx), d.breathe(ctx, turn), d.wait(ctx))
 			turn = 0
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// addAside has it shipped beside the events as soon as these leave time for it.
+// It may be called from any goroutine; what was not shipped yet is dropped.
+func (d *deliverer) addAside(it ship.Item) {
+	d.aside.Store(&it)
+	d.poke()
+}
+
+func (d *deliverer) shipAside(ctx context.Context) error {
+	it := d.aside.Swap(nil)
+	if it == nil {
+		return nil
+	}
+	d.added++
+	it.Mark = d.added
+	return d.ship.Add(ctx, *it)
 }
 
 // Under load the journal has a little more every millisecond. To be woken for

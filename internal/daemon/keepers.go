@@ -19,6 +19,10 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	if addr := d.cfg.Metrics.Listen; addr != "" {
 		loops.start("metrics", func() error { return d.serveMetrics(ctx, addr) })
 	}
+	if d.cfg.Metrics.EMF {
+		f := &figures{host: d.host, status: d.status, ship: d.deliver.addAside}
+		loops.start("figures", func() error { return f.run(ctx) })
+	}
 	if d.manager.watchdog > 0 {
 		loops.start("watchdog", func() error { return d.watchdog(ctx) })
 	}

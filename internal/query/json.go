@@ -26,11 +26,17 @@ func OpenMessages(messages iter.Seq2[Message, error], opt Options, match func(*E
 	next, stop := iter.Pull2(messages)
 	m := &messageSource{next: next, stop: stop, opt: opt, match: match, seen: map[string]bool{}}
 	m.first, m.firstErr, m.peeked = next()
+	for m.peeked && m.firstErr == nil && strings.HasPrefix(m.first.Text, figures) {
+		m.first, m.firstErr, m.peeked = next()
+	}
 	if m.peeked && m.firstErr == nil && !strings.HasPrefix(m.first.Text, "{") {
 		return newStream(&messageLines{messageSource: m}, opt), true, nil
 	}
 	return m, false, nil
 }
+
+// figures is how the daemon's own begin (metrics.emf), in a group of lines, too.
+const figures = `{"_aws":`
 
 // A messageSource is a Source over JSON.
 type messageSource struct {
