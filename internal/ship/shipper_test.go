@@ -133,7 +133,7 @@ func TestOneFailureIsNoStall(t *testing.T) {
 func TestStallIsVisible(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{answer: func(int, *Batch, int, int) (Result, error) {
-			return Result{}, fmt.Errorf("%w: key is gone", ErrBlocked)
+			return Result{}, fmt.Errorf("%w: %w: key is gone", ErrBlocked, ErrBlocked)
 		}}
 		k := newSink()
 		sh := New(k.options(f))
@@ -141,7 +141,7 @@ func TestStallIsVisible(t *testing.T) {
 		add(t, sh, 0, 1)
 		time.Sleep(10 * time.Minute)
 		st := sh.State()
-		if !st.Blocked || st.LastError != "blocked: key is gone" || st.StalledSince.Sub(begin) != time.Second || st.Oldest != begin.UnixMilli() {
+		if !st.Blocked || st.LastError != "key is gone" || st.StalledSince.Sub(begin) != time.Second || st.Oldest != begin.UnixMilli() {
 			t.Errorf("state %+v", st)
 		}
 		f.mu.Lock()

@@ -3,6 +3,7 @@ package ship
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,7 +18,7 @@ type State struct {
 
 	LastSuccess  time.Time
 	StalledSince time.Time // zero while delivery works
-	LastError    string    // of the calls since the last success; empty if none failed
+	LastError    string    // of the calls since the last success, without the mark of Blocked; empty if none failed
 	Blocked      bool      // the present stall most likely needs a person
 	Oldest       int64     // time of the earliest item that is not accepted yet, milliseconds; 0 if none
 	Flush        time.Duration
@@ -56,6 +57,9 @@ func (d *delivery) failed(err error, began time.Time) {
 		d.flush = max(min(2*d.flush, mostFlush), d.least)
 	}
 	st.LastError = err.Error()
+	for marked := true; marked; { // Blocked says it already
+		st.LastError, marked = strings.CutPrefix(st.LastError, ErrBlocked.Error()+": ")
+	}
 	if d.failing.IsZero() {
 		d.failing = began
 	}
