@@ -4,8 +4,14 @@
 #   docker run --rm --privileged --pid=host --network=host auditshipper demo
 #
 # Audit is not namespaced: the container needs the host's network namespace (the
-# multicast reaches no other), its process ids and its mounts. README has the
-# flags for `run`.
+# multicast reaches no other), its process ids and its mounts, and real root. For
+# good, with only the rights it uses (podman's profile asks for AUDIT_WRITE, too):
+#
+#   docker run -d --name auditshipper --restart=always --pid=host --network=host \
+#     --cap-drop=ALL --cap-add=AUDIT_CONTROL --cap-add=AUDIT_READ --cap-add=NET_ADMIN \
+#     --cap-add=SYS_PTRACE --cap-add=DAC_READ_SEARCH \
+#     -v /etc/auditshipper:/etc/auditshipper:ro -v /var/lib/auditshipper:/var/lib/auditshipper \
+#     -v /mnt/efs:/mnt/efs:ro,rslave auditshipper
 
 ARG GO_IMAGE=golang:1.26
 FROM ${GO_IMAGE} AS build

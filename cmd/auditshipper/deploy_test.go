@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -151,6 +155,54 @@ func TestTerraformSaysTheSame(t *testing.T) {
 			}
 			has("Sid = " + strconv.Quote(s.Sid) + " Effect = " + strconv.Quote(s.Effect))
 			has("Action = [" + strings.Join(quoted, ", ") + "]")
+		}
+	}
+}
+
+// TestUnits has systemd look at the units, with the program in a place where
+// there is one, and holds them to how little they may do.
+func TestUnits(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip(err)
+	}
+	var version int
+	if text, err := exec.Command(analyze, "--version").Output(); err != nil {
+		t.Skip(err)
+	} else if _, err := fmt.Sscanf(string(text), "systemd %d", &version); err != nil || version < 250 {
+		t.Skipf("systemd %d cannot look at units that are not loaded", version)
+	}
+	dir := t.TempDir()
+	var services []string
+	units, err := filepath.Glob("../../deploy/systemd/*.s*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, unit := range units {
+		text, err := os.ReadFile(unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join(dir, filepath.Base(unit))
+		text = bytes.ReplaceAll(text, []byte("/usr/bin/auditshipper"), []byte("/bin/true"))
+		switch filepath.Ext(unit) {
+		case ".service":
+			services = append(services, copied)
+		case ".socket":
+		default:
+			continue
+		}
+		if err := os.WriteFile(copied, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, services...)...).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("verify: %v\n%s", err, out)
+	}
+	for _, unit := range services {
+		out, err := exec.Command(analyze, "security", "--offline=yes", "--no-pager", "--threshold=20", unit).CombinedOutput()
+		if err != nil {
+			t.Errorf("%s is exposed to more than 2.0: %v\n%s", filepath.Base(unit), err, out)
 		}
 	}
 }

@@ -12,15 +12,19 @@ def kernel(what):
     return sh(f"auditctl -s | awk '$1 == \"{what}\" {{print $2}}'")
 
 
+def install():
+    sh("dpkg -i /share/old/auditshipper_*_amd64.deb")
+    sh("sed -i 's|^watches: .*|watches: [{path: /mnt/efs}]|' /etc/auditshipper/auditshipper.yaml")
+    with open("/etc/auditshipper/environment", "w") as f:
+        f.write(f"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={ENDPOINT}\nAWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=test\nAWS_SECRET_ACCESS_KEY=test\n"
+                "AWS_EC2_METADATA_DISABLED=true\n")
+
+
 print("== before", flush=True)
 say(kernel("enabled") == "0", "auditing is off, as on a host without auditd")
 before = state()
 start_endpoint()
-sh("dpkg -i /share/old/auditshipper_*_amd64.deb")
-sh("sed -i 's|^watches: .*|watches: [{path: /mnt/efs}]|' /etc/auditshipper/auditshipper.yaml")
-with open("/etc/auditshipper/environment", "w") as f:
-    f.write(f"AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={ENDPOINT}\nAWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=test\nAWS_SECRET_ACCESS_KEY=test\n"
-            "AWS_EC2_METADATA_DISABLED=true\n")
+install()
 t = time.monotonic()
 sh("systemctl enable --now auditshipper")
 first = make("/mnt/efs/first", 1, "f")
@@ -61,4 +65,14 @@ sh("dpkg --purge auditshipper")
 after = state()
 compare(before, after)
 sh("journalctl -u auditshipper -u auditshipper-early --no-pager -o cat > /out/alone.log", check=False)
+
+# For the second boot: installed again, and not started. The early unit runs only
+# where there is no auditd.
+os.makedirs("/root/test", exist_ok=True)
+with open("/root/test/before.json", "w") as f:
+    json.dump(before, f)
+sh("mv /usr/sbin/auditd /root/test/")
+install()
+sh("systemctl enable auditshipper")
+sh("sync")
 finish()
