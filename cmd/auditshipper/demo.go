@@ -10,13 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
-	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/daemon"
@@ -127,7 +125,7 @@ func demo(ctx context.Context, out, logOut io.Writer, verbose bool) error {
 	if before.status.Enabled == kaudit.Immutable {
 		return withStatus(exitImmutable, hinted{errors.New("the audit rules are locked (enabled 2)"), "they can change only after a reboot"})
 	}
-	work, err := demoDir()
+	work, err := os.MkdirTemp("", "auditshipper-demo-")
 	if err != nil {
 		return err
 	}
@@ -143,23 +141,6 @@ func demo(ctx context.Context, out, logOut io.Writer, verbose bool) error {
 	}
 	fmt.Fprintf(out, "The kernel's %d rules and its settings are as they were.\n", len(before.rules))
 	return nil
-}
-
-// demoDir makes a directory for the demo, outside of a container's own layers:
-// in an overlay the kernel's records name two file systems for one file, which
-// cannot show that paths are true.
-func demoDir() (string, error) {
-	places := []string{os.TempDir(), config.Default().StateDir, "/dev/shm"} // an image's volume is none of its layers
-	for _, place := range places {
-		var fs unix.Statfs_t
-		if unix.Statfs(place, &fs) != nil || fs.Type == unix.OVERLAYFS_SUPER_MAGIC {
-			continue
-		}
-		if dir, err := os.MkdirTemp(place, "auditshipper-demo-"); err == nil {
-			return dir, nil
-		}
-	}
-	return "", hinted{fmt.Errorf("no directory for it outside of an overlay: tried %s", strings.Join(places, ", ")), "give the container one: --tmpfs /tmp"}
 }
 
 // demoRun has the daemon run while it makes and reads back events.
