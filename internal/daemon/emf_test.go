@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,17 +81,27 @@ func TestFigures(t *testing.T) {
 		st := Status{}
 		st.Source.Lost, st.Delivery.Events, st.Journal.Bytes = 7, 100, 4096
 		st.Gaps = map[string]uint64{causeOverrun: 1}
+		var mu sync.Mutex // of st
+		status := func() Status {
+			mu.Lock()
+			defer mu.Unlock()
+			return st
+		}
 		var shipped []ship.Item
-		f := &figures{host: "h", status: func() Status { return st }, ship: func(it ship.Item) { shipped = append(shipped, it) }}
+		f := &figures{host: "h", status: status, ship: func(it ship.Item) { shipped = append(shipped, it) }}
 		done := make(chan error)
 		begin := time.Now()
 		go func() { done <- f.run(ctx) }()
 		synctest.Wait()
 
+		mu.Lock()
 		st.Source.Lost, st.Source.Backlog, st.Delivery.Events, st.Delivery.LagSeconds = 9, 3, 160, 1.5
 		st.Gaps = map[string]uint64{causeOverrun: 2, causeDowntime: 3}
+		mu.Unlock()
 		<-time.After(90 * time.Second)
+		mu.Lock()
 		st.Source.Lost, st.Journal.Bytes = 0, 8192 // somebody reset it
+		mu.Unlock()
 		<-time.After(time.Minute)
 		stop()
 		if err := <-done; err != nil {
