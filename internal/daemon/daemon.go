@@ -247,9 +247,7 @@ func (d *Daemon) run(ctx context.Context) error {
 		return err
 	}
 	d.ready()
-	if err := giveBack(); err != nil {
-		d.log.Debug("memory of the start not given back", zap.Error(err))
-	}
+	d.giveBack()
 	err := d.wait(background, loops.failed)
 
 	d.stopping(err)

@@ -15,7 +15,7 @@ import (
 // startKeepers starts what works beside the two loops: the keeper of the rules,
 // the watch over losses, syncing, the mount table, the watchdog.
 func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
-	loops.start("sync", func() error { return d.sync(ctx) })
+	loops.start("sync", func() error { d.sync(ctx); return nil })
 	if addr := d.cfg.Metrics.Listen; addr != "" {
 		loops.start("metrics", func() error { return d.serveMetrics(ctx, addr) })
 	}
@@ -24,7 +24,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 		loops.start("figures", func() error { return f.run(ctx) })
 	}
 	if d.manager.watchdog > 0 {
-		loops.start("watchdog", func() error { return d.watchdog(ctx) })
+		loops.start("watchdog", func() error { d.watchdog(ctx); return nil })
 	}
 	if d.control == nil {
 		return nil // nothing of the kernel is asked for
@@ -44,7 +44,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	if err := d.startKeeper(ctx, loops); err != nil {
 		return errors.Join(err, look.Close())
 	}
-	loops.start("watch for losses", func() error { return errors.Join(d.loss.run(ctx), look.Close()) })
+	loops.start("watch for losses", func() error { d.loss.run(ctx); return look.Close() })
 	return nil
 }
 
@@ -73,36 +73,34 @@ func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
 // probeEvery is how often watched paths are looked at.
 const probeEvery = time.Second
 
-// sync writes the journal to the medium, as often as configured.
-func (d *Daemon) sync(ctx context.Context) error {
-	tick := time.NewTicker(d.cfg.Journal.Sync)
-	defer tick.Stop()
+// sync writes the journal to the medium, as often as configured, and gives
+// memory back when nothing comes any more.
+func (d *Daemon) sync(ctx context.Context) {
 	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	rest := lull{now: time.Now}
+	rounds(ctx, d.cfg.Journal.Sync, func() {
 		err := d.journal.Sync()
 		if err != nil && !failing {
 			d.log.Error("journal not synced", zap.Error(err))
 		}
 		failing = err != nil
+		if rest.begins(d.journal.Next()) {
+			d.giveBack()
+		}
+	})
+}
+
+// giveBack gives back memory that is not needed while nothing happens.
+func (d *Daemon) giveBack() {
+	if err := giveBack(); err != nil {
+		d.log.Debug("memory not given back", zap.Error(err))
 	}
 }
 
 // watchdog tells the service manager that we live, while both loops move.
-func (d *Daemon) watchdog(ctx context.Context) error {
-	tick := time.NewTicker(d.manager.watchdog / 3)
-	defer tick.Stop()
+func (d *Daemon) watchdog(ctx context.Context) {
 	var received, delivered uint64
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	rounds(ctx, d.manager.watchdog/3, func() {
 		r, w := d.receiver.beat.Load(), d.deliver.beat.Load()
 		if r != received && (w != delivered || !d.shipper.State().StalledSince.IsZero()) {
 			d.tell("WATCHDOG=1")
@@ -110,7 +108,7 @@ func (d *Daemon) watchdog(ctx context.Context) error {
 		received, delivered = r, w
 		d.source.Wake() // an idle loop turns once
 		d.deliver.poke()
-	}
+	})
 }
 
 // downtime makes a gap of the time in which nobody received, unless the socket

@@ -36,20 +36,13 @@ type lossWatch struct {
 }
 
 // run looks until ctx is done.
-func (w *lossWatch) run(ctx context.Context) error {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	for {
+func (w *lossWatch) run(ctx context.Context) {
+	rounds(ctx, lookEvery, func() {
 		if err := w.look(); err != nil {
 			w.log.Warn("kernel's audit status not read", zap.Error(err))
 		}
-		select {
-		case <-ctx.Done():
-			w.off.end(w.now())
-			return nil
-		case <-tick.C:
-		}
-	}
+	})
+	w.off.end(w.now())
 }
 
 // look compares with the last look. The counter counts records dropped for one

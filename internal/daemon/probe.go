@@ -127,7 +127,7 @@ func (p *prober) run(path string, pr *probe) {
 	p.look(path, pr)
 	close(pr.first)
 	for {
-		pause := time.NewTimer(p.pause())
+		pause := time.NewTimer(untilRound(p.pause()))
 		select {
 		case <-pr.stop:
 			pause.Stop()
