@@ -10,20 +10,8 @@ type Hidden struct {
 
 // hiddenIn returns those wanted rules of a plan that a rule of the kernel hides
 // which is nobody's or another source's.
-func hiddenIn(kernel []Rule, p Plan) []Hidden {
-	after := slices.Clone(kernel)
-	for _, s := range p.Steps {
-		i := slices.IndexFunc(after, func(r Rule) bool { return r.Sum() == s.Rule.Sum() })
-		switch {
-		case s.Delete && i >= 0:
-			after = slices.Delete(after, i, i+1)
-		case s.Delete:
-		case s.Rule.First:
-			after = slices.Insert(after, 0, s.Rule)
-		default:
-			after = append(after, s.Rule)
-		}
-	}
+func hiddenIn(kernel []Rule, p *Plan) []Hidden {
+	after := p.after(kernel)
 	var hidden []Hidden
 	for i := range after {
 		if p.next.Owner(&after[i]) == "" {
@@ -34,6 +22,25 @@ func hiddenIn(kernel []Rule, p Plan) []Hidden {
 		}
 	}
 	return hidden
+}
+
+// after returns the kernel's rules once the plan is carried out.
+func (p *Plan) after(kernel []Rule) []Rule {
+	deleted := map[string]bool{}
+	var front, back []Rule
+	for _, s := range p.Steps {
+		switch {
+		case s.Delete:
+			deleted[s.Rule.Sum()] = true
+		case s.Rule.First:
+			front = append(front, s.Rule)
+		default:
+			back = append(back, s.Rule)
+		}
+	}
+	slices.Reverse(front) // the later of these is the one in front
+	stay := slices.DeleteFunc(slices.Clone(kernel), func(r Rule) bool { return len(deleted) > 0 && deleted[r.Sum()] })
+	return slices.Concat(front, stay, back)
 }
 
 // Hider returns the first of the rules before r that takes everything r would

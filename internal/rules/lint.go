@@ -21,13 +21,17 @@ type Linter struct {
 // Lint returns warnings about the rules of one source, in their order.
 func (l Linter) Lint(list []Rule) []Warning {
 	loaded := inOrder(list)
+	first := map[string]*Rule{} // by sum
+	for _, r := range slices.Backward(loaded) {
+		first[r.Sum()] = r
+	}
 	said := map[string]bool{}
 	var all []Warning
 	for i := range list {
 		r := &list[i]
 		before := loaded[:slices.Index(loaded, r)]
 		for _, w := range []Warning{
-			duplicate(r, before), hiddenBy(r, before), neverTask(r),
+			duplicate(r, first[r.Sum()]), hiddenBy(r, before), neverTask(r),
 			noArch(r), no32(r, list), noRenameat2(r), slowWatch(r), l.noURing(r, list), l.place(r),
 		} {
 			what := w.Code + " " + r.path()
@@ -56,14 +60,11 @@ func inOrder(list []Rule) []*Rule {
 	return order
 }
 
-func duplicate(r *Rule, before []*Rule) Warning {
-	sum := r.Sum()
-	for _, b := range before {
-		if b.Sum() == sum {
-			return Warning{Code: "duplicate", Msg: "the same rule as in line " + fmt.Sprint(b.Line), Fix: "take one of the two out"}
-		}
+func duplicate(r, first *Rule) Warning {
+	if first == r {
+		return Warning{}
 	}
-	return Warning{}
+	return Warning{Code: "duplicate", Msg: "the same rule as in line " + fmt.Sprint(first.Line), Fix: "take one of the two out"}
 }
 
 func hiddenBy(r *Rule, before []*Rule) Warning {

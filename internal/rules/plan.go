@@ -74,7 +74,7 @@ func (p *Plan) Lines() []string {
 // with what is ours there. Sources that are not named keep what they have; one
 // without rules gives up its own.
 func MakePlan(kernel []Rule, st State, sources []Source) Plan {
-	p := planner{state: st, at: map[string]int{}, plan: Plan{kernel: kernel, next: st.clone()}}
+	p := planner{state: st, at: map[string]int{}, adding: map[string]bool{}, plan: Plan{kernel: kernel, next: st.clone()}}
 	for i := range kernel {
 		p.at[kernel[i].Sum()] = i
 	}
@@ -82,7 +82,7 @@ func MakePlan(kernel []Rule, st State, sources []Source) Plan {
 		p.source(s)
 	}
 	p.plan.Steps = slices.Concat(p.add, p.move, p.again, p.drop(kernel))
-	p.plan.Hidden = hiddenIn(kernel, p.plan)
+	p.plan.Hidden = hiddenIn(kernel, &p.plan)
 	return p.plan
 }
 
@@ -94,6 +94,7 @@ type planner struct {
 	plan  Plan
 
 	add, move, again []Step
+	adding           map[string]bool // sums of those to be added
 }
 
 // source plans what one source needs.
@@ -112,7 +113,7 @@ func (p *planner) source(s Source) {
 			continue
 		}
 		want.Rules = append(want.Rules, own(&r))
-		if loaded && !was.has(sum) || p.adding(sum) {
+		if loaded && !was.has(sum) || p.adding[sum] {
 			continue // another source's, too: its place is not ours to choose
 		}
 		place := r.place()
@@ -125,15 +126,6 @@ func (p *planner) source(s Source) {
 		want.Settings = append(want.Settings, set.String())
 	}
 	p.plan.next.put(want)
-}
-
-func (p *planner) adding(sum string) bool {
-	for _, steps := range [][]Step{p.add, p.again} {
-		if slices.ContainsFunc(steps, func(s Step) bool { return s.Rule.Sum() == sum }) {
-			return true
-		}
-	}
-	return false
 }
 
 // places are where a rule can be put: the end of a list, or its beginning.
@@ -158,11 +150,14 @@ func (r *Rule) place() string {
 func (p *planner) inOrder(rules []Rule, loose bool) {
 	order := keptOrder{loose: loose, last: map[string]int{}}
 	for _, r := range rules {
-		at, loaded := p.at[r.Sum()]
+		sum := r.Sum()
+		at, loaded := p.at[sum]
 		if r.First {
 			at = -at // the later of these is the one in front
 		}
-		switch stays := order.take(&r, at, loaded); {
+		stays := order.take(&r, at, loaded)
+		p.adding[sum] = p.adding[sum] || !stays
+		switch {
 		case stays:
 		case loaded:
 			p.move = append(p.move, Step{Delete: true, Rule: r, Moved: true})
