@@ -15,13 +15,18 @@ type contestant struct {
 	start     func(e *entry) error // nil: nobody reads
 	ours      bool                 // delivers to a service, and may be held up by it
 	null      bool                 // throws everything away
+	full      bool                 // has a large journal and many rules: only its cost is of interest
 }
 
 // Contestants that others are compared to.
 const (
 	noAudit    = "no audit"
 	nullReader = "null reader"
+	itself     = "itself" // when it has an empty journal and one rule
 )
+
+// full is how the name ends of one who has a full journal and many rules.
+const full = " full"
 
 // contestants are all that can take part here.
 func contestants(o options) []contestant {
@@ -33,7 +38,8 @@ func contestants(o options) []contestant {
 		{name: "null default buffer", start: null("recvmsg", 0), null: true},
 	}
 	for path := range strings.SplitSeq(o.programs, ",") {
-		list = append(list, contestant{name: filepath.Base(path), start: ours(path), ours: true})
+		list = append(list, contestant{name: filepath.Base(path), start: ours(path), ours: true},
+			contestant{name: filepath.Base(path) + full, start: ours(path), ours: true, full: true})
 	}
 	if installed("auditd") {
 		list = append(list, contestant{name: "auditd raw", start: auditd("RAW", false)},
@@ -106,7 +112,11 @@ func (e *entry) start() error {
 
 // rest waits until what the start has caused is over, and counts from there.
 func (e *entry) rest() error {
-	time.Sleep(500 * time.Millisecond)
+	pause := 500 * time.Millisecond
+	if e.full {
+		pause = 3 * time.Second // to load the rules, and to deliver that they were
+	}
+	time.Sleep(pause)
 	var err error
 	e.base, err = e.count()
 	return err

@@ -32,7 +32,7 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
-	flag.IntVar(&o.burst, "burst", 100_000, "events of the flat-out burst")
+	flag.IntVar(&o.burst, "burst", 200_000, "events of the flat-out burst")
 	flag.StringVar(&o.scratch, "scratch", "/dev/shm", "where the audited directory is made")
 	flag.StringVar(&o.only, "only", "", "names of the contestants, separated by commas, instead of all")
 	flag.StringVar(&o.trials, "trials", "", "names of the trials, separated by commas, instead of all")

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/auditshipper/auditshipper/internal/journal"
 )
 
 // ours returns the start of an auditshipper under a service manager that keeps
@@ -46,13 +48,47 @@ func (e *entry) serve() error {
 	if e.keeper, err = newKeeper(filepath.Join(e.dir, "notify")); err != nil {
 		return err
 	}
+	files, keep := "", ""
+	if e.full {
+		if err := e.fill(); err != nil {
+			return err
+		}
+		files, keep = e.dir+"/many.rules", "journal: {max_bytes: 2GiB, keep_delivered: 1GiB}"
+	}
 	return write(e.dir, "auditshipper.yaml", 0o600, fmt.Sprintf(`
-rules: {files: []}
+rules: {files: [%[4]s]}
 source: {mode: unicast}
 state_dir: %[1]s/state
 socket: %[1]s/control.sock
 cloudwatch: {endpoint_url: "%[2]s", region: us-east-1, group: /bench, stream: bench, flush_interval: %[3]s}
-`, e.dir, e.endpoint.url, e.flush))
+%[5]s
+`, e.dir, e.endpoint.url, e.flush, files, keep))
+}
+
+// fill gives the contestant what has gathered on a host after a while: a
+// journal of 1 GB, delivered and kept, and 1,000 rules, of calls that nobody
+// makes.
+func (e *entry) fill() error {
+	const bytes, rules = 1_000_000_000, 1_000
+	var text strings.Builder
+	for i := range rules {
+		fmt.Fprintf(&text, "-a always,exit -F arch=b64 -S acct -F uid=%d -k many\n", 1_000_000+i)
+	}
+	if err := errors.Join(write(e.dir, "many.rules", 0o600, text.String()), os.Mkdir(filepath.Join(e.dir, "state"), 0o700)); err != nil {
+		return err
+	}
+	j, err := journal.Open(filepath.Join(e.dir, "state", "journal"), journal.Options{MaxBytes: 2 << 30, KeepDelivered: 1 << 30})
+	if err != nil {
+		return err
+	}
+	batch := make([][]byte, 256)
+	for i := range batch {
+		batch[i] = make([]byte, 270) // an average record's
+	}
+	for j.Stat().Bytes < bytes && err == nil {
+		_, err = j.Append(batch)
+	}
+	return errors.Join(err, j.SetCursor(j.Next(), nil), j.Close())
 }
 
 // An endpoint is bench/endpoint, running.

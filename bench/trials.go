@@ -22,14 +22,15 @@ type trial struct {
 	run   func(ctx context.Context, e *entry) (figures, error)
 }
 
-func everybody(contestant) bool  { return true }
-func readers(c contestant) bool  { return c.start != nil }
-func daemons(c contestant) bool  { return c.start != nil && !c.null }
-func onlyOurs(c contestant) bool { return c.ours }
+func everybody(c contestant) bool { return !c.full }
+func readers(c contestant) bool   { return c.start != nil && !c.full }
+func steadily(c contestant) bool  { return c.start != nil }
+func daemons(c contestant) bool   { return c.start != nil && !c.null && !c.full }
+func onlyOurs(c contestant) bool  { return c.ours && !c.full }
 
 var trials = []trial{
 	{"burst", everybody, burst},
-	{"steady", readers, steady},
+	{"steady", steadily, steady},
 	{"ceiling", readers, ceiling},
 	{"kill", daemons, kill},
 	{"delay", onlyOurs, delay},
@@ -126,6 +127,9 @@ func steady(ctx context.Context, e *entry) (figures, error) {
 		"cpu":     (after - before).Seconds() * 1e6 / float64(n),
 		"kauditd": (kernelAfter - kernelBefore).Seconds() * 1e6 / float64(n),
 		"rss":     peak,
+	}
+	if e.ours {
+		f["growth"] = f["cpu"]
 	}
 	if !e.null && t.Complete > 0 {
 		f["bytes"] = float64(t.Bytes) / float64(t.Complete)
