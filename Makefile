@@ -1,4 +1,4 @@
-.PHONY: build check test kernel fuzz bench micro vuln demo packages test-vm clean
+.PHONY: build check test kernel fuzz bench micro profile vuln demo packages test-vm clean
 
 TOOL    := go tool -modfile=tools/go.mod
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -33,6 +33,11 @@ bench: ## against other readers of audit events, see bench/README.md; as root, a
 micro: ## micro-benchmarks with allocations
 	go test -run '^$$' -bench . -benchmem ./...
 
+profile: ## of the daemon at 10,000 events a second, into profile/; as root
+	mkdir -p profile
+	go run ./bench -rounds 1 -trials steady -steady 20s -only auditshipper -profile $(CURDIR)/profile
+	go tool pprof -top -cum profile/cpu.pprof | head -60
+
 vuln: ## needs the network
 	go run golang.org/x/vuln/cmd/govulncheck@latest ./...
 
@@ -43,4 +48,4 @@ test-vm: ## the service as people install it, in a throw-away VM
 	scripts/test-vm
 
 clean:
-	rm -rf bin dist
+	rm -rf bin dist profile

@@ -27,6 +27,8 @@ type options struct {
 	goAudit   string
 	auditbeat string
 	flush     time.Duration
+	steady    time.Duration
+	profile   string
 }
 
 func main() {
@@ -40,6 +42,8 @@ func main() {
 	flag.StringVar(&o.goAudit, "go-audit", "", "measure this binary, too")
 	flag.StringVar(&o.auditbeat, "auditbeat", "", "measure this binary, too")
 	flag.DurationVar(&o.flush, "flush", time.Second, "the flush interval of auditshipper")
+	flag.DurationVar(&o.steady, "steady", 3*time.Second, "how long the steady load is")
+	flag.StringVar(&o.profile, "profile", "", "have auditshipper write profiles into this directory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
 	defer stop()

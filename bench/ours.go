@@ -33,7 +33,11 @@ func ours(program string) func(*entry) error {
 			return err
 		}
 		defer log.Close()
-		cmd := e.keeper.command(program, "run", "-c", filepath.Join(e.dir, "auditshipper.yaml"))
+		args := []string{"run", "-c", filepath.Join(e.dir, "auditshipper.yaml")}
+		if e.profile != "" {
+			args = append(args, "--profile", e.profile)
+		}
+		cmd := e.keeper.command(program, args...)
 		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench", "AWS_EC2_METADATA_DISABLED=true")
 		cmd.Stderr = log
 		return e.run(cmd)

@@ -91,10 +91,7 @@ func burst(ctx context.Context, e *entry) (figures, error) {
 
 // steadyRate is what a reader must bear for its cost to be measured, in events
 // a second.
-const (
-	steadyRate = 10_000
-	steadyTime = 3 * time.Second
-)
+const steadyRate = 10_000
 
 // steady is a load that readers can bear: what an event costs, until it is
 // delivered.
@@ -112,7 +109,7 @@ func steady(ctx context.Context, e *entry) (figures, error) {
 	}
 	before, errBefore := cpu(pids)
 	kernelBefore, errKernel := cpu([]int{kernel})
-	n := int(steadyRate * steadyTime.Seconds())
+	n := int(steadyRate * e.bench.steady.Seconds())
 	l, errLoad := e.load(ctx, n, steadyRate)
 	if err := errors.Join(errBefore, errKernel, errLoad); err != nil {
 		return nil, err
