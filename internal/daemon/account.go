@@ -162,8 +162,10 @@ func (a *account) last() time.Time {
 }
 
 // turnEvery is how long a serial is waited for that came neither first nor in
-// order. A suspicion waits for two turns, so that the serials can tell.
-const turnEvery = time.Second
+// order. A suspicion waits for two turns, so that the serials can tell. It is a
+// little less than lookEvery, or on a quiet host every other look would come a
+// moment too early for a turn.
+const turnEvery = 900 * time.Millisecond
 
 // ready reports whether it is time for a turn: for due, and then turn.
 func (a *account) ready() bool { return a.now().Sub(a.turned) >= turnEvery }
