@@ -98,10 +98,11 @@ func (k *kernel) nobody() error {
 	})
 }
 
-// release puts everything back and lets the next one in.
-func (k *kernel) release() error {
-	defer k.lock.Close()
-	defer k.Close()
+// release lets the next one in.
+func (k *kernel) release() error { return errors.Join(k.Close(), k.lock.Close()) }
+
+// restore puts everything back.
+func (k *kernel) restore() error {
 	now, err := k.ListRules()
 	errs := []error{err}
 	has := func(list [][]byte, r []byte) bool {

@@ -124,18 +124,32 @@ func (b *bench) round(ctx context.Context, round int, list []contestant, r resul
 		if !chosen(b.trials, t.name) {
 			continue
 		}
-		for i := range list {
-			c := list[(i+round)%len(list)]
-			if !chosen(b.only, c.name) || !t.suits(c) {
-				continue
-			}
-			figures, err := b.try(ctx, c, t)
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w", t.name, c.name, err)
-			}
-			r.add(round, c.name, figures)
-			fmt.Fprintf(os.Stderr, "%5s round %d %-8s %-20s %v\n", time.Since(b.began).Round(time.Second), round+1, t.name, c.name, figures)
+		if err := b.trial(ctx, round, t, list, r); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
 		}
+	}
+	return nil
+}
+
+// trial has every contestant pass one trial. It holds the kernel for all of
+// them: what comes between two of them would be between their figures.
+func (b *bench) trial(ctx context.Context, round int, t trial, list []contestant, r results) (err error) {
+	k, err := hold()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, k.release()) }()
+	for i := range list {
+		c := list[(i+round)%len(list)]
+		if !chosen(b.only, c.name) || !t.suits(c) {
+			continue
+		}
+		figures, err := b.try(ctx, k, c, t)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		r.add(round, c.name, figures)
+		fmt.Fprintf(os.Stderr, "%5s round %d %-8s %-20s %v\n", time.Since(b.began).Round(time.Second), round+1, t.name, c.name, figures)
 	}
 	return nil
 }
@@ -150,16 +164,12 @@ func chosen(list, name string) bool {
 	return list == ""
 }
 
-// try holds the kernel for one contestant in one trial.
-func (b *bench) try(ctx context.Context, c contestant, t trial) (f figures, err error) {
+// try has one contestant pass one trial, and puts the kernel back.
+func (b *bench) try(ctx context.Context, k *kernel, c contestant, t trial) (f figures, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	k, err := hold()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, k.release()) }()
+	defer func() { err = errors.Join(err, k.restore()) }()
 	if err := k.arm(b.watched, !c.unaudited); err != nil {
 		return nil, err
 	}
