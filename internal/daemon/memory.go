@@ -24,7 +24,7 @@ type lull struct {
 // To give memory back and fetch it again costs some milliseconds, which on a
 // host with an event now and then must stay next to nothing.
 const (
-	lullBegins = 5 * time.Second
+	lullBegins = 20 * time.Second
 	lullsApart = time.Minute
 )
 
@@ -44,7 +44,7 @@ func (l *lull) begins(seq uint64) bool {
 // giveBack returns memory that only the start or a busy time needed: garbage,
 // and the pages of the program that ran, which the kernel maps sixteen at a
 // time. What is needed again comes from the page cache. After its first delivery
-// an idle daemon holds 18 MiB instead of 26, and 11 some seconds later.
+// an idle daemon holds 18 MiB instead of 26, and 11 when a lull has begun.
 func giveBack() error {
 	if heldMemory() > enoughMemory {
 		debug.FreeOSMemory()

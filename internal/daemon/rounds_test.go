@@ -53,11 +53,11 @@ func TestLull(t *testing.T) {
 			between time.Duration // events
 			want    int
 		}{
-			{"start", time.Minute, 0, 1},
+			{"start", 2 * time.Minute, 0, 1},
 			{"nothing", time.Hour, 0, 0},
 			{"load", time.Hour, time.Second, 0},
 			{"nothing after load", time.Hour, 0, 1},
-			{"an event each ten seconds", time.Hour, 10 * time.Second, 60},
+			{"an event each half minute", time.Hour, 30 * time.Second, 60},
 		} {
 			if lulls := pass(test.d, test.between); lulls < test.want-1 || lulls > test.want {
 				t.Errorf("%s: %d lulls, want %d", test.name, lulls, test.want)
