@@ -224,13 +224,17 @@ func delay(ctx context.Context, e *entry) (figures, error) {
 }
 
 // idleTime is how long a contestant is watched that has nothing to do.
-const idleTime = 10 * time.Second
+const (
+	idleTime  = 10 * time.Second
+	idleAfter = 3 * time.Second // of its start, and of the delivery that it started
+)
 
 func idle(_ context.Context, e *entry) (figures, error) {
 	pids, err := e.pids()
 	if err != nil {
 		return nil, err
 	}
+	time.Sleep(idleAfter)
 	before, errBefore := cpu(pids)
 	time.Sleep(idleTime)
 	after, errAfter := cpu(pids)

@@ -247,7 +247,7 @@ func (d *Daemon) run(ctx context.Context) error {
 		return err
 	}
 	d.ready()
-	d.giveBack()
+	d.giveBack(giveBack)
 	err := d.wait(background, loops.failed)
 
 	d.stopping(err)

@@ -77,22 +77,22 @@ const probeEvery = time.Second
 // memory back when nothing comes any more.
 func (d *Daemon) sync(ctx context.Context) {
 	failing := false
-	rest := lull{now: time.Now}
+	quiet := lull{now: time.Now}
 	rounds(ctx, d.cfg.Journal.Sync, func() {
 		err := d.journal.Sync()
 		if err != nil && !failing {
 			d.log.Error("journal not synced", zap.Error(err))
 		}
 		failing = err != nil
-		if rest.begins(d.journal.Next()) {
-			d.giveBack()
+		if quiet.begins(d.journal.Next()) {
+			d.giveBack(rest)
 		}
 	})
 }
 
-// giveBack gives back memory that is not needed while nothing happens.
-func (d *Daemon) giveBack() {
-	if err := giveBack(); err != nil {
+// giveBack gives back memory that is not needed while nothing happens, as how does.
+func (d *Daemon) giveBack(how func() error) {
+	if err := how(); err != nil {
 		d.log.Debug("memory not given back", zap.Error(err))
 	}
 }

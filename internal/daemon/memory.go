@@ -46,9 +46,20 @@ func (l *lull) begins(seq uint64) bool {
 // time. What is needed again comes from the page cache. After its first delivery
 // an idle daemon holds 18 MiB instead of 26, and 11 when a lull has begun.
 func giveBack() error {
+	debug.FreeOSMemory()
+	return giveBackProgram()
+}
+
+// rest is giveBack in a lull, which must cost little.
+func rest() error {
 	if heldMemory() > enoughMemory {
 		debug.FreeOSMemory()
 	}
+	return giveBackProgram()
+}
+
+// giveBackProgram gives back the program's own pages.
+func giveBackProgram() error {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return fmt.Errorf("find the program's pages: %w", err)
