@@ -31,9 +31,12 @@ func TestKernelOutage(t *testing.T) {
 	r.eventually(5*time.Minute, "the backlog", func() bool { return accepted() >= len(kept) })
 	took := time.Since(back)
 	_, fresh := end()
-	r.eventually(20*time.Second, "all events", func() bool { return r.distinct() >= len(kept)+len(fresh) })
+	r.eventually(20*time.Second, "all events", func() bool { return accepted() >= len(kept)+len(fresh) })
 	peak := r.peak()
 	r.stop()
+	if got, want := r.distinct(), len(kept)+len(fresh); got != want {
+		t.Errorf("%d events arrived, want %d", got, want)
+	}
 
 	// Batches in flight may overtake each other; nothing else may.
 	var newest, disorder time.Duration
