@@ -52,13 +52,24 @@ func (r *refusals) add(recs [][]byte) {
 			count++
 		}
 	}
-	now := uint64(r.now().UnixNano())
+	now := r.now()
 	was := r.landing.Refused()
 	if was.From == 0 {
-		was.From = now
+		was.From = uint64(happened(recs[0], now).Add(-slack).UnixNano())
 		r.count(causeJournalFull)
 	}
-	r.landing.SetRefused(kaudit.Refusal{Count: was.Count + count, From: was.From, To: now})
+	r.landing.SetRefused(kaudit.Refusal{Count: was.Count + count, From: was.From, To: uint64(now.UnixNano())})
+}
+
+// happened is the time of a record's event, which may be long before it is
+// received; now if it says none, or one to come.
+func happened(rec []byte, now time.Time) time.Time {
+	_, text := splitRecord(rec)
+	id, _, err := event.ParseHeader(text)
+	if at := time.UnixMilli(id.UnixMilli()); err == nil && at.Before(now) {
+		return at
+	}
+	return now
 }
 
 // note is the gap to write as soon as there is room, nil if nothing was refused.
