@@ -149,7 +149,8 @@ func TestBackfill(t *testing.T) {
 		w := newBackfillWorld(t)
 		w.write(w.log, "type=PATH msg=audit(1.000:7): another boot's\nno record\n")
 		missing, events := 0, 0
-		lose := 0 // so many more are lost
+		lose := 0     // so many more are lost
+		torn := false // one that a new process could not know of
 		for serial := 1; serial < 1500; serial++ {
 			w.now = w.now.Add(time.Millisecond)
 			events++
@@ -165,6 +166,7 @@ func TestBackfill(t *testing.T) {
 					missing++
 				}
 			case random.IntN(40) == 0 && serial > 1: // torn
+				torn = true
 				cut := 1 + random.IntN(2)
 				if random.IntN(2) == 0 {
 					w.receive(recs[cut:])
@@ -183,6 +185,12 @@ func TestBackfill(t *testing.T) {
 				w.r.account.suspect(causeOverrun, w.now, false)
 			case 1:
 				w.turns(1)
+			case 3: // the process is killed
+				if torn {
+					w.turns(20)
+					torn = false
+				}
+				w.start()
 			case 2:
 				if err := os.Rename(w.log, fmt.Sprintf("%s.%d", w.log, 100000-serial)); err != nil {
 					t.Fatal(err)
