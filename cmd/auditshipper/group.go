@@ -77,11 +77,16 @@ func keyPattern(ctx context.Context, cw *ship.CloudWatch, sel ship.Selection, ke
 	if key == "" || strings.ContainsAny(key, "\"\\*{}") {
 		return "", nil
 	}
+	first := query.Message{}
 	for msg, err := range messages(ctx, cw, sel) {
-		if err != nil || !strings.HasPrefix(msg.Text, "{") {
+		if err != nil {
 			return "", err
 		}
+		first = msg
 		break
+	}
+	if !strings.HasPrefix(first.Text, "{") {
+		return "", nil
 	}
 	return fmt.Sprintf(`{ ($.key = "*%[1]s*") || ($.unmapped.key = "*%[1]s*") }`, key), nil
 }

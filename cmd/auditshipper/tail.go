@@ -169,13 +169,16 @@ func (t *tail) followGroup(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	seen := map[string]time.Time{}
-	from := time.Now().Add(-history)
+	from, pattern := time.Now().Add(-history), "" // not known until there is an event
 	for first := true; ; first = false {
 		began := time.Now()
 		sel := ship.Selection{Streams: t.streams, From: from.UnixMilli()}
-		if sel.Pattern, err = keyPattern(ctx, cw, sel, t.want.Key); err != nil {
-			return err
+		if pattern == "" {
+			if pattern, err = keyPattern(ctx, cw, sel, t.want.Key); err != nil {
+				return err
+			}
 		}
+		sel.Pattern = pattern
 		isNew := func(e *query.Event) bool {
 			id := e.Node + e.ID.String()
 			old := !seen[id].IsZero()

@@ -90,8 +90,9 @@ func (s *serialState) see(id event.ID) {
 // advance makes serial the highest.
 func (s *serialState) advance(serial uint64) {
 	if serial-s.Settled > window {
-		s.Early.Count += s.absent(serial - window)
-		s.keepRuns(s.runs(serial - window))
+		left := s.runs(serial - window)
+		s.Early.Count += serialsOf(left)
+		s.keepRuns(left)
 		s.Early.widen(s.Stale.From, s.Stale.To)
 		s.Early.widen(s.Fresh.From, s.Fresh.To)
 		s.Settled = serial - window
@@ -107,22 +108,8 @@ func (s *serialState) advance(serial uint64) {
 func (s *serialState) set(n uint64)       { s.seen[n%window/64] |= 1 << (n % 64) }
 func (s *serialState) came(n uint64) bool { return s.seen[n%window/64]&(1<<(n%64)) != 0 }
 
-// absent counts the serials up to and including to that were not told yet and
-// have not come.
-func (s *serialState) absent(to uint64) uint64 {
-	var count uint64
-	for n := s.Settled + 1; n <= min(to, s.High); n++ {
-		if !s.came(n) {
-			count++
-		}
-	}
-	if to > s.High {
-		count += to - max(s.High, s.Settled)
-	}
-	return count
-}
-
-// runs returns the serials that absent counts.
+// runs returns the serials up to and including to that were not told yet and have
+// not come.
 func (s *serialState) runs(to uint64) (all []run) {
 	begin := uint64(0)
 	for n := s.Settled + 1; n <= min(to, s.High); n++ {
@@ -140,6 +127,14 @@ func (s *serialState) runs(to uint64) (all []run) {
 		all = append(all, run{begin, to})
 	}
 	return all
+}
+
+// serialsOf is how many serials are in runs.
+func serialsOf(runs []run) (n uint64) {
+	for _, r := range runs {
+		n += r.Last - r.First + 1
+	}
+	return n
 }
 
 // keepRuns remembers which serials left the window.
@@ -186,7 +181,7 @@ func (s *serialState) missing() (all []run) {
 // due returns what was missing at the last turn and has not come since.
 func (s *serialState) due() missing {
 	m := s.Early
-	n := s.absent(s.Mark)
+	n := serialsOf(s.runs(s.Mark))
 	if m.Count += n; n > 0 {
 		m.widen(s.Stale.From, s.Stale.To)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/elastic/go-libaudit/v2/auparse"
@@ -182,7 +181,7 @@ func (p *parser) loose(id uint32, v string) uint32 {
 	if id == fieldSaddrFam {
 		n = cNumber(v, true)
 	}
-	if v != strconv.FormatUint(uint64(n), 10) && !startsWithDigit(v) {
+	if !startsWithDigit(v) {
 		p.warn("not-a-number", fmt.Sprintf("%s=%s is no number; the kernel gets %d, as from auditctl", fieldNames[id], v, n), "write the number")
 	}
 	return n
