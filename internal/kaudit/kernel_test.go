@@ -3,9 +3,12 @@ package kaudit_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -206,5 +209,51 @@ func TestKernelControl(t *testing.T) {
 	}
 	if err := c.MakeEquivalent("/nowhere-at-all", "/nowhere-at-all"); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("equivalence of nothing: got %v, want ENOENT", err)
+	}
+}
+
+// A few records are soon followed by the rest of what a short-lived process
+// does; many are left to gather, where there is room.
+func TestPause(t *testing.T) {
+	for _, c := range []struct {
+		half, came int
+		want       time.Duration
+	}{
+		{64 << 20, 1, 2 * time.Millisecond},
+		{64 << 20, 63, 2 * time.Millisecond},
+		{64 << 20, 64, 10 * time.Millisecond},
+		{106496, 100_000, 2 * time.Millisecond}, // the kernel's default buffer holds 35 events
+	} {
+		if got := kaudit.Pause(c.half, c.came); got != c.want {
+			t.Errorf("a pause of %v after %d records, half a buffer of %d, want %v", got, c.came, c.half, c.want)
+		}
+	}
+}
+
+func TestKernelQueued(t *testing.T) {
+	c := kerneltest.Need(t)
+	landing, err := kaudit.OpenLanding(filepath.Join(t.TempDir(), "landing"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := register(t, c, landing)
+	defer l.Close()
+	if _, err := l.SetBuffer(16 << 20); err != nil {
+		t.Fatal(err)
+	}
+	const said = 500
+	for i := range said {
+		say(t, fmt.Sprint("queued ", i))
+	}
+	// The kernel's audit thread sends them when it gets to it.
+	for deadline := time.Now().Add(10 * time.Second); l.Queued() < said*500; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes queued for %d records", l.Queued(), said)
+		}
+		runtime.Gosched()
+	}
+	receive(t, l, 1, fmt.Sprint("queued ", said-1))
+	if n := l.Queued(); n != 0 {
+		t.Errorf("%d bytes queued in an empty socket", n)
 	}
 }

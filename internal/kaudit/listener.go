@@ -16,11 +16,28 @@ import (
 // dropped records it does not count (ENOBUFS). Receiving goes on.
 var ErrOverrun = errors.New("receive buffer overrun")
 
-// nap is the pause after the socket has been drained under load: records
-// gather meanwhile, which halves the cost of each for us and for the kernel's
-// audit thread. It is far below what the socket's buffer holds. One millisecond
-// costs 5 % more for the whole line, four gain nothing.
-const nap = 2 * time.Millisecond
+// A pause after the socket has been drained lets records gather, which halves
+// the cost of each for us and for the kernel's audit thread. A rest is for load:
+// it costs a third less than naps do, and more of it gains nothing. Processes
+// that call now and then are seen within a nap, since one that lives can still
+// tell its directory.
+const (
+	nap  = 2 * time.Millisecond
+	rest = 10 * time.Millisecond
+
+	load  = 64       // records since the last pause, above which the next is a rest
+	roomy = 16 << 20 // bytes of receive buffer that a rest cannot fill
+)
+
+// In a flood the kernel's audit thread and the receive loop may share a
+// processor. The scheduler is fair to both, in turns of 20 ms, but what waits for
+// the thread is the short backlog, which holds 14 ms of it, and what waits for us
+// is the long buffer. So every few milliseconds (a stretch of records) we let the
+// thread run, while the buffer is less than half full.
+const (
+	stretch = 3000
+	yield   = 20 * time.Microsecond
+)
 
 // A Listener receives records. All its methods but Wake and Close belong to
 // one goroutine.
@@ -28,7 +45,8 @@ type Listener struct {
 	fd      int
 	wake    int // eventfd
 	landing *Landing
-	busy    bool // the last read brought records: more are likely
+	half    int // of the receive buffer, in bytes
+	came    int // records since the last pause
 	closed  atomic.Bool
 	recs    [slots][]byte
 }
@@ -64,6 +82,12 @@ func (l *Listener) FD() int { return l.fd }
 // net.core.rmem_max where CAP_NET_ADMIN allows it, and returns what it holds. A
 // record charges about 900 bytes of it.
 func (l *Listener) SetBuffer(n int) (int, error) {
+	got, err := l.enlarge(n)
+	l.half = got
+	return got, err
+}
+
+func (l *Listener) enlarge(n int) (int, error) {
 	got, err := l.buffer()
 	if err != nil || got >= n { // whoever made the socket may have had the right
 		return got, err
@@ -78,8 +102,8 @@ func (l *Listener) SetBuffer(n int) (int, error) {
 	return l.buffer()
 }
 
-// buffer returns the size of the socket's receive buffer in bytes. The kernel
-// doubles what it is asked for, see socket(7).
+// buffer returns the size of the socket's receive buffer in bytes as one asks
+// for it. The kernel doubles that, see socket(7).
 func (l *Listener) buffer() (int, error) {
 	got, err := unix.GetsockoptInt(l.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	if err != nil {
@@ -130,7 +154,7 @@ func (l *Listener) Receive(base uint64) ([][]byte, error) {
 		n, err := l.read()
 		switch {
 		case err == nil:
-			l.busy = true
+			l.giveWay(n)
 			if recs := l.records(n); len(recs) > 0 {
 				return recs, nil
 			}
@@ -173,15 +197,14 @@ func (l *Listener) records(n int) [][]byte {
 	return recs
 }
 
-// wait returns when there may be something to read. Under load that is after a
-// nap, in which records gather; a quiet socket is polled for as long as it
-// stays so. It reports whether somebody called Wake.
+// wait returns when there may be something to read. If records came, that is
+// after a pause, in which more of them gather; a quiet socket is polled for as
+// long as it stays so. It reports whether somebody called Wake.
 func (l *Listener) wait() (woken bool, err error) {
 	timeout := -1
-	if l.busy {
-		l.busy = false
-		pause(nap)
-		timeout = 0
+	if l.came > 0 {
+		pause(l.pauseNow())
+		l.came, timeout = 0, 0
 	}
 	fds := []unix.PollFd{{Fd: int32(l.wake), Events: unix.POLLIN}, {Fd: int32(l.fd), Events: unix.POLLIN}}
 	if timeout == 0 {
@@ -197,6 +220,36 @@ func (l *Listener) wait() (woken bool, err error) {
 	var drain [8]byte
 	_, err = unix.Read(l.wake, drain[:])
 	return err == nil, nil
+}
+
+// giveWay lets the kernel's audit thread run after a stretch without a pause, of
+// which n more records came.
+func (l *Listener) giveWay(n int) {
+	before := l.came / stretch
+	l.came += n
+	if l.came/stretch > before && l.queued() < l.half {
+		pause(yield)
+	}
+}
+
+// queued returns how many bytes of the receive buffer are in use, as the kernel
+// counts them; the whole buffer if that is unknown.
+func (l *Listener) queued() int {
+	var info [9]uint32 // SK_MEMINFO_VARS of linux/sock_diag.h; the first is SK_MEMINFO_RMEM_ALLOC
+	n := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, uintptr(l.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&n)), 0)
+	if errno != 0 {
+		return 2 * l.half
+	}
+	return int(info[0])
+}
+
+func (l *Listener) pauseNow() time.Duration {
+	if l.half >= roomy/2 && l.came >= load {
+		return rest
+	}
+	return nap
 }
 
 // pause sleeps in the kernel and not in the runtime: waking a goroutine costs
