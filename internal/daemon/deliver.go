@@ -43,6 +43,7 @@ type deliverer struct {
 	now     func() time.Time
 
 	reader *journal.Reader
+	flood  flood
 	beat   atomic.Uint64 // turns of the loop, for the watchdog
 	poked  chan struct{} // makes an idle loop turn once
 	added  uint64        // items given to the shipper
@@ -71,6 +72,8 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			}
 			err = errors.Join(d.shipAside(ctx), d.breathe(ctx, turn), d.wait(ctx))
 			turn = 0
+		} else if err == nil && turn%giveWayEvery == giveWayEvery-1 {
+			err = d.giveWay(ctx)
 		}
 		if err != nil {
 			return err
@@ -93,29 +96,6 @@ func (d *deliverer) shipAside(ctx context.Context) error {
 	d.added++
 	it.Mark = d.added
 	return d.ship.Add(ctx, *it)
-}
-
-// Under load the journal has a little more every millisecond. To be woken for
-// each costs as much as all the work on it (the runtime's scheduler is kept from
-// sleeping, 9 µs an event at 10,000 a second), so records are left to gather. A
-// quiet host's are taken at once: the process may live and tell its directory.
-const (
-	breath = 20 * time.Millisecond
-	busy   = 32 // records in one go
-)
-
-// breathe lets records gather if there were many in the last go.
-func (d *deliverer) breathe(ctx context.Context, records int) error {
-	if records < busy {
-		return nil
-	}
-	timer := time.NewTimer(breath)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	return ctx.Err()
 }
 
 // drain waits until all that is in the journal is with the shipper, or ctx is

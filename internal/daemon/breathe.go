@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Under load the journal has a little more every millisecond. To be woken for
+// each costs as much as all the work on it (the runtime's scheduler is kept from
+// sleeping, 9 µs an event at 10,000 a second), so records are left to gather. A
+// quiet host's are taken at once: the process may live and tell its directory.
+const (
+	breath = 20 * time.Millisecond
+	busy   = 32 // records in one go
+)
+
+// breathe lets records gather if there were many in the last go.
+func (d *deliverer) breathe(ctx context.Context, records int) error {
+	if records < busy {
+		return nil
+	}
+	return errors.Join(pause(ctx, breath), d.giveWay(ctx))
+}
+
+// giveWay waits while a flood comes.
+func (d *deliverer) giveWay(ctx context.Context) error {
+	for d.flood.look(d.now(), d.journal.Next()) && d.room() {
+		d.beat.Add(1)
+		if err := pause(ctx, breath); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// room reports whether the journal has room for a flood.
+func (d *deliverer) room() bool {
+	s := d.journal.Stat()
+	return s.Undelivered < s.MaxBytes/2
+}
+
+// A flood is more records than a machine bears beside our own work: somebody
+// deletes a tree as fast as the kernel lets them. The processors are needed for
+// receiving then, or the kernel drops records, so delivery waits: a flood is over
+// soon, and the journal has it. One that goes on is delivered as it comes.
+type flood struct {
+	at   time.Time // of the last look
+	next uint64    // the journal's next sequence then
+
+	since, last time.Time // the first and the last look that saw it; zero without one
+}
+
+const (
+	floodRate = 100_000                // records a second, some 15,000 deletions
+	floodCalm = 100 * time.Millisecond // without which it is over
+	floodTime = 10 * time.Second       // that delivery waits for one at most
+
+	giveWayEvery = 4096 // records, while there is no end of them
+)
+
+// look reports whether to wait for a flood, now that the journal's next sequence
+// is this.
+func (f *flood) look(now time.Time, next uint64) bool {
+	if spent := now.Sub(f.at); spent >= breath {
+		if rate := float64(next-f.next) / spent.Seconds(); rate >= floodRate && !f.at.IsZero() {
+			f.last = now
+		}
+		f.at, f.next = now, next
+	}
+	switch {
+	case now.Sub(f.last) >= floodCalm:
+		f.since = time.Time{}
+		return false
+	case f.since.IsZero():
+		f.since = now
+	}
+	return now.Sub(f.since) < floodTime
+}
+
+// pause waits for d, or until ctx is done.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
