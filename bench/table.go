@@ -24,6 +24,8 @@ var metrics = []metric{
 	{"cpu", "CPU per event at 10,000/s", "%.2f", nullReader},
 	{"growth", "CPU per event with 1 GB of journal and 1,000 rules", "%.2f", itself},
 	{"kauditd", "kauditd's CPU per event", "%.2f", nullReader},
+	{"both", "both together", "%.2f", nullReader},
+	{"bunched", "CPU per event in bunches of 20", "%.2f", nullReader},
 	{"loop", "audited loop against no audit", "%.1f", noAudit},
 	{"rss", "peak RSS at 10,000/s, MiB", "%.1f", ""},
 	{"idle rss", "idle RSS, MiB", "%.1f", ""},

@@ -31,6 +31,7 @@ func onlyOurs(c contestant) bool  { return c.ours && !c.full }
 var trials = []trial{
 	{"burst", everybody, burst},
 	{"steady", steadily, steady},
+	{"bunches", readers, bunches},
 	{"ceiling", readers, ceiling},
 	{"kill", daemons, kill},
 	{"delay", onlyOurs, delay},
@@ -46,9 +47,17 @@ type load struct {
 	out bytes.Buffer
 }
 
-// begin starts n events at rate a second, 0 for flat out.
-func (e *entry) begin(ctx context.Context, n int, rate float64) (*load, error) {
-	l := &load{cmd: exec.CommandContext(ctx, e.bin("loadgen"), "-dir", e.watched, "-n", fmt.Sprint(n), "-rate", fmt.Sprint(rate))}
+// A pace is how many events a second there are to be, 0 for flat out, and for how
+// long at a time they are made in one go, 0 for each at its own moment.
+type pace struct {
+	rate  float64
+	slice time.Duration
+}
+
+// begin starts n events.
+func (e *entry) begin(ctx context.Context, n int, p pace) (*load, error) {
+	l := &load{cmd: exec.CommandContext(ctx, e.bin("loadgen"), "-dir", e.watched,
+		"-n", fmt.Sprint(n), "-rate", fmt.Sprint(p.rate), "-slice", p.slice.String())}
 	l.cmd.Stdout, l.cmd.Stderr = &l.out, os.Stderr
 	return l, l.cmd.Start()
 }
@@ -60,8 +69,8 @@ func (l *load) wait() error {
 	return json.Unmarshal(l.out.Bytes(), l)
 }
 
-func (e *entry) load(ctx context.Context, n int, rate float64) (*load, error) {
-	l, err := e.begin(ctx, n, rate)
+func (e *entry) load(ctx context.Context, n int, p pace) (*load, error) {
+	l, err := e.begin(ctx, n, p)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +80,7 @@ func (e *entry) load(ctx context.Context, n int, rate float64) (*load, error) {
 // burst is the load flat out: what arrives, and how much slower the writer is
 // than without audit.
 func burst(ctx context.Context, e *entry) (figures, error) {
-	l, err := e.load(ctx, e.bench.burst, 0)
+	l, err := e.load(ctx, e.bench.burst, pace{})
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +104,16 @@ const steadyRate = 10_000
 
 // steady is a load that readers can bear: what an event costs, until it is
 // delivered.
-func steady(ctx context.Context, e *entry) (figures, error) {
+func steady(ctx context.Context, e *entry) (figures, error) { return paced(ctx, e, 0) }
+
+// bunches is the same load in bunches of 20 events, as a program makes them that
+// does something else in between: who reads is woken less often.
+func bunches(ctx context.Context, e *entry) (figures, error) {
+	f, err := paced(ctx, e, 2*time.Millisecond)
+	return figures{"bunched": f["cpu"]}, err
+}
+
+func paced(ctx context.Context, e *entry, slice time.Duration) (figures, error) {
 	pids, err := e.pids()
 	if err != nil {
 		return nil, err
@@ -110,7 +128,7 @@ func steady(ctx context.Context, e *entry) (figures, error) {
 	before, errBefore := cpu(pids)
 	kernelBefore, errKernel := cpu([]int{kernel})
 	n := int(steadyRate * e.bench.steady.Seconds())
-	l, errLoad := e.load(ctx, n, steadyRate)
+	l, errLoad := e.load(ctx, n, pace{steadyRate, slice})
 	if err := errors.Join(errBefore, errKernel, errLoad); err != nil {
 		return nil, err
 	}
@@ -125,6 +143,7 @@ func steady(ctx context.Context, e *entry) (figures, error) {
 		"kauditd": (kernelAfter - kernelBefore).Seconds() * 1e6 / float64(n),
 		"rss":     peak,
 	}
+	f["both"] = f["cpu"] + f["kauditd"]
 	if e.ours {
 		f["growth"] = f["cpu"]
 	}
@@ -173,7 +192,7 @@ func (e *entry) probe(ctx context.Context, rate float64) (reached float64, lossl
 		return 0, false, err
 	}
 	n := int(min(rate, 30_000) * probeTime)
-	l, err := e.load(ctx, n, rate)
+	l, err := e.load(ctx, n, pace{rate: rate})
 	if err != nil {
 		return 0, false, err
 	}
@@ -193,7 +212,7 @@ const (
 // missing in the end.
 func kill(ctx context.Context, e *entry) (figures, error) {
 	n := int(killRate * killTime.Seconds())
-	l, err := e.begin(ctx, n, killRate)
+	l, err := e.begin(ctx, n, pace{rate: killRate})
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +232,7 @@ func kill(ctx context.Context, e *entry) (figures, error) {
 // delay is a light load: how long events take until the service has them.
 func delay(ctx context.Context, e *entry) (figures, error) {
 	const n, rate = 5_000, 1_000
-	if _, err := e.load(ctx, n, rate); err != nil {
+	if _, err := e.load(ctx, n, pace{rate: rate}); err != nil {
 		return nil, err
 	}
 	if _, err := e.settle(n); err != nil {
