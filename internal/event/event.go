@@ -50,7 +50,6 @@ type Event struct {
 	overwritten *item // what a rename replaced
 	exchanged   *item // the DELETE record of what changed places with the old name
 	two         [2]*item
-	samePointer bool // old and new name were one string of the caller
 
 	buf      []byte // the records' texts, one after the other
 	records  []record

@@ -142,6 +142,10 @@ func (s *Stream) applyRename(e *Event) {
 		s.exchange(e)
 		return
 	}
+	if old.item == nil && dest.item != nil && dest.item.isDir() { // an overlay lost the old name with its slash
+		s.doubt, s.astray = e.ID.UnixMilli(), e.First
+		s.tree.forget(dest.item.key)
+	}
 	if old.item == nil || !old.item.isDir() {
 		return
 	}

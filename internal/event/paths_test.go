@@ -1,6 +1,7 @@
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -20,6 +21,9 @@ type fakeKernel struct {
 
 	// layer makes it an overlay: the inode that a file has in the layer below.
 	layer func(ino int) int
+
+	exe, title string // of the program, if they matter
+	lost       int    // how many PATH records of an event are lost
 }
 
 func newFakeKernel(t *testing.T, o Options) *fakeKernel {
@@ -45,8 +49,9 @@ func (k *fakeKernel) result(nr int, result, args string, paths ...pathRecord) {
 	k.serial++
 	k.lines = append(k.lines, fmt.Sprint(k.now.UnixMilli()%1e6, " pid ", k.pid, " cwd ", k.cwd, " ", nr, " ", args, paths))
 	head := fmt.Sprintf("audit(%d.%03d:%d): ", k.now.Unix(), k.now.Nanosecond()/1e6, k.serial)
-	k.push(typeSyscall, head+fmt.Sprintf("arch=c000003e syscall=%d %s %s items=%d ppid=1 pid=%d auid=1000 uid=0 ses=1 comm=\"t\" exe=\"/t\" key=\"k\"",
-		nr, result, args, len(paths), k.pid))
+	exe := cmp.Or(k.exe, "/t")
+	k.push(typeSyscall, head+fmt.Sprintf("arch=c000003e syscall=%d %s %s items=%d ppid=1 pid=%d auid=1000 uid=0 ses=1 comm=\"t\" exe=%q key=\"k\"",
+		nr, result, args, len(paths)+k.lost, k.pid, exe))
 	k.push(typeCWD, head+fmt.Sprintf("cwd=%q", k.cwd))
 	if k.layer != nil {
 		k.stacked(head, paths)
@@ -55,6 +60,9 @@ func (k *fakeKernel) result(nr int, result, args string, paths ...pathRecord) {
 	}
 	for i, p := range paths {
 		k.path(head, i, p, "fe:00")
+	}
+	if k.title != "" {
+		k.push(typeProctitle, head+fmt.Sprintf("proctitle=%X", k.title))
 	}
 	k.push(typeEOE, head)
 }
@@ -157,7 +165,7 @@ func (k *fakeKernel) paths() []string {
 		}
 		line := string(e.Path.Path) + string(e.Path.Dir) + " " + e.Path.From.String()
 		if e.Dest.event != nil {
-			line += " > " + string(e.Dest.Path) + " " + e.Dest.From.String()
+			line += " > " + string(e.Dest.Path) + string(e.Dest.Dir) + " " + e.Dest.From.String()
 		}
 		out[e.ID.Serial-1] = line
 	}

@@ -59,12 +59,16 @@ func (e *Event) deleted(created *item) *item {
 }
 
 // sameName fills in the old name where the caller gave one string for both: the
-// kernel then prints it once.
+// kernel then prints it once, and the directory of one side only. Where it prints
+// that of both, the old name was another one, which it has lost (slash.go).
 func (e *Event) sameName() {
-	if e.Path.given == nil && e.Dest.given != nil && !e.uring {
-		e.Path.given = e.Dest.given
-		e.samePointer = true
+	if e.Path.given != nil || e.Dest.given == nil || e.uring || e.Partial {
+		return
 	}
+	if two := e.parents(); len(two) == 2 && two[0].name != nil && two[1].name != nil {
+		return
+	}
+	e.Path.given = e.Dest.given
 }
 
 // pair gives each of a rename's names its PARENT record; false if nothing tells
@@ -83,6 +87,8 @@ func (s *Stream) pair(e *Event) bool {
 		return true
 	case e.Path.item == nil || e.Dest.item == nil:
 		s.pairBlind(e, two)
+		return true
+	case s.pairSlashed(e, two):
 		return true
 	}
 

@@ -19,6 +19,7 @@ func (s *Stream) resolve(e *Event) bool {
 		}
 		return true
 	}
+	s.unslash(e)
 	s.place(e)
 	return e.unsolved == 0
 }
