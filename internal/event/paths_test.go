@@ -357,6 +357,15 @@ func TestRenameSides(t *testing.T) {
 				pathRecord{k.cwd, 2, dirMode, "PARENT"}, pathRecord{"", 1, dirMode, "PARENT"},
 				pathRecord{"", 9, fileMode, "DELETE"}, pathRecord{"n", 9, fileMode, "CREATE"})
 		}, []string{"/srv/old/n trail > /srv/new/n trail"}},
+		{"refused when both files had been looked at", func(k *fakeKernel) {
+			k.result(82, "success=no exit=-39", "a0=1 a1=2",
+				pathRecord{"/b/", 6, dirMode, "PARENT"}, pathRecord{"/a/", 5, dirMode, "PARENT"},
+				pathRecord{"/a/d", 7, dirMode, "DELETE"}, pathRecord{"/b/d", 8, dirMode, "DELETE"})
+		}, []string{"/a/d absolute > /b/d absolute"}},
+		{"refused when the old file had been looked at", func(k *fakeKernel) {
+			k.result(82, "success=no exit=-13", "a0=1 a1=2",
+				pathRecord{"/b/", 6, dirMode, "PARENT"}, pathRecord{"/a/", 5, dirMode, "PARENT"}, pathRecord{"/a/d", 7, dirMode, "DELETE"})
+		}, []string{"/a/d absolute > /b absolute"}},
 		{"the working directory is known", func(k *fakeKernel) {
 			dirs(k)
 			k.cwd = "/srv/old"

@@ -17,11 +17,16 @@ const (
 //
 // A rename prints DELETE for the old name and CREATE, with the same inode, for
 // the new one; one that replaces a file prints DELETE for that as well. An
-// exchange prints DELETE and CREATE for both, inodes crossed.
+// exchange prints DELETE and CREATE for both, inodes crossed. One that the file
+// system refused prints the DELETEs only.
 func (e *Event) chooseRename() {
 	c := &e.call
 	created := e.first(ntCreate)
 	deleted := e.deleted(created)
+	if deleted != nil && created == nil && e.Success == No {
+		e.chooseRefused()
+		return
+	}
 	e.use(&e.Path, deleted, nil, c.dir)
 	e.use(&e.Dest, created, nil, c.dest)
 	if deleted == nil || created == nil {
@@ -39,6 +44,15 @@ func (e *Event) chooseRename() {
 		e.Overwrote, e.overwritten = other.key.ino, other
 	}
 	e.sameName()
+}
+
+// chooseRefused is for a rename of which the records tell what it would have
+// taken away: the old name, then what had the new one.
+func (e *Event) chooseRefused() {
+	old := e.first(ntDelete)
+	e.use(&e.Path, old, nil, e.call.dir)
+	old.taken = true
+	e.use(&e.Dest, e.first(ntDelete), nil, e.call.dest)
 }
 
 // deleted is the DELETE record of what created is now.
