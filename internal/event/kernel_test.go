@@ -162,7 +162,8 @@ func tracedCalls() (names []string) {
 func (w *witness) check(t *testing.T, tr *trace, all bool) {
 	t.Helper()
 	sc := w.score(tr)
-	t.Logf("%d bytes of JSON, %d names, %d right, %d unresolved, %d wrong; %d whose records tell of no directory", w.bytes, sc.total, sc.right, sc.unresolved, len(sc.wrong), sc.nowhere)
+	t.Logf("%d bytes of JSON, %d names, %d right, %d unresolved, %d wrong; %d whose records tell of no directory: %v",
+		w.bytes, sc.total, sc.right, sc.unresolved, len(sc.wrong), sc.nowhere, sc.kinds)
 	for i, text := range sc.wrong {
 		if i < 20 {
 			t.Errorf("wrong: %s", text)

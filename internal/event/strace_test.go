@@ -199,8 +199,9 @@ func splitArgs(text string) (args []string) {
 // A score is how events compare with a trace.
 type score struct {
 	total, right, unresolved int
-	nowhere                  int // unresolved, and no record tells of a directory
-	sure                     int // unresolved of those that must not be: rm and rmtree
+	nowhere                  int            // unresolved, and no record tells of a directory
+	kinds                    map[string]int // of those, by call and program
+	sure                     int            // unresolved of those that must not be: rm and rmtree
 	wrong, open              []string
 }
 
@@ -213,7 +214,7 @@ type witness struct {
 }
 
 type witnessed struct {
-	key, reverse, kind, json           string
+	key, reverse, kind, json, what     string
 	unresolved, nowhere, sure, success bool
 }
 
@@ -244,6 +245,7 @@ func (w *witness) see(e *Event, names [][2]int) witnessed {
 	}
 	ev.nowhere = e.Path.parent == nil && e.Path.From == FromUnresolved && !e.has(ntParent) || e.call.verb == verbLink && e.Path.From == FromUnresolved
 	ev.kind = fmt.Sprint(e.PID, " ", e.Syscall)
+	ev.what = fmt.Sprintf("%s by %s of a %s", e.Syscall, e.Comm, e.Path.Type())
 	ev.sure = string(e.Comm) == "rm" || bytes.Contains(e.Title, []byte("rmtree"))
 	ev.key = done(int(e.PID), e.Syscall, ev.success, said...)
 	if e.Exchange {
@@ -254,6 +256,7 @@ func (w *witness) see(e *Event, names [][2]int) witnessed {
 
 // score compares. How many calls no event tells of is left in tr.made.
 func (w *witness) score(tr *trace) (sc score) {
+	sc.kinds = map[string]int{}
 	for _, ev := range w.events {
 		if ev.success {
 			tr.made[ev.kind]--
@@ -265,6 +268,7 @@ func (w *witness) score(tr *trace) (sc score) {
 		case !ev.success && ev.unresolved:
 		case ev.nowhere && ev.unresolved:
 			sc.nowhere++
+			sc.kinds[ev.what]++
 		case ev.unresolved:
 			sc.total++
 			sc.unresolved++
