@@ -21,14 +21,21 @@ type lookup struct {
 	// A look at a network file system goes through this pair, to a goroutine
 	// that may hang on a dead server. While it does there are no answers.
 	ask    chan string
-	answer chan identity
+	answer chan look
 	hung   bool
 }
 
-// An identity tells a directory from all others.
+// An identity tells a file from all others that there are.
 type identity struct {
 	dev event.Dev
 	ino uint64
+}
+
+// A look is what there is at a path.
+type look struct {
+	identity
+	links uint32
+	born  int64 // in Unix milliseconds, 0 if the file system does not say
 }
 
 // lookPatience is how long the deliver loop waits for a network file system's
@@ -36,7 +43,7 @@ type identity struct {
 const lookPatience = 20 * time.Millisecond
 
 func newLookup(mounts *mountTable) *lookup {
-	l := &lookup{mounts: mounts, ask: make(chan string), answer: make(chan identity)}
+	l := &lookup{mounts: mounts, ask: make(chan string), answer: make(chan look)}
 	go func() {
 		for path := range l.ask {
 			l.answer <- identify(path)
@@ -49,44 +56,101 @@ func newLookup(mounts *mountTable) *lookup {
 func (l *lookup) close() { close(l.ask) }
 
 // FD implements event.Lookup.
-func (l *lookup) FD(pid uint32, fd int32) (string, event.Dev, uint64, bool) {
+func (l *lookup) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, bool) {
 	d, ok := procFD(int(pid), int(fd), l.mounts)
+	if !ok || startedAfter(int(pid), at) {
+		return "", 0, 0, false
+	}
+	if m, known := mountOf(l.mounts.mounts(), d.path); known && !isNetwork(m.Type) {
+		// The path may be of another mount namespace: then it is not this file's age.
+		got := identify(d.path)
+		ok = got.identity != identity{d.dev, d.ino} || got.before(at)
+	}
 	return d.path, d.dev, d.ino, ok
 }
 
 // Is implements event.Lookup.
 func (l *lookup) Is(path []byte, dev event.Dev, ino uint64) bool {
-	want, at := identity{dev, ino}, string(path)
-	if m, ok := mountOf(l.mounts.mounts(), at); ok && !isNetwork(m.Type) {
-		return identify(at) == want
+	got, _ := l.look(string(path))
+	return got.identity == identity{dev, ino}
+}
+
+// Only implements event.Lookup. A server's clock is another one than the
+// kernel's, so the age of its files tells nothing.
+func (l *lookup) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
+	got, local := l.look(string(path))
+	return got.identity == identity{dev, ino} && got.links == 1 && (!local || got.before(at))
+}
+
+// before says whether the file was there at a time, in Unix milliseconds, or may
+// have been.
+func (k look) before(at int64) bool { return k.born <= at }
+
+// look says what is at path, and whether that is on no network file system.
+func (l *lookup) look(path string) (got look, local bool) {
+	if m, ok := mountOf(l.mounts.mounts(), path); ok && !isNetwork(m.Type) {
+		return identify(path), true
 	}
 	if l.hung {
 		select {
 		case <-l.answer: // to a question of the past
 			l.hung = false
 		default:
-			return false
+			return look{}, false
 		}
 	}
-	l.ask <- at
+	l.ask <- path
 	select {
-	case got := <-l.answer:
-		return got == want
+	case got = <-l.answer:
+		return got, false
 	case <-time.After(lookPatience):
 		l.hung = true
-		return false
+		return look{}, false
 	}
 }
 
-// identify says what directory is at path now, the zero identity for none. It
-// takes the attributes that are cached rather than ask a server.
-func identify(path string) identity {
+// identify says what is at path now, the zero look for nothing. It takes the
+// attributes that are cached rather than ask a server.
+func identify(path string) look {
 	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, unix.STATX_INO, &st)
+	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
+		unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME, &st)
 	if err != nil {
-		return identity{}
+		return look{}
 	}
-	return identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}
+	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink}
+	if st.Mask&unix.STATX_BTIME != 0 {
+		got.born = st.Btime.Sec*1000 + int64(st.Btime.Nsec)/1e6
+	}
+	return got
+}
+
+// startedAfter says whether a process is certainly younger than at, in Unix
+// milliseconds: then its number was another one's. The kernel counts its start in
+// hundredths of a second, and the time of events in steps of up to ten milliseconds.
+func startedAfter(pid int, at int64) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return true // it is no more
+	}
+	var real, boot unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_REALTIME, &real) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
+		return true
+	}
+	ticks, ok := startOf(text)
+	booted := (real.Nano() - boot.Nano()) / 1e6
+	return !ok || booted+ticks*10-10 > at
+}
+
+// startOf reads when a process began from /proc/PID/stat, in hundredths of a
+// second since boot. Its name, in brackets, may hold anything.
+func startOf(stat []byte) (ticks int64, ok bool) {
+	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(f) < 20 {
+		return 0, false
+	}
+	ticks, err := strconv.ParseInt(string(f[19]), 10, 64)
+	return ticks, err == nil
 }
 
 // A directory is what a file descriptor of another process stands for.

@@ -2,8 +2,10 @@ package daemon
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -78,5 +80,55 @@ func TestProcFD(t *testing.T) {
 	}
 	if got, ok := procFD(os.Getpid(), 9999, &mounts); ok {
 		t.Errorf("a closed descriptor is answered with %+v", got)
+	}
+}
+
+// TestLookupAge asks about files and processes that are younger than an event:
+// their numbers were others' then.
+func TestLookupAge(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	list, err := readMounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts := &mountTable{}
+	mounts.set(list)
+	l := newLookup(mounts)
+	defer l.close()
+	made := identify(path)
+	if made.born == 0 {
+		t.Skip("the file system does not tell when a file was made")
+	}
+	pid, fd := uint32(os.Getpid()), int32(f.Fd())
+	for at, want := range map[int64]bool{made.born - 1: false, made.born: true} {
+		if _, _, _, ok := l.FD(pid, fd, at); ok != want {
+			t.Errorf("FD answers %v for an event %d ms after the file was made", ok, at-made.born)
+		}
+		if ok := l.Only([]byte(path), made.dev, made.ino, at); ok != want {
+			t.Errorf("Only answers %v for an event %d ms after the file was made", ok, at-made.born)
+		}
+	}
+	if startedAfter(int(pid), time.Now().UnixMilli()) {
+		t.Error("this process is said to be of the future")
+	}
+	if !startedAfter(int(pid), time.Now().Add(-24*time.Hour).UnixMilli()) {
+		t.Error("this process is said to be a day old")
+	}
+	if !startedAfter(1<<22+1, time.Now().UnixMilli()) {
+		t.Error("a process that is no more is said to live")
+	}
+	if ticks, ok := startOf([]byte("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")); !ok || ticks != 4711 {
+		t.Errorf("start %d, %v", ticks, ok)
+	}
+	if err := os.Link(path, path+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if l.Only([]byte(path), made.dev, made.ino, made.born+1) {
+		t.Error("a file with two names has one only")
 	}
 }

@@ -6,12 +6,21 @@ import "bytes"
 // answer at once or not at all: neither may wait for a file server.
 type Lookup interface {
 	// FD returns what a process's descriptor is open on, and that file's identity.
-	FD(pid uint32, fd int32) (path string, dev Dev, ino uint64, ok bool)
+	// Numbers of processes and inodes are given again: ok is false if the process
+	// or the file is known to be younger than at, in Unix milliseconds.
+	FD(pid uint32, fd int32, at int64) (path string, dev Dev, ino uint64, ok bool)
 
 	// Is says whether path leads to the directory with that identity now. False
 	// stands also for not knowing. path is valid during the call only.
 	Is(path []byte, dev Dev, ino uint64) bool
+
+	// Only says whether path is the one name of the file with that identity, and
+	// the file is not younger than at. False stands also for not knowing.
+	Only(path []byte, dev Dev, ino uint64, at int64) bool
 }
+
+// anyAge is the time at which nothing is too young.
+const anyAge = 1<<63 - 1
 
 // How long what records told of a directory's path is believed, in
 // milliseconds. What changes in our sight is followed at once; these bound the
@@ -82,7 +91,7 @@ func (s *Stream) ask(e *Event, n *Name) {
 	}
 	p.asked, p.askedAt, p.answer = e.PID, now, ""
 	if n.dirArg >= 0 && n.parent != nil {
-		path, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])))
+		path, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])), now)
 		if ok && p.key == (inodeKey{dev, ino}) && isAbs([]byte(path)) {
 			p.answer = path
 			return
@@ -123,33 +132,73 @@ func (s *Stream) guess(e *Event, p *place) {
 	}
 }
 
-// askFile looks at a descriptor of the file itself: the one the call was given,
-// or the one it returned.
+// askFile looks at the process for a file of which no record has the directory: at
+// a descriptor of the file itself, or of the directory that its name starts from.
 func (s *Stream) askFile(e *Event, n *Name) bool {
 	if s.lookup == nil || n.item == nil || !n.item.hasIno || e.Success != Yes || e.PID == 0 {
 		return false
 	}
+	start := len(e.built)
+	if path, ok := s.ofFile(e, n); ok {
+		e.built = append(e.built, path...)
+	} else if !s.fromDir(e, n) {
+		return false
+	}
+	n.Path, n.From = e.built[start:len(e.built):len(e.built)], FromProc
+	return true
+}
+
+// sooner is a moment before the event: programs make and delete files, whose
+// inodes the next ones get, faster than the kernel's clock of events goes on.
+func sooner(e *Event) int64 { return e.ID.UnixMilli() - 1 }
+
+// ofFile is the path of the descriptor that the call was given, or returned.
+func (s *Stream) ofFile(e *Event, n *Name) (path string, ok bool) {
 	fd := int32(-1)
 	switch {
 	case e.call.fd >= 0:
 		fd = int32(uint32(e.args[e.call.fd]))
 	case e.call.verb == verbOpen:
 		fd = int32(e.exit)
+	case n.dirArg >= 0 && n.given != nil && len(n.given) == 0: // AT_EMPTY_PATH
+		fd = int32(uint32(e.args[n.dirArg]))
 	}
 	if fd < 0 {
-		return false
+		return "", false
 	}
-	path, dev, ino, ok := s.lookup.FD(e.PID, fd)
+	at := sooner(e)
+	if n.parent != nil {
+		at = anyAge // made by this call, hence younger
+	}
+	path, dev, ino, ok := s.lookup.FD(e.PID, fd, at)
 	if !ok || n.item.key != (inodeKey{dev, ino}) || !isAbs([]byte(path)) {
-		return false
+		return "", false
 	}
 	// A file system may give the inode of a deleted file to the next one, and the
 	// process may have that one open by now.
-	if last := lastPart(n.given); len(last) > 0 && !bytes.Equal(last, lastPart([]byte(path))) {
+	dir, base := splitName([]byte(path))
+	if last := lastPart(n.given); len(last) > 0 && !bytes.Equal(last, base) {
+		return "", false
+	}
+	return path, n.parent == nil || s.lookup.Is(dir, n.parent.key.dev, n.parent.key.ino)
+}
+
+// fromDir appends the path of a name that starts from a descriptor. By now that
+// may stand for another directory; if the file has one name only, and it is this
+// one, it is the one it had.
+func (s *Stream) fromDir(e *Event, n *Name) bool {
+	fd, ok := e.descriptor(n)
+	if !ok || len(n.given) == 0 || n.parent != nil {
 		return false
 	}
-	start := len(e.built)
-	e.built = append(e.built, path...)
-	n.Path, n.From = e.built[start:len(e.built):len(e.built)], FromProc
+	dir, _, _, ok := s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli())
+	if !ok || !isAbs([]byte(dir)) {
+		return false
+	}
+	built, plain := appendJoined(e.built, []byte(dir), n.given, true)
+	if !plain || !s.lookup.Only(built[len(e.built):], n.item.key.dev, n.item.key.ino, sooner(e)) {
+		return false
+	}
+	e.built = built
 	return true
 }

@@ -343,25 +343,31 @@ func kernelEvents(t *testing.T, c *kaudit.Control, workload *exec.Cmd, drain fun
 // procLookup asks /proc, as the daemon does.
 type procLookup struct{}
 
-func (procLookup) FD(pid uint32, fd int32) (path string, dev Dev, ino uint64, ok bool) {
+func (procLookup) FD(pid uint32, fd int32, at int64) (path string, dev Dev, ino uint64, ok bool) {
 	link := "/proc/" + strconv.Itoa(int(pid)) + "/fd/" + strconv.Itoa(int(fd))
 	path, err := os.Readlink(link)
 	if err != nil || strings.HasSuffix(path, " (deleted)") {
 		return "", 0, 0, false
 	}
-	dev, ino, ok = identity(link)
-	return path, dev, ino, ok
+	st, ok := look(link, 0)
+	return path, MakeDev(st.Dev_major, st.Dev_minor), st.Ino, ok && isOlder(st, at)
 }
 
 func (procLookup) Is(path []byte, dev Dev, ino uint64) bool {
-	d, i, ok := identity(string(path))
-	return ok && d == dev && i == ino
+	st, ok := look(string(path), unix.AT_SYMLINK_NOFOLLOW)
+	return ok && MakeDev(st.Dev_major, st.Dev_minor) == dev && st.Ino == ino
 }
 
-func identity(path string) (dev Dev, ino uint64, ok bool) {
-	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return 0, 0, false
-	}
-	return MakeDev(unix.Major(st.Dev), unix.Minor(st.Dev)), st.Ino, true
+func (l procLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
+	st, _ := look(string(path), unix.AT_SYMLINK_NOFOLLOW)
+	return l.Is(path, dev, ino) && st.Nlink == 1 && isOlder(st, at)
+}
+
+func look(path string, flags int) (st unix.Statx_t, ok bool) {
+	err := unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME, &st)
+	return st, err == nil
+}
+
+func isOlder(st unix.Statx_t, at int64) bool {
+	return st.Mask&unix.STATX_BTIME == 0 || st.Btime.Sec*1000+int64(st.Btime.Nsec)/1e6 <= at
 }

@@ -67,6 +67,7 @@ func (s *Stream) apply(e *Event) {
 	}
 	switch n.item.kind {
 	case ntDelete:
+		s.tree.doubtAnswers(n.item.key, lastPart(n.given))
 		s.placeOf(e, n)
 		s.settle()
 		s.tree.forget(n.item.key)

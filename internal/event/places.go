@@ -313,6 +313,16 @@ func (t *tree) forget(key inodeKey) {
 	t.scrap = append(t.scrap, names[:0])
 }
 
+// doubtAnswers drops what a process told of a directory, now deleted, under
+// another name: it was asked too late, when a new one had the inode.
+func (t *tree) doubtAnswers(key inodeKey, name []byte) {
+	for _, p := range t.inodes[key] {
+		if len(name) > 0 && p.answer != "" && string(lastPart([]byte(p.answer))) != string(name) {
+			p.answer = ""
+		}
+	}
+}
+
 // bury takes a place that is no more out of the tree.
 func (t *tree) bury(p *place) {
 	if p.parent != nil && t.kids[kid{p.parent, p.name}] == p {

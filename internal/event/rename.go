@@ -166,7 +166,7 @@ func (s *Stream) startsFrom(e *Event, n *Name, dir *item) bool {
 	if s.lookup == nil || n.dirArg < 0 {
 		return false
 	}
-	_, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])))
+	_, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])), e.ID.UnixMilli())
 	return ok && dir.key == (inodeKey{dev, ino})
 }
 

@@ -1,0 +1,93 @@
+package event
+
+import "testing"
+
+// A fakeLookup answers for descriptors and paths as they are when it is asked,
+// which is later than the events.
+type fakeLookup struct {
+	fds   map[int32]string
+	files map[string]fakeFile
+}
+
+type fakeFile struct {
+	ino, links int
+	born       int64 // 0 on a file system that does not say
+}
+
+func (l fakeLookup) FD(_ uint32, fd int32, at int64) (path string, dev Dev, ino uint64, ok bool) {
+	f, ok := l.files[l.fds[fd]]
+	return l.fds[fd], MakeDev(0xfe, 0), uint64(f.ino), ok && f.born <= at
+}
+
+func (l fakeLookup) Is(path []byte, dev Dev, ino uint64) bool {
+	f, ok := l.files[string(cleaned(path))]
+	return ok && dev == MakeDev(0xfe, 0) && uint64(f.ino) == ino
+}
+
+func (l fakeLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
+	f := l.files[string(path)]
+	return l.Is(path, dev, ino) && f.links == 1 && f.born <= at
+}
+
+func cleaned(path []byte) []byte { return appendLexical(nil, path) }
+
+// TestAsk is about what the living process is asked, and which answers are
+// refused: numbers of descriptors and inodes are given again.
+func TestAsk(t *testing.T) {
+	const before, same, after = 1_600_000_000_000, 1_700_000_000_000, 1_800_000_000_000 // same is the time of the events
+	chmod := func(k *fakeKernel) {
+		k.call(268, "a0=3 a1=1 a2=1ff", pathRecord{"f", 9, fileMode, "NORMAL"})
+	}
+	open := func(k *fakeKernel) {
+		k.result(257, "success=yes exit=4", "a0=3 a1=1 a2=0", pathRecord{"f", 9, fileMode, "NORMAL"})
+	}
+	create := func(k *fakeKernel) {
+		k.result(257, "success=yes exit=4", "a0=3 a1=1 a2=41", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{"f", 9, fileMode, "CREATE"})
+	}
+	fchmod := func(k *fakeKernel) { k.call(91, "a0=4 a1=1ff", pathRecord{"", 9, fileMode, "NORMAL"}) }
+	unlink := func(k *fakeKernel) { k.unlinkat(8, "f") }
+	tests := []struct {
+		name  string
+		run   func(k *fakeKernel)
+		fds   map[int32]string
+		files map[string]fakeFile
+		want  string
+	}{
+		{"by the directory", chmod, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, before}, "/d/f": {9, 1, before}}, "/d/f proc"},
+		{"by the directory, and no age is known", chmod, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, 0}, "/d/f": {9, 1, 0}}, "/d/f proc"},
+		{"the directory may be one with another link", chmod, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, before}, "/d/f": {9, 2, before}}, "f unresolved"},
+		{"the directory is another one by now", chmod, map[int32]string{3: "/e"}, map[string]fakeFile{"/e": {7, 2, before}, "/e/f": {6, 1, before}}, "f unresolved"},
+		{"the file is another one by now", chmod, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, before}, "/d/f": {9, 1, after}}, "f unresolved"},
+		{"the directory was made later", chmod, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, after}, "/d/f": {9, 1, before}}, "f unresolved"},
+		{"closed", chmod, nil, nil, "f unresolved"},
+
+		{"by what was opened", open, map[int32]string{4: "/d/f"}, map[string]fakeFile{"/d/f": {9, 2, before}}, "/d/f proc"},
+		{"opened, and the descriptor has another file by now", open, map[int32]string{4: "/e/f"}, map[string]fakeFile{"/e/f": {6, 1, before}}, "f unresolved"},
+		{"opened, and its inode and name are another file's by now", open, map[int32]string{4: "/e/f"}, map[string]fakeFile{"/e/f": {9, 1, after}}, "f unresolved"},
+		{"opened and closed, by the directory", open, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, before}, "/d/f": {9, 1, before}}, "/d/f proc"},
+
+		{"made", create, map[int32]string{4: "/d/f"}, map[string]fakeFile{"/d": {8, 2, before}, "/d/f": {9, 1, after}}, "/d/f proc"},
+		{"made, and again elsewhere with the same inode", create, map[int32]string{4: "/e/f"}, map[string]fakeFile{"/d": {8, 2, before}, "/e": {7, 2, before}, "/e/f": {9, 1, after}}, "f unresolved"},
+
+		{"by its own descriptor", fchmod, map[int32]string{4: "/d/f"}, map[string]fakeFile{"/d/f": {9, 1, before}}, "/d/f proc"},
+		{"its own descriptor has a younger file by now", fchmod, map[int32]string{4: "/e/g"}, map[string]fakeFile{"/e/g": {9, 1, after}}, " unresolved"},
+
+		{"made in the same moment, or another one since", fchmod, map[int32]string{4: "/d/f"}, map[string]fakeFile{"/d/f": {9, 1, same}}, " unresolved"},
+		{"a directory that was made in the same moment", unlink, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, same}}, "/d/f proc"},
+		{"a directory", unlink, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {8, 2, before}}, "/d/f proc"},
+		{"a directory that was made later, with the inode", unlink, map[int32]string{3: "/e"}, map[string]fakeFile{"/e": {8, 2, after}}, "f unresolved"},
+		{"a directory with the inode of one deleted, and no age is known", func(k *fakeKernel) {
+			unlink(k)
+			k.rmdirat(7, "d", 8)
+		}, map[int32]string{3: "/e"}, map[string]fakeFile{"/e": {8, 2, 0}}, "f unresolved"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{tt.fds, tt.files}})
+			tt.run(k)
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
