@@ -20,11 +20,11 @@ var required = map[int][]string{
 	},
 }
 
-// TestOCSF requires every event of the corpus to be what OCSF calls valid.
+// TestOCSF requires every event of the captures to be what OCSF calls valid.
 func TestOCSF(t *testing.T) {
 	activities := map[float64]int{}
 	enc := &Encoder{Host: "h", Names: someUsers{}}
-	for _, log := range readCorpus(t) {
+	for _, log := range readAll(t) {
 		s := NewStream(Options{})
 		pushLines(t, s, log)
 		s.Flush()
