@@ -11,6 +11,9 @@ AT, NR = -100, dict(open=2, creat=85, rename=82, mkdir=83, rmdir=84, link=86, un
 def raw(name, *args):
     r = libc.syscall(NR[name], *[ctypes.c_long(a) if isinstance(a, int) else a for a in args])
     return r
+def make(where, name, flags=os.O_CREAT):   # NFS keeps a file that is deleted while it is open, and its directory
+    fd = raw("openat", where, name, flags | os.O_WRONLY, 0o644)
+    if fd >= 0: os.close(fd)
 def at(*names): return os.path.join(root, *names)
 def tool(*argv, cwd="/usr", ok=True, **kw):
     r = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **kw)
@@ -64,12 +67,12 @@ def calls(a, b):
         raw("unlinkat", fa, s, 0); raw("unlinkat", fb, s, 0)
     # links on the way
     os.symlink(b"../" + os.path.basename(b), a + b"/way"); os.symlink(b + b"/end", a + b"/last"); touch(b + b"/end")
-    raw("openat", AT, a + b"/way/made", os.O_CREAT | os.O_WRONLY, 0o644); raw("openat", AT, a + b"/last", os.O_CREAT | os.O_WRONLY, 0o644)
-    raw("openat", fa, b"last", os.O_CREAT | os.O_WRONLY, 0o644); raw("unlinkat", fb, b"made", 0); raw("unlinkat", fa, b"way/end", 0)
-    raw("openat", AT, a + b"/last", os.O_CREAT | os.O_WRONLY, 0o644); raw("unlinkat", fb, b"end", 0); raw("unlinkat", fa, b"last", 0)
+    make(AT, a + b"/way/made"); make(AT, a + b"/last")
+    make(fa, b"last"); raw("unlinkat", fb, b"made", 0); raw("unlinkat", fa, b"way/end", 0)
+    make(AT, a + b"/last"); raw("unlinkat", fb, b"end", 0); raw("unlinkat", fa, b"last", 0)
     os.symlink(b + b"/end", a + b"/last")
     for flags in (os.O_CREAT, os.O_CREAT, os.O_CREAT | os.O_TRUNC):   # made through a link that leads nowhere, then opened through it
-        raw("openat", fa, b"last", flags | os.O_WRONLY, 0o644); raw("fchmodat", fa, b"last", 0o600)
+        make(fa, b"last", flags); raw("fchmodat", fa, b"last", 0o600)
     touch(b + b"/other"); raw("unlinkat", fb, b"other", 0); raw("unlinkat", fb, b"end", 0); raw("unlinkat", fa, b"last", 0)
     os.chdir("/"); os.close(fa); os.close(fb)
 for i in range(2): calls(at(b"calls%d" % i, b"A"), at(b"calls%d" % i, b"B and more"))
