@@ -78,16 +78,17 @@ func (p *Printer) truth(e *Event, r *Record, rest []byte) string {
 		dest = ""
 	}
 	same := inode == f.Inode
+	two := f.Dest != "" || f.DestParent != "" || f.DestFrom != "" // names, the new one known or not
 	switch string(kind) {
 	case "PARENT":
 		return f.directory(inode, path, dest)
 	case "CREATE":
-		if f.Dest != "" && (same || !e.exchanges()) {
+		if two && (same || !e.exchanges()) {
 			return dest
 		}
 		return path
 	case "DELETE":
-		if f.Dest != "" && !same { // what stood under the new name
+		if two && !same { // what stood under the new name
 			return dest
 		}
 		return path
@@ -115,11 +116,12 @@ func (f *Facts) directory(inode uint64, path, dest string) string {
 	return strings.TrimRight(dir, "/") + "/"
 }
 
-// exchanges says whether two names changed places: both are made, then.
+// exchanges says whether two names changed places: both are made, then. A record
+// without an inode stands for a name before its file was made.
 func (e *Event) exchanges() bool {
 	made := 0
 	for i := range e.Records {
-		if r := &e.Records[i]; r.Type == typePath && bytes.Contains(r.Text, []byte(" nametype=CREATE")) {
+		if r := &e.Records[i]; r.Type == typePath && bytes.Contains(r.Text, []byte(" nametype=CREATE")) && bytes.Contains(r.Text, []byte(" inode=")) {
 			made++
 		}
 	}
