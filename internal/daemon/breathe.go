@@ -25,7 +25,7 @@ func (d *deliverer) breathe(ctx context.Context, records int) error {
 
 // giveWay waits while a flood comes.
 func (d *deliverer) giveWay(ctx context.Context) error {
-	for d.flood.look(d.now(), d.journal.Next()) && d.room() {
+	for d.yields && d.flood.look(d.now(), d.journal.Next()) && d.room() {
 		d.beat.Add(1)
 		if err := pause(ctx, breath); err != nil {
 			return err

@@ -164,7 +164,7 @@ func (d *Daemon) openState() error {
 			return causeOverrun
 		},
 	}
-	if mode := d.cfg.Source.Mode; mode != modeFile && mode != modeStdin {
+	if d.hearsKernel() {
 		d.receiver.backfill = &backfiller{path: d.cfg.Source.File, wake: func() { d.notes.wake() }, log: d.log, now: time.Now}
 	}
 	left := d.landing.Left(d.journal.Next())
@@ -173,6 +173,12 @@ func (d *Daemon) openState() error {
 		d.log.Info("records of the last process recovered", zap.Int("records", len(left)))
 	}
 	return d.receiver.append(left)
+}
+
+// hearsKernel reports whether records come from the kernel, which does not wait,
+// and not from another daemon's log.
+func (d *Daemon) hearsKernel() bool {
+	return d.cfg.Source.Mode != modeFile && d.cfg.Source.Mode != modeStdin
 }
 
 // openOutput makes what takes events out of the journal.
@@ -190,6 +196,7 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	c := &cursor{journal: d.journal, failed: func(err error) { d.log.Error("cursor not saved", zap.Error(err)) }}
 	*d.deliver = deliverer{
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now,
+		yields: d.hearsKernel(),
 		stream: event.NewStream(event.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
 			Process: (&homes{now: time.Now}).of,

@@ -43,6 +43,7 @@ type deliverer struct {
 	now     func() time.Time
 
 	reader *journal.Reader
+	yields bool // to a flood of records
 	flood  flood
 	beat   atomic.Uint64 // turns of the loop, for the watchdog
 	poked  chan struct{} // makes an idle loop turn once
