@@ -26,12 +26,13 @@ func everybody(c contestant) bool { return !c.full }
 func readers(c contestant) bool   { return c.start != nil && !c.full }
 func steadily(c contestant) bool  { return c.start != nil }
 func daemons(c contestant) bool   { return c.start != nil && !c.null && !c.full }
+func thrifty(c contestant) bool   { return (c.null || c.ours) && !c.full }
 func onlyOurs(c contestant) bool  { return c.ours && !c.full }
 
 var trials = []trial{
 	{"burst", everybody, burst},
 	{"steady", steadily, steady},
-	{"bunches", readers, bunches},
+	{"bunches", thrifty, bunches},
 	{"ceiling", readers, ceiling},
 	{"kill", daemons, kill},
 	{"delay", onlyOurs, delay},
@@ -104,16 +105,16 @@ const steadyRate = 10_000
 
 // steady is a load that readers can bear: what an event costs, until it is
 // delivered.
-func steady(ctx context.Context, e *entry) (figures, error) { return paced(ctx, e, 0) }
+func steady(ctx context.Context, e *entry) (figures, error) { return paced(ctx, e, e.bench.steady, 0) }
 
 // bunches is the same load in bunches of 20 events, as a program makes them that
 // does something else in between: who reads is woken less often.
 func bunches(ctx context.Context, e *entry) (figures, error) {
-	f, err := paced(ctx, e, 2*time.Millisecond)
+	f, err := paced(ctx, e, e.bench.steady/2, 2*time.Millisecond)
 	return figures{"bunched": f["cpu"]}, err
 }
 
-func paced(ctx context.Context, e *entry, slice time.Duration) (figures, error) {
+func paced(ctx context.Context, e *entry, long, slice time.Duration) (figures, error) {
 	pids, err := e.pids()
 	if err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func paced(ctx context.Context, e *entry, slice time.Duration) (figures, error) 
 	}
 	before, errBefore := cpu(pids)
 	kernelBefore, errKernel := cpu([]int{kernel})
-	n := int(steadyRate * e.bench.steady.Seconds())
+	n := int(steadyRate * long.Seconds())
 	l, errLoad := e.load(ctx, n, pace{steadyRate, slice})
 	if err := errors.Join(errBefore, errKernel, errLoad); err != nil {
 		return nil, err
