@@ -91,13 +91,23 @@ func (s *Stream) ask(e *Event, n *Name) {
 	}
 	p.asked, p.askedAt, p.answer = e.PID, now, ""
 	if n.dirArg >= 0 && n.parent != nil {
-		path, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])), now)
+		path, dev, ino, ok := s.openDir(e, uint32(e.args[n.dirArg]))
 		if ok && p.key == (inodeKey{dev, ino}) && isAbs([]byte(path)) {
 			p.answer = path
 			return
 		}
 	}
 	s.guess(e, p)
+}
+
+// clockStep is how much later than an event a directory may seem to be made that
+// was there before, in milliseconds: the clock of events goes on in steps of up to
+// ten (a tick), that of files may be finer.
+const clockStep = 10
+
+// openDir is the directory that the event's process has a descriptor open on.
+func (s *Stream) openDir(e *Event, fd uint32) (path string, dev Dev, ino uint64, ok bool) {
+	return s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli()+clockStep)
 }
 
 // maxGuesses bounds how many words of a command line are tried.
@@ -191,7 +201,7 @@ func (s *Stream) fromDir(e *Event, n *Name) bool {
 	if !ok || len(n.given) == 0 || n.parent != nil {
 		return false
 	}
-	dir, _, _, ok := s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli())
+	dir, _, _, ok := s.openDir(e, fd)
 	if !ok || !isAbs([]byte(dir)) {
 		return false
 	}

@@ -2,8 +2,8 @@ package event
 
 // Of a file that exists, the kernel prints the name that a call gave and the
 // inode, but not the directory that a descriptor stood for. Programs make a file
-// and then set its owner, mode and times by the same descriptor and name; what
-// made it does have the directory.
+// and then set its owner, mode and times by the same descriptor and name, or by
+// the descriptor they have it open on; what made it does have the directory.
 
 // A giving is how a process named a file a moment ago, and in which directory.
 type giving struct {
@@ -12,6 +12,9 @@ type giving struct {
 	name string
 	dir  *item
 	at   int64
+
+	file int64  // the descriptor it was opened on, -1 for none
+	last []byte // of its name then
 }
 
 // maxGivings bounds how many files are remembered; all are forgotten when there
@@ -29,8 +32,12 @@ func (s *Stream) given(e *Event) {
 		if it == nil || !it.hasIno || it.isDir() || it.key.ino == 0 {
 			continue
 		}
+		if e.call.fd >= 0 {
+			continue // about what is open, which says nothing of its name
+		}
 		delete(s.givings, it.key)
 		fd, ok := e.descriptor(n)
+		ok = ok || e.call.verb == verbOpen
 		if !ok || e.call.verb == verbRename || e.mayFollow() || it.kind == ntDelete || n.given == nil || n.parent == nil || !n.parent.hasIno || e.Exchange {
 			continue
 		}
@@ -38,7 +45,11 @@ func (s *Stream) given(e *Event) {
 			s.givings = make(map[inodeKey]giving)
 		}
 		dir := &item{key: n.parent.key, dev: append([]byte(nil), n.parent.dev...), mode: n.parent.mode, kind: ntParent, hasIno: true}
-		s.givings[it.key] = giving{e.PID, fd, string(n.given), dir, e.ID.UnixMilli()}
+		g := giving{pid: e.PID, fd: fd, name: string(n.given), dir: dir, at: e.ID.UnixMilli(), file: -1}
+		if e.call.verb == verbOpen {
+			g.file, g.last = e.exit, append(g.last, lastPart(n.given)...)
+		}
+		s.givings[it.key] = g
 	}
 }
 
@@ -49,11 +60,31 @@ func (s *Stream) recall(e *Event, n *Name) {
 		return
 	}
 	fd, ok := e.descriptor(n)
-	g, known := s.givings[n.item.key]
-	now := e.ID.UnixMilli()
-	if ok && known && g.pid == e.PID && g.fd == fd && g.name == string(n.given) && max(now-g.at, g.at-now) <= briefly {
+	g, known := s.giving(e, n.item.key)
+	if ok && known && g.fd == fd && g.name == string(n.given) {
 		n.parent = g.dir
 	}
+}
+
+// recallOpen finds the name of a file by the descriptor on which its process has
+// opened it a moment ago, if that was what made it: no link was followed then.
+func (s *Stream) recallOpen(e *Event, n *Name) bool {
+	if n.given != nil || n.parent != nil || e.call.fd < 0 {
+		return false
+	}
+	g, known := s.giving(e, n.item.key)
+	if !known || g.file != int64(int32(uint32(e.args[e.call.fd]))) {
+		return false
+	}
+	n.given, n.parent = g.last, g.dir
+	return true
+}
+
+// giving returns how the event's process named a file a moment ago.
+func (s *Stream) giving(e *Event, key inodeKey) (giving, bool) {
+	g, known := s.givings[key]
+	now := e.ID.UnixMilli()
+	return g, known && g.pid == e.PID && max(now-g.at, g.at-now) <= briefly
 }
 
 // descriptor is the one that a relative name starts from.

@@ -166,7 +166,7 @@ func (s *Stream) startsFrom(e *Event, n *Name, dir *item) bool {
 	if s.lookup == nil || n.dirArg < 0 {
 		return false
 	}
-	_, dev, ino, ok := s.lookup.FD(e.PID, int32(uint32(e.args[n.dirArg])), e.ID.UnixMilli())
+	_, dev, ino, ok := s.openDir(e, uint32(e.args[n.dirArg]))
 	return ok && dir.key == (inodeKey{dev, ino})
 }
 

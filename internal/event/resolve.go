@@ -219,7 +219,11 @@ func (s *Stream) locateFile(e *Event, n *Name) {
 		s.awaitAt(e, n, n.item.key)
 		return
 	}
-	if !s.askFile(e, n) {
+	switch {
+	case s.askFile(e, n):
+	case s.recallOpen(e, n):
+		s.await(e, n)
+	default:
 		n.unresolved()
 	}
 }
