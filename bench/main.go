@@ -42,7 +42,7 @@ func main() {
 	flag.StringVar(&o.goAudit, "go-audit", "", "measure this binary, too")
 	flag.StringVar(&o.auditbeat, "auditbeat", "", "measure this binary, too")
 	flag.DurationVar(&o.flush, "flush", time.Second, "the flush interval of auditshipper")
-	flag.DurationVar(&o.steady, "steady", 6*time.Second, "how long the steady load is")
+	flag.DurationVar(&o.steady, "steady", 5*time.Second, "how long the steady load is")
 	flag.StringVar(&o.profile, "profile", "", "have auditshipper write profiles into this directory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
