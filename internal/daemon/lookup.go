@@ -35,7 +35,9 @@ type identity struct {
 type look struct {
 	identity
 	links uint32
-	born  int64 // in Unix milliseconds, 0 if the file system does not say
+
+	// In Unix milliseconds, 0 if the file system does not say.
+	born, changed int64
 }
 
 // lookPatience is how long the deliver loop waits for a network file system's
@@ -82,6 +84,18 @@ func (l *lookup) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
 	return got.identity == identity{dev, ino} && got.links == 1 && (!local || got.before(at))
 }
 
+// Still implements event.Lookup. Names are part of what the time of a file's last
+// change is of.
+func (l *lookup) Still(path []byte, dev event.Dev, ino uint64, at int64) bool {
+	got, local := l.look(string(path))
+	return local && got.identity == identity{dev, ino} && got.links == 1 && got.before(at) &&
+		got.changed != 0 && got.changed <= at+clockStep
+}
+
+// clockStep is how much later than an event the file it changed may say that it
+// was, in milliseconds: the clock of events goes on in steps of up to ten.
+const clockStep = 10
+
 // before says whether the file was there at a time, in Unix milliseconds, or may
 // have been.
 func (k look) before(at int64) bool { return k.born <= at }
@@ -114,16 +128,21 @@ func (l *lookup) look(path string) (got look, local bool) {
 func identify(path string) look {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
-		unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME, &st)
+		unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
 	if err != nil {
 		return look{}
 	}
 	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink}
 	if st.Mask&unix.STATX_BTIME != 0 {
-		got.born = st.Btime.Sec*1000 + int64(st.Btime.Nsec)/1e6
+		got.born = millis(st.Btime)
+	}
+	if st.Mask&unix.STATX_CTIME != 0 {
+		got.changed = millis(st.Ctime)
 	}
 	return got
 }
+
+func millis(t unix.StatxTimestamp) int64 { return t.Sec*1000 + int64(t.Nsec)/1e6 }
 
 // startedAfter says whether a process is certainly younger than at, in Unix
 // milliseconds: then its number was another one's. The kernel counts its start in

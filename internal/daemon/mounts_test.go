@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,5 +131,15 @@ func TestLookupAge(t *testing.T) {
 	}
 	if l.Only([]byte(path), made.dev, made.ino, made.born+1) {
 		t.Error("a file with two names has one only")
+	}
+	old := time.Now().Add(-time.Hour) // a change, whatever it is made to
+	if err := errors.Join(os.Remove(path+"2"), os.Chtimes(path, old, old)); err != nil {
+		t.Fatal(err)
+	}
+	now := identify(path)
+	for at, want := range map[int64]bool{now.changed - clockStep - 1: false, now.changed - clockStep: now.born <= now.changed-clockStep, now.changed: true} {
+		if ok := l.Still([]byte(path), now.dev, now.ino, at); ok != want {
+			t.Errorf("Still answers %v for an event %d ms before the file was changed", ok, now.changed-at)
+		}
 	}
 }

@@ -17,6 +17,10 @@ type Lookup interface {
 	// Only says whether path is the one name of the file with that identity, and
 	// the file is not younger than at. False stands also for not knowing.
 	Only(path []byte, dev Dev, ino uint64, at int64) bool
+
+	// Still says whether Only is true, and neither the file nor its names were
+	// changed since at. False stands also for not knowing.
+	Still(path []byte, dev Dev, ino uint64, at int64) bool
 }
 
 // anyAge is the time at which nothing is too young.
@@ -91,13 +95,23 @@ func (s *Stream) ask(e *Event, n *Name) {
 	}
 	p.asked, p.askedAt, p.answer = e.PID, now, ""
 	if n.dirArg >= 0 && n.parent != nil {
-		path, dev, ino, ok := s.openDir(e, uint32(e.args[n.dirArg]))
-		if ok && p.key == (inodeKey{dev, ino}) && isAbs([]byte(path)) {
+		path, key, ok := s.openDir(e, uint32(e.args[n.dirArg]))
+		if ok && p.key == key && isAbs([]byte(path)) {
 			p.answer = path
 			return
 		}
 	}
-	s.guess(e, p)
+	if n.dirArg >= 0 && n.parent == nil && len(n.given) > 0 {
+		s.eachVisit(e, n, func(path []byte) bool {
+			if s.lookup.Is(path, p.key.dev, p.key.ino) {
+				p.answer = string(path)
+			}
+			return p.answer != ""
+		})
+	}
+	if p.answer == "" {
+		s.guess(e, p)
+	}
 }
 
 // clockStep is how much later than an event a directory may seem to be made that
@@ -105,9 +119,24 @@ func (s *Stream) ask(e *Event, n *Name) {
 // ten (a tick), that of files may be finer.
 const clockStep = 10
 
-// openDir is the directory that the event's process has a descriptor open on.
-func (s *Stream) openDir(e *Event, fd uint32) (path string, dev Dev, ino uint64, ok bool) {
-	return s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli()+clockStep)
+// An opened is what a process's descriptor turned out to be open on.
+type opened struct {
+	pid, fd uint32
+	event   uint64 // for which it was asked, by its first sequence
+	path    string
+	key     inodeKey
+	ok      bool
+}
+
+// openDir is the directory that the event's process has a descriptor open on. An
+// event that wants to know it again gets the same answer.
+func (s *Stream) openDir(e *Event, fd uint32) (path string, key inodeKey, ok bool) {
+	o := &s.opened
+	if o.event != e.First || o.pid != e.PID || o.fd != fd {
+		*o = opened{pid: e.PID, fd: fd, event: e.First}
+		o.path, o.key.dev, o.key.ino, o.ok = s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli()+clockStep)
+	}
+	return o.path, o.key, o.ok
 }
 
 // maxGuesses bounds how many words of a command line are tried.
@@ -201,7 +230,7 @@ func (s *Stream) fromDir(e *Event, n *Name) bool {
 	if !ok || len(n.given) == 0 || n.parent != nil {
 		return false
 	}
-	dir, _, _, ok := s.openDir(e, fd)
+	dir, _, ok := s.openDir(e, fd)
 	if !ok || !isAbs([]byte(dir)) {
 		return false
 	}

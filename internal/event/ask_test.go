@@ -7,6 +7,8 @@ import "testing"
 type fakeLookup struct {
 	fds   map[int32]string
 	files map[string]fakeFile
+
+	changed map[string]int64 // when files were, after they were born
 }
 
 type fakeFile struct {
@@ -27,6 +29,10 @@ func (l fakeLookup) Is(path []byte, dev Dev, ino uint64) bool {
 func (l fakeLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
 	f := l.files[string(path)]
 	return l.Is(path, dev, ino) && f.links == 1 && f.born <= at
+}
+
+func (l fakeLookup) Still(path []byte, dev Dev, ino uint64, at int64) bool {
+	return l.Only(path, dev, ino, at) && l.changed[string(path)] <= at+clockStep
 }
 
 func cleaned(path []byte) []byte { return appendLexical(nil, path) }
@@ -83,7 +89,7 @@ func TestAsk(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{tt.fds, tt.files}})
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: tt.fds, files: tt.files}})
 			tt.run(k)
 			if got := k.paths()[0]; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)

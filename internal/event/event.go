@@ -131,6 +131,8 @@ type Name struct {
 	mid   []byte // names between place and the last part of given
 	sure  uint64 // up to which event all moves that matter to place are known
 	wait  slot
+
+	orphan orphan // of a file of which no record has the directory
 }
 
 // Under returns the inode of the directory that holds the name, 0 if no record

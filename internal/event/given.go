@@ -44,8 +44,7 @@ func (s *Stream) given(e *Event) {
 		if s.givings == nil || len(s.givings) >= maxGivings {
 			s.givings = make(map[inodeKey]giving)
 		}
-		dir := &item{key: n.parent.key, dev: append([]byte(nil), n.parent.dev...), mode: n.parent.mode, kind: ntParent, hasIno: true}
-		g := giving{pid: e.PID, fd: fd, name: string(n.given), dir: dir, at: e.ID.UnixMilli(), file: -1}
+		g := giving{pid: e.PID, fd: fd, name: string(n.given), dir: n.parent.keep(), at: e.ID.UnixMilli(), file: -1}
 		if e.call.verb == verbOpen {
 			g.file, g.last = e.exit, append(g.last, lastPart(n.given)...)
 		}

@@ -145,6 +145,11 @@ func TestKernelTruthOfCalls(t *testing.T) {
 			for _, w := range []*witness{live, alone} {
 				w.check(t, readTrace(t, seen, dir, "/"), after.Lost == before.Lost)
 			}
+			// Without asking it is 3.8 %, on an idle machine some 0.4. An overlay's
+			// records have its layers' identities, a server's files no times to trust.
+			if sc := live.score(readTrace(t, seen, dir, "/")); where.base != "" && where.upper == "" && (sc.unresolved+sc.nowhere)*100 > sc.total*3 {
+				t.Errorf("%d of %d unresolved although somebody was asked", sc.unresolved+sc.nowhere, sc.total)
+			}
 		})
 	}
 }
@@ -363,8 +368,13 @@ func (l procLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
 	return l.Is(path, dev, ino) && st.Nlink == 1 && isOlder(st, at)
 }
 
+func (l procLookup) Still(path []byte, dev Dev, ino uint64, at int64) bool {
+	st, _ := look(string(path), unix.AT_SYMLINK_NOFOLLOW)
+	return l.Only(path, dev, ino, at) && st.Ctime.Sec*1000+int64(st.Ctime.Nsec)/1e6 <= at+clockStep
+}
+
 func look(path string, flags int) (st unix.Statx_t, ok bool) {
-	err := unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME, &st)
+	err := unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
 	return st, err == nil
 }
 

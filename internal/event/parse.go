@@ -47,6 +47,11 @@ const (
 	modeLink = 0o120000
 )
 
+// keep is a copy of a directory's record that outlives its event.
+func (p *item) keep() *item {
+	return &item{key: p.key, dev: append([]byte(nil), p.dev...), mode: p.mode, kind: ntParent, hasIno: p.hasIno}
+}
+
 func (p *item) isDir() bool { return p.hasIno && p.mode&modeType == modeDir }
 
 func (p *item) isLink() bool {

@@ -166,8 +166,8 @@ func (s *Stream) startsFrom(e *Event, n *Name, dir *item) bool {
 	if s.lookup == nil || n.dirArg < 0 {
 		return false
 	}
-	_, dev, ino, ok := s.openDir(e, uint32(e.args[n.dirArg]))
-	return ok && dir.key == (inodeKey{dev, ino})
+	_, key, ok := s.openDir(e, uint32(e.args[n.dirArg]))
+	return ok && dir.key == key
 }
 
 // pairUring tells the PARENTs of an io_uring rename apart. Without names the

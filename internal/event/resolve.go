@@ -10,7 +10,9 @@ const atFDCWD = 0xffffff9c
 func (s *Stream) resolve(e *Event) bool {
 	s.unstack(e)
 	e.choose()
-	if e.call.verb == verbRename && !s.pair(e) {
+	paired := e.call.verb != verbRename || s.pair(e)
+	s.reunite(e)
+	if !paired {
 		e.Path.unpaired(e)
 		e.Dest.unpaired(e)
 		if e.Path.item.isDir() {
@@ -35,6 +37,7 @@ func (s *Stream) place(e *Event) {
 	s.apply(e)
 	s.settle()
 	s.given(e)
+	s.visit(e)
 }
 
 // choose picks the records that tell of the event's names.
@@ -155,7 +158,7 @@ func (s *Stream) locate(e *Event, n *Name) {
 		return
 	}
 	if e.mayFollow() && !s.startsIn(e, n) {
-		if !s.askFile(e, n) {
+		if !s.askFile(e, n) && !s.adopt(e, n) {
 			n.unresolved()
 		}
 		return
@@ -223,6 +226,7 @@ func (s *Stream) locateFile(e *Event, n *Name) {
 	case s.askFile(e, n):
 	case s.recallOpen(e, n):
 		s.await(e, n)
+	case s.adopt(e, n):
 	default:
 		n.unresolved()
 	}
@@ -365,6 +369,10 @@ func (s *Stream) settle() {
 func (s *Stream) giveUp(n *Name) {
 	if n.place != nil && s.takeAnswer(n) {
 		n.place.overdue = true
+		return
+	}
+	if n.place == nil && len(n.orphan.answer) > 0 {
+		n.Path, n.From = n.orphan.answer, FromProc
 		return
 	}
 	n.unresolved()

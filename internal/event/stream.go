@@ -77,6 +77,9 @@ type Stream struct {
 	tree    tree
 	twins   twins
 	givings map[inodeKey]giving
+	orphans map[inodeKey]*slot // rings of those who wait, by their files
+	visits  []visit            // the latest first
+	opened  opened
 	found   []*place // scratch of known
 	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
 	astray  uint64   // the last event that moved directories nobody knows where
@@ -306,7 +309,7 @@ func (s *Stream) solved(e *Event) {
 func (s *Stream) release(e *Event) {
 	for _, n := range []*Name{&e.Path, &e.Dest} {
 		if n.wait.next != nil {
-			n.wait.unlink()
+			s.stopWaiting(n)
 			s.giveUp(n)
 		}
 	}
@@ -314,6 +317,15 @@ func (s *Stream) release(e *Event) {
 	s.held.remove(e)
 	e.name()
 	s.ready.push(e)
+}
+
+// stopWaiting takes n from the ring that it waits in.
+func (s *Stream) stopWaiting(n *Name) {
+	if n.place == nil {
+		s.leave(n)
+		return
+	}
+	n.wait.unlink()
 }
 
 // expire gives up open events after enough later records, and lets held events
@@ -409,4 +421,5 @@ func (s *Stream) Forget() {
 	s.tree.reset()
 	s.twins.of = nil
 	s.givings = nil
+	s.doubtOrphans()
 }

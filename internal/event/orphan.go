@@ -1,0 +1,206 @@
+package event
+
+import "bytes"
+
+// An orphan is the name of a file that starts from a descriptor's directory which
+// no record tells and the process cannot tell any more: chmod -R has ended, or
+// the file is deleted already. Its event waits, and one of two things finds it:
+//
+//   - The same process deletes or renames the file by the same name and the same
+//     descriptor, which stood for the same directory shortly after both calls. The
+//     records of that have the directory.
+//   - The process named the directory a moment ago, and the file is still there
+//     with this only name and was not changed since, by its times. That counts if
+//     no record in the meantime says that the file went or came.
+type orphan struct {
+	fd     uint32
+	start  inodeKey // of the descriptor's directory, shortly after the call; zero if not known
+	answer []byte   // where the file was seen
+}
+
+// maxOrphans bounds how many files wait so; others are unresolved at once.
+const maxOrphans = DefaultHeld
+
+// adopt lets n wait as an orphan, and says whether there is any hope for it.
+func (s *Stream) adopt(e *Event, n *Name) bool {
+	if s.lookup == nil || s.wait < 0 || e.Success != Yes || e.PID == 0 || len(s.orphans) >= maxOrphans {
+		return false
+	}
+	fd, ok := e.descriptor(n)
+	if !ok || len(n.given) == 0 || !n.item.hasIno || n.item.key.ino == 0 {
+		return false
+	}
+	n.orphan = orphan{fd: fd}
+	if _, key, ok := s.openDir(e, fd); ok {
+		n.orphan.start = key
+	}
+	if n.parent == nil {
+		n.orphan.answer = s.nearby(e, n)
+	}
+	if n.orphan.start == (inodeKey{}) && len(n.orphan.answer) == 0 {
+		return false
+	}
+	if s.orphans == nil {
+		s.orphans = map[inodeKey]*slot{}
+	}
+	ring := s.orphans[n.item.key]
+	if ring == nil {
+		ring = new(slot)
+		ring.init()
+		s.orphans[n.item.key] = ring
+	}
+	n.wait.name = n
+	n.wait.join(ring)
+	e.unsolved++
+	return true
+}
+
+// leave ends n's time as an orphan.
+func (s *Stream) leave(n *Name) {
+	n.wait.unlink()
+	if ring := s.orphans[n.item.key]; ring.next == ring {
+		delete(s.orphans, n.item.key)
+	}
+}
+
+// reunite takes from an event what it says about the orphans' files.
+func (s *Stream) reunite(e *Event) {
+	if len(s.orphans) == 0 || e.Success == No {
+		return
+	}
+	for i := range e.paths {
+		p := &e.paths[i]
+		ring := s.orphans[p.key]
+		if ring == nil || p.kind != ntDelete && p.kind != ntCreate {
+			continue
+		}
+		for w := ring.next; w != ring; {
+			n := w.name
+			w = w.next
+			if n.event == e {
+				continue
+			}
+			n.orphan.answer = nil // perhaps seen after this
+			if p == e.Path.item && s.shares(e, n) {
+				s.leave(n)
+				n.parent = e.Path.parent.keep()
+				s.await(n.event, n)
+				s.solved(n.event)
+			}
+		}
+	}
+}
+
+// shares says whether an event takes a file away by the very name that n is.
+func (s *Stream) shares(e *Event, n *Name) bool {
+	gone := &e.Path
+	if gone.item.kind != ntDelete || gone.parent == nil || !gone.parent.hasIno || e.Exchange ||
+		e.PID != n.event.PID || n.orphan.start == (inodeKey{}) || !bytes.Equal(gone.given, n.given) {
+		return false
+	}
+	fd, ok := e.descriptor(gone)
+	if !ok || fd != n.orphan.fd {
+		return false
+	}
+	if bytes.IndexByte(n.given, '/') < 0 {
+		return gone.parent.key == n.orphan.start
+	}
+	_, key, ok := s.openDir(e, fd)
+	return ok && n.orphan.start == key
+}
+
+// doubtOrphans makes the orphans' descriptors stand for nothing: events were lost.
+func (s *Stream) doubtOrphans() {
+	for _, ring := range s.orphans {
+		for w := ring.next; w != ring; w = w.next {
+			w.name.orphan.start = inodeKey{}
+			w.name.orphan.answer = nil
+		}
+	}
+}
+
+// A visit is a directory that a process named a moment ago.
+type visit struct {
+	pid uint32
+	dir []byte
+}
+
+// Of how many visits the stream knows, and how many are tried for one file.
+const (
+	maxVisits = 64
+	maxTries  = 8
+)
+
+// visit remembers the directories that an event names, for those who walk over
+// trees without deleting them.
+func (s *Stream) visit(e *Event) {
+	if s.lookup == nil || e.PID == 0 || e.call.verb == verbDelete || e.call.verb == verbRename {
+		return
+	}
+	for _, n := range []*Name{&e.Path, &e.Dest} {
+		switch {
+		case n.item == nil:
+		case n.item.isDir() && n.parent == nil && n.place != nil && n.place.asked == e.PID && n.place.answer != "":
+			s.visited(e.PID, []byte(n.place.answer))
+		case n.From == FromUnresolved || !isAbs(n.Path):
+		case n.item.isDir():
+			s.visited(e.PID, n.Path)
+		default:
+			dir, _ := splitName(n.Path)
+			s.visited(e.PID, dir)
+		}
+	}
+}
+
+// visited puts a directory first among the visits.
+func (s *Stream) visited(pid uint32, dir []byte) {
+	if len(s.visits) == 0 {
+		s.visits = make([]visit, maxVisits)
+	}
+	at := len(s.visits) - 1 // the oldest makes room
+	for i := range s.visits {
+		if s.visits[i].pid == pid && bytes.Equal(s.visits[i].dir, dir) {
+			at = i
+			break
+		}
+	}
+	v := s.visits[at]
+	copy(s.visits[1:at+1], s.visits[:at])
+	s.visits[0] = visit{pid, append(v.dir[:0], dir...)}
+}
+
+// nearby is the path at which the file n is seen in a directory that its process
+// has visited, nil for none. Names of several parts may lead through links.
+func (s *Stream) nearby(e *Event, n *Name) (found []byte) {
+	if bytes.IndexByte(n.given, '/') >= 0 {
+		return nil
+	}
+	s.eachVisit(e, n, func(path []byte) bool {
+		if !s.lookup.Still(path, n.item.key.dev, n.item.key.ino, e.ID.UnixMilli()) {
+			return false
+		}
+		found = bytes.Clone(path)
+		return true
+	})
+	return found
+}
+
+// eachVisit calls f with what n is in each of the directories that its process
+// visited, the last first, until f returns true.
+func (s *Stream) eachVisit(e *Event, n *Name, f func(path []byte) bool) {
+	tries := 0
+	for i := range s.visits {
+		v := &s.visits[i]
+		if v.pid != e.PID {
+			continue
+		}
+		if tries++; tries > maxTries {
+			return
+		}
+		path, plain := appendJoined(s.scratch[:0], v.dir, n.given, true)
+		s.scratch = path
+		if plain && f(path) {
+			return
+		}
+	}
+}
