@@ -92,6 +92,9 @@ func (l *lookup) Still(path []byte, dev event.Dev, ino uint64, at int64) bool {
 		got.changed != 0 && got.changed <= at+clockStep
 }
 
+// Now implements event.Lookup.
+func (l *lookup) Now() int64 { return time.Now().UnixMilli() }
+
 // clockStep is how much later than an event the file it changed may say that it
 // was, in milliseconds: the clock of events goes on in steps of up to ten.
 const clockStep = 10

@@ -21,6 +21,9 @@ type Lookup interface {
 	// Still says whether Only is true, and neither the file nor its names were
 	// changed since at. False stands also for not knowing.
 	Still(path []byte, dev Dev, ino uint64, at int64) bool
+
+	// Now is the wall clock's time, in Unix milliseconds.
+	Now() int64
 }
 
 // anyAge is the time at which nothing is too young.
@@ -90,28 +93,47 @@ func (s *Stream) agree(said []*place, now int64) bool {
 // very directory of the PARENT record, and if no record names that in time.
 func (s *Stream) ask(e *Event, n *Name) {
 	p, now := n.place, e.ID.UnixMilli()
-	if s.lookup == nil || e.PID == 0 || p.asked == e.PID && now-p.askedAt < briefly {
+	if s.lookup == nil || e.PID == 0 {
 		return
 	}
-	p.asked, p.askedAt, p.answer = e.PID, now, ""
+	if p.asked == e.PID && now-p.askedAt < briefly && (p.answer.path == "" || s.motions.holds(p.answer, e)) {
+		return
+	}
+	p.asked, p.askedAt, p.answer = e.PID, now, answer{}
+	if path := s.answers(e, n); path != "" {
+		p.answer = s.saw(e, path)
+	}
+}
+
+// saw is what was seen just now on behalf of an event, which must not go before
+// all is read that came before.
+func (s *Stream) saw(e *Event, path string) answer {
+	e.looked = s.lookup.Now()
+	return answer{path, e.looked}
+}
+
+// answers is the path of n's directory that the event's process tells, empty for
+// none.
+func (s *Stream) answers(e *Event, n *Name) (told string) {
+	p := n.place
 	if n.dirArg >= 0 && n.parent != nil {
 		path, key, ok := s.openDir(e, uint32(e.args[n.dirArg]))
 		if ok && p.key == key && isAbs([]byte(path)) {
-			p.answer = path
-			return
+			return path
 		}
 	}
 	if n.dirArg >= 0 && n.parent == nil && len(n.given) > 0 {
 		s.eachVisit(e, n, func(path []byte) bool {
 			if s.lookup.Is(path, p.key.dev, p.key.ino) {
-				p.answer = string(path)
+				told = string(path)
 			}
-			return p.answer != ""
+			return told != ""
 		})
 	}
-	if p.answer == "" {
-		s.guess(e, p)
+	if told == "" {
+		told = s.guess(e, p)
 	}
+	return told
 }
 
 // clockStep is how much later than an event a directory may seem to be made that
@@ -144,14 +166,14 @@ const maxGuesses = 8
 
 // guess tries the words of the command line, as in mv report.csv archive/: a
 // directory which one of them leads to, and which is the record's, has that name.
-func (s *Stream) guess(e *Event, p *place) {
+func (s *Stream) guess(e *Event, p *place) string {
 	if !isAbs(e.Cwd) {
-		return
+		return ""
 	}
 	_, rest, _ := bytes.Cut(e.Title, []byte{0})
 	for range maxGuesses {
 		if len(rest) == 0 {
-			return
+			break
 		}
 		var word []byte
 		word, rest, _ = bytes.Cut(rest, []byte{0})
@@ -165,26 +187,20 @@ func (s *Stream) guess(e *Event, p *place) {
 		path, plain := appendJoined(s.scratch[:0], base, word, base != nil)
 		s.scratch = path
 		if plain && s.lookup.Is(path, p.key.dev, p.key.ino) {
-			p.answer = string(path)
-			return
+			return string(path)
 		}
 	}
+	return ""
 }
 
 // askFile looks at the process for a file of which no record has the directory: at
 // a descriptor of the file itself, or of the directory that its name starts from.
-func (s *Stream) askFile(e *Event, n *Name) bool {
-	if s.lookup == nil || n.item == nil || !n.item.hasIno || e.Success != Yes || e.PID == 0 {
-		return false
-	}
-	start := len(e.built)
+// It returns the file's path, empty for none.
+func (s *Stream) askFile(e *Event, n *Name) string {
 	if path, ok := s.ofFile(e, n); ok {
-		e.built = append(e.built, path...)
-	} else if !s.fromDir(e, n) {
-		return false
+		return path
 	}
-	n.Path, n.From = e.built[start:len(e.built):len(e.built)], FromProc
-	return true
+	return s.fromDir(e, n)
 }
 
 // sooner is a moment before the event: programs make and delete files, whose
@@ -193,10 +209,9 @@ func sooner(e *Event) int64 { return e.ID.UnixMilli() - 1 }
 
 // ofFile is the path of the descriptor that the call was given, or returned.
 func (s *Stream) ofFile(e *Event, n *Name) (path string, ok bool) {
-	fd := int32(-1)
+	fd, _ := e.openFile(n)
 	switch {
-	case e.call.fd >= 0:
-		fd = int32(uint32(e.args[e.call.fd]))
+	case fd >= 0:
 	case e.call.verb == verbOpen:
 		fd = int32(e.exit)
 	case n.dirArg >= 0 && n.given != nil && len(n.given) == 0: // AT_EMPTY_PATH
@@ -216,28 +231,28 @@ func (s *Stream) ofFile(e *Event, n *Name) (path string, ok bool) {
 	// A file system may give the inode of a deleted file to the next one, and the
 	// process may have that one open by now.
 	dir, base := splitName([]byte(path))
-	if last := lastPart(n.given); len(last) > 0 && !bytes.Equal(last, base) {
+	if last, via := lastPart(n.given), e.isVia(n); len(last) > 0 && !via && !bytes.Equal(last, base) {
 		return "", false
 	}
 	return path, n.parent == nil || s.lookup.Is(dir, n.parent.key.dev, n.parent.key.ino)
 }
 
-// fromDir appends the path of a name that starts from a descriptor. By now that
+// fromDir is the path of a name that starts from a descriptor. By now that
 // may stand for another directory; if the file has one name only, and it is this
 // one, it is the one it had.
-func (s *Stream) fromDir(e *Event, n *Name) bool {
+func (s *Stream) fromDir(e *Event, n *Name) string {
 	fd, ok := e.descriptor(n)
 	if !ok || len(n.given) == 0 || n.parent != nil {
-		return false
+		return ""
 	}
 	dir, _, ok := s.openDir(e, fd)
 	if !ok || !isAbs([]byte(dir)) {
-		return false
+		return ""
 	}
-	built, plain := appendJoined(e.built, []byte(dir), n.given, true)
-	if !plain || !s.lookup.Only(built[len(e.built):], n.item.key.dev, n.item.key.ino, sooner(e)) {
-		return false
+	path, plain := appendJoined(s.scratch[:0], []byte(dir), n.given, true)
+	s.scratch = path
+	if !plain || !s.lookup.Only(path, n.item.key.dev, n.item.key.ino, sooner(e)) {
+		return ""
 	}
-	e.built = built
-	return true
+	return string(path)
 }

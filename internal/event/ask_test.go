@@ -9,6 +9,7 @@ type fakeLookup struct {
 	files map[string]fakeFile
 
 	changed map[string]int64 // when files were, after they were born
+	now     int64
 }
 
 type fakeFile struct {
@@ -34,6 +35,8 @@ func (l fakeLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
 func (l fakeLookup) Still(path []byte, dev Dev, ino uint64, at int64) bool {
 	return l.Only(path, dev, ino, at) && l.changed[string(path)] <= at+clockStep
 }
+
+func (l fakeLookup) Now() int64 { return l.now }
 
 func cleaned(path []byte) []byte { return appendLexical(nil, path) }
 

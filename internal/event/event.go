@@ -45,6 +45,7 @@ type Event struct {
 	items   int
 	call    call
 	uring   bool
+	adrift  bool   // the call may have moved the working directory
 	resolve uint64 // openat2's resolve= flags
 
 	overwritten *item // what a rename replaced
@@ -61,9 +62,11 @@ type Event struct {
 	hasCall  bool
 	whole    bool // its last record was seen
 	born     uint64
+	bornAt   int64 // the stream's clock then
 	arrived  int64 // the first tick after its last record, 0 before it
 	heldAt   int64
-	unsolved int // how many of its names still wait
+	looked   int64 // when something was seen that may tell a path of it, 0 for never
+	unsolved int   // how many of its names still wait
 
 	live, queue link
 }

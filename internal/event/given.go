@@ -32,7 +32,7 @@ func (s *Stream) given(e *Event) {
 		if it == nil || !it.hasIno || it.isDir() || it.key.ino == 0 {
 			continue
 		}
-		if e.call.fd >= 0 {
+		if _, open := e.openFile(n); open {
 			continue // about what is open, which says nothing of its name
 		}
 		delete(s.givings, it.key)
@@ -55,7 +55,7 @@ func (s *Stream) given(e *Event) {
 // recall finds the directory of a file that its process has named in the same
 // way a moment ago.
 func (s *Stream) recall(e *Event, n *Name) {
-	if n.item == nil || n.parent != nil || n.given == nil || n.item.isDir() {
+	if n.item == nil || n.parent != nil || n.given == nil || n.item.isDir() || e.isVia(n) {
 		return
 	}
 	fd, ok := e.descriptor(n)
@@ -68,11 +68,12 @@ func (s *Stream) recall(e *Event, n *Name) {
 // recallOpen finds the name of a file by the descriptor on which its process has
 // opened it a moment ago, if that was what made it: no link was followed then.
 func (s *Stream) recallOpen(e *Event, n *Name) bool {
-	if n.given != nil || n.parent != nil || e.call.fd < 0 {
+	fd, open := e.openFile(n)
+	if !open || n.parent != nil {
 		return false
 	}
 	g, known := s.giving(e, n.item.key)
-	if !known || g.file != int64(int32(uint32(e.args[e.call.fd]))) {
+	if !known || g.file != int64(fd) {
 		return false
 	}
 	n.given, n.parent = g.last, g.dir

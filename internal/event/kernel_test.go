@@ -373,6 +373,8 @@ func (l procLookup) Still(path []byte, dev Dev, ino uint64, at int64) bool {
 	return l.Only(path, dev, ino, at) && st.Ctime.Sec*1000+int64(st.Ctime.Nsec)/1e6 <= at+clockStep
 }
 
+func (procLookup) Now() int64 { return time.Now().UnixMilli() }
+
 func look(path string, flags int) (st unix.Statx_t, ok bool) {
 	err := unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
 	return st, err == nil

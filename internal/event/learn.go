@@ -134,6 +134,9 @@ func (s *Stream) applyRename(e *Event) {
 		s.tree.forget(e.overwritten.key)
 	}
 	old, dest := &e.Path, &e.Dest
+	if old.item.isDir() || dest.item.isDir() || e.Exchange {
+		s.moves(e)
+	}
 	for _, n := range []*Name{old, dest} {
 		if n.item != nil && n.item.isLink() {
 			s.applyLink(e, n)
@@ -170,6 +173,9 @@ func (s *Stream) relocate(e *Event, old, dest *Name) {
 	if from == nil || to == nil || len(last) == 0 {
 		s.tree.forget(old.item.key)
 		return
+	}
+	if !s.tree.prune(s.Low()) {
+		s.astray = e.First
 	}
 	s.tree.move(from, to, last, old.item.key, e.PID, e.ID.UnixMilli(), e.First)
 }

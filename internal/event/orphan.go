@@ -2,20 +2,21 @@ package event
 
 import "bytes"
 
-// An orphan is the name of a file that starts from a descriptor's directory which
-// no record tells and the process cannot tell any more: chmod -R has ended, or
-// the file is deleted already. Its event waits, and one of two things finds it:
+// An orphan is the name of a file of which no record has the directory: it starts
+// from a descriptor, or is one. Its event waits, and one of three finds it:
 //
-//   - The same process deletes or renames the file by the same name and the same
-//     descriptor, which stood for the same directory shortly after both calls. The
-//     records of that have the directory.
-//   - The process named the directory a moment ago, and the file is still there
-//     with this only name and was not changed since, by its times. That counts if
-//     no record in the meantime says that the file went or came.
+//   - The process, if it lives and has the file or the directory open still.
+//   - The file itself, seen in a directory that the process named a moment ago,
+//     with this only name and not changed since, by its times: chmod -R has ended.
+//   - A record by which the same process deletes or renames the file, by the same
+//     name and descriptor, which stood for the same directory shortly after both
+//     calls: a script has done with the file already.
+//
+// What was seen counts only if no record tells that the file moved meanwhile.
 type orphan struct {
 	fd     uint32
 	start  inodeKey // of the descriptor's directory, shortly after the call; zero if not known
-	answer []byte   // where the file was seen
+	answer answer   // where the file was seen
 }
 
 // maxOrphans bounds how many files wait so; others are unresolved at once.
@@ -23,21 +24,7 @@ const maxOrphans = DefaultHeld
 
 // adopt lets n wait as an orphan, and says whether there is any hope for it.
 func (s *Stream) adopt(e *Event, n *Name) bool {
-	if s.lookup == nil || s.wait < 0 || e.Success != Yes || e.PID == 0 || len(s.orphans) >= maxOrphans {
-		return false
-	}
-	fd, ok := e.descriptor(n)
-	if !ok || len(n.given) == 0 || !n.item.hasIno || n.item.key.ino == 0 {
-		return false
-	}
-	n.orphan = orphan{fd: fd}
-	if _, key, ok := s.openDir(e, fd); ok {
-		n.orphan.start = key
-	}
-	if n.parent == nil {
-		n.orphan.answer = s.nearby(e, n)
-	}
-	if n.orphan.start == (inodeKey{}) && len(n.orphan.answer) == 0 {
+	if !s.seek(e, n) || len(s.orphans) >= maxOrphans {
 		return false
 	}
 	if s.orphans == nil {
@@ -53,6 +40,28 @@ func (s *Stream) adopt(e *Event, n *Name) bool {
 	n.wait.join(ring)
 	e.unsolved++
 	return true
+}
+
+// seek looks for the file that n names, and says whether anything was found.
+func (s *Stream) seek(e *Event, n *Name) bool {
+	if s.lookup == nil || n.item == nil || !n.item.hasIno || n.item.key.ino == 0 || e.Success != Yes || e.PID == 0 {
+		return false
+	}
+	n.orphan = orphan{}
+	path := s.askFile(e, n)
+	if fd, ok := e.descriptor(n); ok && len(n.given) > 0 {
+		n.orphan.fd = fd
+		if _, key, ok := s.openDir(e, fd); ok {
+			n.orphan.start = key
+		}
+		if path == "" && n.parent == nil {
+			path = s.nearby(e, n)
+		}
+	}
+	if path != "" {
+		n.orphan.answer = s.saw(e, path)
+	}
+	return path != "" || n.orphan.start != inodeKey{}
 }
 
 // leave ends n's time as an orphan.
@@ -80,7 +89,7 @@ func (s *Stream) reunite(e *Event) {
 			if n.event == e {
 				continue
 			}
-			n.orphan.answer = nil // perhaps seen after this
+			e.amend(&n.orphan.answer, p)
 			if p == e.Path.item && s.shares(e, n) {
 				s.leave(n)
 				n.parent = e.Path.parent.keep()
@@ -88,6 +97,25 @@ func (s *Stream) reunite(e *Event) {
 				s.solved(n.event)
 			}
 		}
+	}
+}
+
+// amend makes of where a file was seen what that was before the event, which has a
+// record of the file.
+func (e *Event) amend(a *answer, p *item) {
+	switch {
+	case a.path == "" || e.ID.UnixMilli() > a.looked:
+	case p == e.overwritten || e.call.verb == verbDelete: // it was seen before
+	case e.call.verb != verbRename:
+		if string(lastPart(e.Dest.given)) == string(lastPart([]byte(a.path))) {
+			*a = answer{}
+		}
+	case e.Exchange || !e.Path.known() || !e.Dest.known():
+		*a = answer{}
+	case a.path == string(e.Dest.Path):
+		a.path = string(e.Path.Path)
+	case a.path != string(e.Path.Path):
+		*a = answer{}
 	}
 }
 
@@ -113,8 +141,7 @@ func (s *Stream) shares(e *Event, n *Name) bool {
 func (s *Stream) doubtOrphans() {
 	for _, ring := range s.orphans {
 		for w := ring.next; w != ring; w = w.next {
-			w.name.orphan.start = inodeKey{}
-			w.name.orphan.answer = nil
+			w.name.orphan = orphan{}
 		}
 	}
 }
@@ -140,9 +167,9 @@ func (s *Stream) visit(e *Event) {
 	for _, n := range []*Name{&e.Path, &e.Dest} {
 		switch {
 		case n.item == nil:
-		case n.item.isDir() && n.parent == nil && n.place != nil && n.place.asked == e.PID && n.place.answer != "":
-			s.visited(e.PID, []byte(n.place.answer))
-		case n.From == FromUnresolved || !isAbs(n.Path):
+		case n.item.isDir() && n.parent == nil && n.place != nil && n.place.asked == e.PID && n.place.answer.path != "":
+			s.visited(e.PID, []byte(n.place.answer.path))
+		case !n.known():
 		case n.item.isDir():
 			s.visited(e.PID, n.Path)
 		default:
@@ -171,15 +198,15 @@ func (s *Stream) visited(pid uint32, dir []byte) {
 
 // nearby is the path at which the file n is seen in a directory that its process
 // has visited, nil for none. Names of several parts may lead through links.
-func (s *Stream) nearby(e *Event, n *Name) (found []byte) {
+func (s *Stream) nearby(e *Event, n *Name) (found string) {
 	if bytes.IndexByte(n.given, '/') >= 0 {
-		return nil
+		return ""
 	}
 	s.eachVisit(e, n, func(path []byte) bool {
 		if !s.lookup.Still(path, n.item.key.dev, n.item.key.ino, e.ID.UnixMilli()) {
 			return false
 		}
-		found = bytes.Clone(path)
+		found = string(path)
 		return true
 	})
 	return found

@@ -3,13 +3,14 @@ package event
 import (
 	"maps"
 	"testing"
+	"time"
 )
 
 // TestOrphanGone is about files named by a directory's descriptor which are gone
 // when the process is asked. What took them away, by the same descriptor, name
 // and process, tells their directory.
 func TestOrphanGone(t *testing.T) {
-	const before = 1_600_000_000_000
+	const before, looked = 1_600_000_000_000, 1_700_000_000_020
 	chmod := func(k *fakeKernel, fd, name string) {
 		k.call(268, "a0="+fd+" a1=1 a2=1ff", pathRecord{name, 9, fileMode, "NORMAL"})
 	}
@@ -88,8 +89,9 @@ func TestOrphanGone(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: open, files: files}})
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: open, files: files, now: looked}})
 			tt.run(k)
+			k.s.Tick(time.UnixMilli(looked))
 			got := k.paths()
 			for i, want := range tt.want {
 				if got[i] != want {
@@ -161,8 +163,9 @@ func TestOrphanSeen(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			files := maps.Clone(there)
 			maps.Copy(files, tt.but)
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{files: files, changed: tt.changed}})
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{files: files, changed: tt.changed, now: after}})
 			tt.run(k)
+			k.s.Tick(time.UnixMilli(after))
 			got := k.paths()
 			for i, want := range tt.want {
 				if got[i] != want {

@@ -52,7 +52,7 @@ func (p *item) keep() *item {
 	return &item{key: p.key, dev: append([]byte(nil), p.dev...), mode: p.mode, kind: ntParent, hasIno: p.hasIno}
 }
 
-func (p *item) isDir() bool { return p.hasIno && p.mode&modeType == modeDir }
+func (p *item) isDir() bool { return p != nil && p.hasIno && p.mode&modeType == modeDir }
 
 func (p *item) isLink() bool {
 	return p.hasIno && p.mode&modeType == modeLink && (p.kind == ntDelete || p.kind == ntCreate)

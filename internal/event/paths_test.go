@@ -217,7 +217,7 @@ func TestTrail(t *testing.T) {
 			k.unlinkat(83, "f") // in /srv/t/c
 			k.rename(1, "/srv/t", 1, "/srv/u", 8)
 			k.rmdir(8, "/srv/u/c", 83)
-		}, []string{"f unresolved", "/srv/t absolute > /srv/u absolute", "/srv/u/c absolute"}},
+		}, []string{"/srv/t/c/f trail", "/srv/t absolute > /srv/u absolute", "/srv/u/c absolute"}},
 		{"moved by names below an unknown directory", func(k *fakeKernel) {
 			k.unlinkat(83, "f")
 			k.call(264, "a0=3 a1=1 a2=3 a3=2", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{k.cwd, 8, dirMode, "PARENT"},

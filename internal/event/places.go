@@ -21,18 +21,61 @@ type place struct {
 	hasKey bool
 	at     int64  // when a record last said so, in Unix milliseconds
 	by     uint32 // the process of that record
-	since  uint64 // sequence of the event which made it or moved it here
-	dead   bool   // found to be untrue, together with all below
-	proc   bool   // told by the process, not by a record
+	since  uint64 // sequence of the event which made it
+	was    *placement
+	dead   bool // found to be untrue, together with all below
+	proc   bool // told by the process, not by a record
 
 	asked   uint32 // the process that was looked at, see Stream.ask
 	askedAt int64
-	answer  string // what it told
+	answer  answer // what it told
 	overdue bool   // some name waited in vain for a record, and took the answer
 	waiting slot   // of a top: ring of those who wait
 
 	older, newer *place
 }
+
+// A placement is where a directory was until it moved.
+type placement struct {
+	until  uint64 // sequence of the event which moved it
+	parent *place
+	name   string
+	before *placement
+}
+
+// as is the directory and the name that p had for an event with sequence seq.
+func (p *place) as(seq uint64) (parent *place, name string) {
+	parent, name = p.parent, p.name
+	for w := p.was; w != nil && w.until > seq; w = w.before {
+		parent, name = w.parent, w.name
+	}
+	return parent, name
+}
+
+// leaves notes that p is elsewhere from the event with sequence seq on. Whatever
+// place the directory is found at later has the same past.
+func (t *tree) leaves(p *place, seq uint64) {
+	p.was = &placement{until: seq, parent: p.parent, name: p.name, before: p.was}
+	if p.hasKey {
+		t.moved[p.key] = p.was
+	}
+}
+
+// prune forgets moves before the event with sequence low, and reports whether
+// that leaves few enough.
+func (t *tree) prune(low uint64) bool {
+	if len(t.moved) < maxMoved {
+		return true
+	}
+	for key, w := range t.moved {
+		if w.until < low {
+			delete(t.moved, key)
+		}
+	}
+	return len(t.moved) < maxMoved
+}
+
+const maxMoved = 512
 
 // A slot is a waiting Name's membership of a ring.
 type slot struct {
@@ -70,7 +113,8 @@ type tree struct {
 	root   *place
 	kids   map[kid]*place
 	inodes map[inodeKey][]*place // a directory's places, the latest confirmed last
-	lru    place                 // ring: newer is the oldest, older the newest
+	moved  map[inodeKey]*placement
+	lru    place // ring: newer is the oldest, older the newest
 	size   int
 	limit  int
 	scrap  [][]*place
@@ -80,6 +124,7 @@ func (t *tree) reset() {
 	t.root = &place{}
 	t.kids = make(map[kid]*place)
 	t.inodes = make(map[inodeKey][]*place)
+	t.moved = make(map[inodeKey]*placement)
 	t.lru.older, t.lru.newer = &t.lru, &t.lru
 	t.size = 0
 }
@@ -155,7 +200,7 @@ func (t *tree) awaited(key inodeKey, now int64) *place {
 		}
 	}
 	p := t.add(nil, "")
-	p.key, p.hasKey, p.at = key, true, now
+	p.key, p.hasKey, p.at, p.was = key, true, now, t.moved[key]
 	p.waiting.init()
 	t.remember(p)
 	return p
@@ -237,6 +282,9 @@ func (t *tree) bind(p *place, key inodeKey, pid uint32, now int64) *place {
 	if p.hasKey && p.key != key {
 		p = t.replace(p)
 	}
+	if !p.hasKey {
+		p.was = t.moved[key]
+	}
 	p.key, p.hasKey, p.at, p.by, p.proc = key, true, now, pid, false
 	for _, q := range t.inodes[key] {
 		if q != p && q.parent == nil && t.top(p) != q {
@@ -305,6 +353,7 @@ func (t *tree) forget(key inodeKey) {
 		return
 	}
 	delete(t.inodes, key)
+	delete(t.moved, key)
 	for i, p := range names {
 		p.hasKey = false
 		t.bury(p)
@@ -317,8 +366,8 @@ func (t *tree) forget(key inodeKey) {
 // another name: it was asked too late, when a new one had the inode.
 func (t *tree) doubtAnswers(key inodeKey, name []byte) {
 	for _, p := range t.inodes[key] {
-		if len(name) > 0 && p.answer != "" && string(lastPart([]byte(p.answer))) != string(name) {
-			p.answer = ""
+		if len(name) > 0 && p.answer.path != "" && string(lastPart([]byte(p.answer.path))) != string(name) {
+			p.answer = answer{}
 		}
 	}
 }
@@ -380,9 +429,10 @@ func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now
 		t.bury(p) // the kernel allows no such rename: what was believed is untrue
 		return
 	}
+	t.leaves(p, seq)
 	p.parent, p.name = parent, string(name)
 	t.kids[kid{parent, p.name}] = p
-	p.at, p.by, p.since, p.proc = now, pid, seq, false
+	p.at, p.by, p.proc = now, pid, false
 	t.remember(p)
 }
 
@@ -416,11 +466,12 @@ func (t *tree) swap(p, q *place, seq uint64) {
 			}
 		}
 	}
+	t.leaves(p, seq)
+	t.leaves(q, seq)
 	p.parent, q.parent = q.parent, p.parent
 	p.name, q.name = q.name, p.name
 	t.kids[kid{p.parent, p.name}] = p
 	t.kids[kid{q.parent, q.name}] = q
-	p.since, q.since = seq, seq
 }
 
 // inside says whether p is below or at dir.
@@ -454,28 +505,34 @@ func (t *tree) rebase(p *place) {
 	}
 }
 
-// render appends the path of p as it was for an event with sequence seq; false
-// if something on the way has moved or was made since.
+// maxDepth is more than any path has parts.
+const maxDepth = 8192
+
+// render appends the path that p had for an event with sequence seq; false if
+// something on the way was made since, or had no known path then.
 func (t *tree) render(dst []byte, p *place, seq uint64) ([]byte, bool) {
-	length := 0
-	for q := p; q.parent != nil; q = q.parent {
-		if q.since > seq {
+	length, depth := 0, 0
+	for q := p; q != t.root; depth++ {
+		parent, name := q.as(seq)
+		if q.since > seq || parent == nil || depth > maxDepth {
 			return dst, false
 		}
-		if q.name != "" {
-			length += 1 + len(q.name)
+		if name != "" {
+			length += 1 + len(name)
 		}
+		q = parent
 	}
 	end := len(dst) + length
 	dst = grow(dst, length)
-	for q := p; q.parent != nil; q = q.parent {
-		if q.name == "" {
-			continue
+	for q := p; q != t.root; {
+		parent, name := q.as(seq)
+		if name != "" {
+			end -= len(name)
+			copy(dst[end:], name)
+			end--
+			dst[end] = '/'
 		}
-		end -= len(q.name)
-		copy(dst[end:], q.name)
-		end--
-		dst[end] = '/'
+		q = parent
 	}
 	return dst, true
 }

@@ -97,7 +97,7 @@ func (s *Stream) pair(e *Event) bool {
 	case len(two) == 0:
 		return true
 	case len(two) == 1:
-		e.Path.parent, e.Dest.parent = two[0], two[0]
+		e.pairOne(two[0])
 		return true
 	case e.Path.item == nil || e.Dest.item == nil:
 		s.pairBlind(e, two)
@@ -127,6 +127,31 @@ func (s *Stream) pair(e *Event) bool {
 		return !newFirst && !oldFirst // what matches neither way will never be known
 	}
 	return true
+}
+
+// pairOne gives the only PARENT to whose it is. The kernel looks at the old
+// name's directory first. A string that stands for both names has one record, which
+// the new name's directory takes over.
+func (e *Event) pairOne(p *item) {
+	c := &e.call
+	oldDir, newDir := uint64(atFDCWD), uint64(atFDCWD)
+	oneString := false
+	if c.dir >= 0 {
+		oldDir, newDir = e.args[c.dir], e.args[c.dest]
+		oneString = e.args[c.dir+1] == e.args[c.dest+1]
+	}
+	switch {
+	case uint32(oldDir) == uint32(newDir) && oneString:
+		e.Path.parent, e.Dest.parent = p, p
+	case oneString:
+		e.Dest.parent = p
+	case e.Success == No && !e.Partial:
+		e.Path.parent = p
+	case e.Path.item != nil && e.matches(p, &e.Path):
+		e.Path.parent = p
+	case e.Dest.item != nil && e.matches(p, &e.Dest):
+		e.Dest.parent = p
+	}
 }
 
 func (s *Stream) learnOrder(o order) {

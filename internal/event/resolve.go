@@ -10,15 +10,16 @@ const atFDCWD = 0xffffff9c
 func (s *Stream) resolve(e *Event) bool {
 	s.unstack(e)
 	e.choose()
-	paired := e.call.verb != verbRename || s.pair(e)
-	s.reunite(e)
-	if !paired {
+	e.adrift = e.movesCwd()
+	if e.call.verb == verbRename && !s.pair(e) {
 		e.Path.unpaired(e)
 		e.Dest.unpaired(e)
 		if e.Path.item.isDir() {
 			s.tree.forget(e.Path.item.key)
 			s.doubt, s.astray = e.ID.UnixMilli(), e.First
+			s.motions.add(motion{seq: e.First, at: e.ID.UnixMilli()})
 		}
+		s.reunite(e)
 		return true
 	}
 	s.unslash(e)
@@ -37,6 +38,7 @@ func (s *Stream) place(e *Event) {
 	s.apply(e)
 	s.settle()
 	s.given(e)
+	s.reunite(e)
 	s.visit(e)
 }
 
@@ -113,7 +115,7 @@ func (e *Event) parents() (two []*item) {
 
 // fromCWD says whether a relative name starts from the working directory.
 func (e *Event) fromCWD(dir int8) bool {
-	if !isAbs(e.Cwd) || e.resolve&(resolveInRoot|resolveBeneath) != 0 && dir < 0 {
+	if !isAbs(e.Cwd) || e.adrift || e.resolve&(resolveInRoot|resolveBeneath) != 0 && dir < 0 {
 		return false
 	}
 	return dir == dirCWD || dir >= 0 && uint32(e.args[dir]) == atFDCWD
@@ -130,7 +132,8 @@ const (
 func (e *Event) base(name []byte, dir int8) (base []byte, from From, ok bool) {
 	switch {
 	case isAbs(name) && e.resolve&resolveInRoot == 0:
-		return nil, FromAbsolute, true
+		_, via := e.viaProc(name)
+		return nil, FromAbsolute, !via
 	case e.fromCWD(dir):
 		return e.Cwd, FromCWD, true
 	}
@@ -158,7 +161,7 @@ func (s *Stream) locate(e *Event, n *Name) {
 		return
 	}
 	if e.mayFollow() && !s.startsIn(e, n) {
-		if !s.askFile(e, n) && !s.adopt(e, n) {
+		if !s.adopt(e, n) {
 			n.unresolved()
 		}
 		return
@@ -223,9 +226,11 @@ func (s *Stream) locateFile(e *Event, n *Name) {
 		return
 	}
 	switch {
-	case s.askFile(e, n):
 	case s.recallOpen(e, n):
 		s.await(e, n)
+		if n.From == FromNone {
+			s.seek(e, n)
+		}
 	case s.adopt(e, n):
 	default:
 		n.unresolved()
@@ -282,8 +287,8 @@ func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
 	}
 	n.place = s.tree.awaited(key, e.ID.UnixMilli())
 	s.ask(e, n)
-	if n.place.overdue && s.takeAnswer(n) {
-		return
+	if n.place.overdue && n.place.answer.looked < e.ID.UnixMilli() && s.takeAnswer(n) {
+		return // seen before the call was made, so nothing that follows can spoil it
 	}
 	top := s.tree.top(n.place)
 	if top.waiting.next == nil {
@@ -311,6 +316,9 @@ func (s *Stream) finish(n *Name, from From) bool {
 func (n *Name) fits(path []byte) bool {
 	last := lastPart(n.given)
 	if n.parent != nil || len(last) == 0 || string(last) == "." || string(last) == ".." {
+		return true
+	}
+	if n.event.isVia(n) {
 		return true
 	}
 	return bytes.Equal(last, lastPart(path))
@@ -371,21 +379,27 @@ func (s *Stream) giveUp(n *Name) {
 		n.place.overdue = true
 		return
 	}
-	if n.place == nil && len(n.orphan.answer) > 0 {
-		n.Path, n.From = n.orphan.answer, FromProc
+	if s.counts(n.orphan.answer, n.event) {
+		n.Path, n.From = []byte(n.orphan.answer.path), FromProc
 		return
 	}
 	n.unresolved()
 }
 
+// counts says whether what was seen is where something was for an event: all is
+// read that came before the look, and no rename between the two.
+func (s *Stream) counts(a answer, e *Event) bool {
+	return a.path != "" && (s.wait < 0 || a.looked <= max(s.clock, s.tick)) && s.motions.holds(a, e)
+}
+
 // takeAnswer uses what the process itself told of n's directory.
 func (s *Stream) takeAnswer(n *Name) bool {
 	p, e := n.place, n.event
-	if p.answer == "" || p.asked != e.PID || len(n.mid) > 0 {
+	if p.asked != e.PID || len(n.mid) > 0 || !s.counts(p.answer, e) {
 		return false
 	}
 	start := len(e.built)
-	built := append(e.built, p.answer...)
+	built := append(e.built, p.answer.path...)
 	n.complete(bytes.TrimSuffix(built, []byte("/")), start, FromProc)
 	return true
 }

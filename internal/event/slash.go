@@ -164,8 +164,8 @@ func (e *Event) prints(parent *item, dir []byte) bool {
 // answered is what the event's process told of a directory a moment ago.
 func (s *Stream) answered(e *Event, key inodeKey) string {
 	for _, p := range s.tree.inodes[key] {
-		if p.answer != "" && p.asked == e.PID && e.ID.UnixMilli()-p.askedAt < briefly {
-			return p.answer
+		if p.answer.path != "" && p.asked == e.PID && e.ID.UnixMilli()-p.askedAt < briefly {
+			return p.answer.path
 		}
 	}
 	return ""

@@ -10,7 +10,8 @@ const (
 	DefaultPlaces  = 1 << 14
 	DefaultHeld    = 4096
 	idle           = time.Second // without records and without EOE, an event is over
-	maxRecordsEach = 1 << 16     // more records in one event are another one
+	stalled        = 2 * time.Second
+	maxRecordsEach = 1 << 16 // more records in one event are another one
 )
 
 // Options bound a Stream. The zero value of each field means its default.
@@ -19,7 +20,9 @@ type Options struct {
 	// one more begins, the oldest is given up as it is.
 	Limit int
 
-	// GiveUp is after how many later records an open event is given up.
+	// GiveUp is after how many later records an open event is given up, if those
+	// also took two seconds: a process may be stopped between two of its records,
+	// while others make thousands.
 	GiveUp int
 
 	// ResolveWait is how long an event waits for a record that names its
@@ -80,6 +83,7 @@ type Stream struct {
 	orphans map[inodeKey]*slot // rings of those who wait, by their files
 	visits  []visit            // the latest first
 	opened  opened
+	motions motions
 	found   []*place // scratch of known
 	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
 	astray  uint64   // the last event that moved directories nobody knows where
@@ -197,7 +201,7 @@ func (s *Stream) begin(id ID, seq uint64) *Event {
 		s.close(s.young.head)
 	}
 	e := s.alloc()
-	e.ID, e.First, e.Last, e.born = id, seq, seq, s.records
+	e.ID, e.First, e.Last, e.born, e.bornAt = id, seq, seq, s.records, s.clock
 	s.open[id] = e
 	s.live.push(e)
 	s.young.push(e)
@@ -331,10 +335,10 @@ func (s *Stream) stopWaiting(n *Name) {
 // expire gives up open events after enough later records, and lets held events
 // go whose time is over.
 func (s *Stream) expire() {
-	for e := s.young.head; e != nil && s.records-e.born >= uint64(s.giveUpAfter); e = s.young.head {
+	for e := s.young.head; e != nil && s.records-e.born >= uint64(s.giveUpAfter) && s.clock-e.bornAt >= stalled.Milliseconds(); e = s.young.head {
 		s.close(e)
 	}
-	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait; e = s.held.head {
+	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait && s.clock >= e.looked; e = s.held.head {
 		s.release(e)
 	}
 }

@@ -1,0 +1,92 @@
+package event
+
+import "strings"
+
+// What a process is asked is answered a little later than its call was made, and a
+// directory may have been renamed in between: then the answer is a path that the
+// file had not yet. An answer that is kept may be one that the file has no more.
+// Records tell of every rename, so an answer waits until all that came before it
+// is read, and counts for an event if it is not below a path that was given or
+// given up by a rename between the two.
+
+// A motion is the rename of a directory.
+type motion struct {
+	seq      uint64
+	at       int64  // Unix milliseconds
+	old, new string // paths if both are known, else names; both empty where neither is
+}
+
+// maxMotions bounds how many renames are remembered; older ones count as any.
+const maxMotions = 256
+
+// slowest is how long a rename takes that is said to be at a time, in milliseconds.
+const slowest = 1000
+
+// motions are the latest renames of directories, the oldest first.
+type motions struct {
+	list []motion
+	lost motion // the last one that there was no room for
+}
+
+func (m *motions) add(v motion) {
+	if len(m.list) == maxMotions {
+		m.lost = motion{seq: m.list[0].seq, at: m.list[0].at}
+		copy(m.list, m.list[1:])
+		m.list = m.list[:maxMotions-1]
+	}
+	m.list = append(m.list, v)
+}
+
+// moves notes that an event renames a directory, or exchanges two.
+func (s *Stream) moves(e *Event) {
+	v := motion{seq: e.First, at: e.ID.UnixMilli()}
+	switch old, dest := lastPart(e.Path.given), lastPart(e.Dest.given); {
+	case e.Path.known() && e.Dest.known():
+		v.old, v.new = string(e.Path.Path), string(e.Dest.Path)
+	case len(old) > 0 && len(dest) > 0:
+		v.old, v.new = string(old), string(dest)
+	}
+	s.motions.add(v)
+	if e.Exchange {
+		v.old, v.new = v.new, v.old
+		s.motions.add(v)
+	}
+}
+
+// known says whether n's path is.
+func (n *Name) known() bool { return n.From != FromUnresolved && isAbs(n.Path) }
+
+// An answer is a path that somebody saw.
+type answer struct {
+	path   string // empty for none
+	looked int64  // when, in Unix milliseconds
+}
+
+// holds says whether a path that was seen is the one it was for an event.
+func (m *motions) holds(a answer, e *Event) bool {
+	for i := range m.list {
+		if m.list[i].spoils(a, e) {
+			return false
+		}
+	}
+	return m.lost.seq == 0 || !m.lost.spoils(a, e)
+}
+
+// spoils says whether a rename between an event and an answer may be why that is
+// what it is.
+func (m *motion) spoils(a answer, e *Event) bool {
+	if m.seq > e.First {
+		return m.at <= a.looked && leadsThrough(a.path, m.new)
+	}
+	return m.seq < e.First && m.at >= a.looked-slowest && leadsThrough(a.path, m.old)
+}
+
+// leadsThrough says whether a path is at or below another one, or has a name among
+// its parts. Anything may lead through what is not known.
+func leadsThrough(path, what string) bool {
+	if what == "" || what[0] != '/' {
+		return strings.Contains(path+"/", "/"+what+"/") || what == ""
+	}
+	rest, ok := strings.CutPrefix(path, what)
+	return ok && (rest == "" || rest[0] == '/')
+}

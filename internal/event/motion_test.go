@@ -1,0 +1,84 @@
+package event
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMotion is about renames between a call and the moment at which its process
+// is asked for the directory of a descriptor, or for a file.
+func TestMotion(t *testing.T) {
+	const before, called = 1_600_000_000_000, 1_700_000_000_000
+	unlink := func(k *fakeKernel) { k.unlinkat(8, "f") }
+	fchmod := func(k *fakeKernel) { k.call(91, "a0=4 a1=1ff", pathRecord{"", 9, fileMode, "NORMAL"}) }
+	move := func(old, dest string) func(k *fakeKernel) {
+		return func(k *fakeKernel) { k.rename(1, old, 1, dest, 7) }
+	}
+	moveFile := func(old, dest string) func(k *fakeKernel) {
+		return func(k *fakeKernel) {
+			k.call(82, "a0=1 a1=2", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/", 1, dirMode, "PARENT"},
+				pathRecord{old, 9, fileMode, "DELETE"}, pathRecord{dest, 9, fileMode, "CREATE"})
+		}
+	}
+	later := func(ms int) func(k *fakeKernel) {
+		return func(k *fakeKernel) { k.later(time.Duration(ms) * time.Millisecond) }
+	}
+	type steps = []func(k *fakeKernel)
+	tests := []struct {
+		name   string
+		steps  steps
+		looked int64  // after the first event, in milliseconds
+		seen   string // on the descriptor
+		want   string // of the last event that is no rename
+	}{
+		{"none", steps{unlink}, 20, "/srv/p/a", "/srv/p/a/f proc"},
+		{"after the call, before the look", steps{unlink, later(10), move("/srv/p", "/srv/q")}, 20, "/srv/q/a", "f unresolved"},
+		{"in the same moment", steps{unlink, move("/srv/p", "/srv/q")}, 0, "/srv/q/a", "f unresolved"},
+		{"after the look", steps{unlink, later(10), move("/srv/p", "/srv/q")}, 5, "/srv/p/a", "/srv/p/a/f proc"},
+		{"of something else", steps{unlink, later(10), move("/srv/x", "/srv/y")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
+		{"of something that begins alike", steps{unlink, later(10), move("/srv/x", "/srv/p2")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
+		{"before the call, after a look for an earlier one", steps{unlink, later(30), move("/srv/p", "/srv/q"), later(10), unlink}, 20, "/srv/p/a", "f unresolved"},
+		{"long before the call", steps{move("/srv/p", "/srv/q"), later(3000), unlink}, 3020, "/srv/p/a", "/srv/p/a/f proc"},
+		{"of a directory by a descriptor, of which only the names are known", steps{unlink, later(10), func(k *fakeKernel) {
+			k.call(264, "a0=9 a1=1 a2=9 a3=2", pathRecord{k.cwd, 50, dirMode, "PARENT"}, pathRecord{k.cwd, 50, dirMode, "PARENT"},
+				pathRecord{"p", 7, dirMode, "DELETE"}, pathRecord{"q", 7, dirMode, "CREATE"})
+		}}, 20, "/srv/q/a", "f unresolved"},
+		{"of a directory, and nothing tells which name is in which directory", steps{unlink, later(10), func(k *fakeKernel) {
+			k.call(264, "a0=9 a1=1 a2=10 a3=2", pathRecord{k.cwd, 50, dirMode, "PARENT"}, pathRecord{k.cwd, 51, dirMode, "PARENT"},
+				pathRecord{"p", 7, dirMode, "DELETE"}, pathRecord{"q", 7, dirMode, "CREATE"})
+		}}, 20, "/srv/q/a", "f unresolved"},
+		{"of what is above a file", steps{fchmod, later(10), move("/srv/p", "/srv/q")}, 20, "/srv/q/a/f", " unresolved"},
+		{"of a file", steps{fchmod, later(10), moveFile("/srv/log", "/srv/log.1")}, 20, "/srv/log.1", "/srv/log proc"},
+		{"of a file, after the look", steps{fchmod, later(10), moveFile("/srv/log", "/srv/log.1")}, 5, "/srv/log", "/srv/log proc"},
+		{"of a file, twice", steps{fchmod, later(1), moveFile("/srv/new", "/srv/log"), later(1), moveFile("/srv/log", "/srv/log.1")}, 20, "/srv/log.1", " unresolved"},
+		{"of a file which is seen elsewhere", steps{fchmod, later(10), moveFile("/srv/log", "/srv/log.1")}, 20, "/srv/else", " unresolved"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, file := "", tt.seen
+			if strings.HasSuffix(tt.seen, "/a") {
+				dir, file = tt.seen, ""
+			}
+			l := fakeLookup{
+				fds:   map[int32]string{3: dir, 4: file},
+				files: map[string]fakeFile{dir: {8, 2, before}, file: {9, 1, before}},
+				now:   called + tt.looked,
+			}
+			k := newFakeKernel(t, Options{Lookup: l})
+			for _, step := range tt.steps {
+				step(k)
+			}
+			k.s.Tick(time.UnixMilli(l.now))
+			got := ""
+			for _, p := range k.paths() {
+				if !strings.Contains(p, " > ") {
+					got = p
+				}
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
