@@ -69,7 +69,7 @@ func TestMotion(t *testing.T) {
 			for _, step := range tt.steps {
 				step(k)
 			}
-			k.s.Tick(time.UnixMilli(l.now))
+			k.s.Tick(time.UnixMilli(l.now + underway))
 			got := ""
 			for _, p := range k.paths() {
 				if !strings.Contains(p, " > ") {

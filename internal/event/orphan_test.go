@@ -91,7 +91,7 @@ func TestOrphanGone(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: open, files: files, now: looked}})
 			tt.run(k)
-			k.s.Tick(time.UnixMilli(looked))
+			k.s.Tick(time.UnixMilli(looked + underway))
 			got := k.paths()
 			for i, want := range tt.want {
 				if got[i] != want {
@@ -131,18 +131,40 @@ func TestOrphanSeen(t *testing.T) {
 		changed map[string]int64
 		want    []string
 	}{
-		{"a tree", walk, nil, map[string]int64{"/srv/t/f": same},
-			[]string{"/srv/t absolute", "/srv/t/f proc", "/srv/t/sub proc", "/srv/t/sub/g proc", "/srv/t/h proc"}},
-		{"changed since", walk, nil, map[string]int64{"/srv/t/f": after},
-			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"}},
-		{"more than one link", walk, map[string]fakeFile{"/srv/t/f": {9, 2, before}}, nil,
-			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"}},
-		{"another file by now", walk, map[string]fakeFile{"/srv/t/f": {12, 1, before}}, nil,
-			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"}},
-		{"younger", walk, map[string]fakeFile{"/srv/t/f": {9, 1, after}}, nil,
-			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"}},
-		{"another directory by now", walk, map[string]fakeFile{"/srv/t/sub": {12, 2, before}}, nil,
-			[]string{"/srv/t absolute", "/srv/t/f proc", "sub unresolved", "g unresolved", "/srv/t/h proc"}},
+		{
+			"a tree", walk, nil,
+			map[string]int64{"/srv/t/f": same},
+			[]string{"/srv/t absolute", "/srv/t/f proc", "/srv/t/sub proc", "/srv/t/sub/g proc", "/srv/t/h proc"},
+		},
+		{
+			"changed since", walk, nil,
+			map[string]int64{"/srv/t/f": after},
+			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"},
+		},
+		{
+			"more than one link", walk,
+			map[string]fakeFile{"/srv/t/f": {9, 2, before}},
+			nil,
+			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"},
+		},
+		{
+			"another file by now", walk,
+			map[string]fakeFile{"/srv/t/f": {12, 1, before}},
+			nil,
+			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"},
+		},
+		{
+			"younger", walk,
+			map[string]fakeFile{"/srv/t/f": {9, 1, after}},
+			nil,
+			[]string{"/srv/t absolute", "f unresolved", "/srv/t/sub proc"},
+		},
+		{
+			"another directory by now", walk,
+			map[string]fakeFile{"/srv/t/sub": {12, 2, before}},
+			nil,
+			[]string{"/srv/t absolute", "/srv/t/f proc", "sub unresolved", "g unresolved", "/srv/t/h proc"},
+		},
 		{"visited by another process", func(k *fakeKernel) {
 			at(k, "ffffff9c", "/srv/t", 6, dirMode)
 			k.pid++
@@ -165,7 +187,7 @@ func TestOrphanSeen(t *testing.T) {
 			maps.Copy(files, tt.but)
 			k := newFakeKernel(t, Options{Lookup: fakeLookup{files: files, changed: tt.changed, now: after}})
 			tt.run(k)
-			k.s.Tick(time.UnixMilli(after))
+			k.s.Tick(time.UnixMilli(after + underway))
 			got := k.paths()
 			for i, want := range tt.want {
 				if got[i] != want {

@@ -23,8 +23,9 @@ type place struct {
 	by     uint32 // the process of that record
 	since  uint64 // sequence of the event which made it
 	was    *placement
-	dead   bool // found to be untrue, together with all below
-	proc   bool // told by the process, not by a record
+	tops   []*place // the aliases that hang here
+	dead   bool     // found to be untrue, together with all below
+	proc   bool     // told by the process, not by a record
 
 	asked   uint32 // the process that was looked at, see Stream.ask
 	askedAt int64
@@ -221,13 +222,37 @@ func (t *tree) kid(parent *place, name []byte) *place {
 	for parent.parent != nil && parent.name == "" {
 		parent = parent.parent
 	}
-	if p, ok := t.kids[kid{parent, string(name)}]; ok {
+	if p := t.child(parent, name); p != nil {
 		return p
 	}
 	t.touch(parent)
 	p := t.add(parent, string(name))
 	t.kids[kid{parent, p.name}] = p
 	t.touch(p)
+	return p
+}
+
+// child is the place of a name in a directory that is no alias, nil if there is
+// none. Names that were learnt while the directory was known by its inode only are
+// put below its place; of two the one last said is believed.
+func (t *tree) child(parent *place, name []byte) *place {
+	p := t.kids[kid{parent, string(name)}]
+	for _, top := range parent.tops {
+		q := t.kids[kid{top, string(name)}]
+		switch {
+		case q == nil:
+			continue
+		case p != nil && p.at > q.at:
+			t.bury(q)
+			continue
+		case p != nil:
+			t.bury(p)
+		}
+		delete(t.kids, kid{top, q.name})
+		q.parent = parent
+		t.kids[kid{parent, q.name}] = q
+		p = q
+	}
 	return p
 }
 
@@ -263,8 +288,7 @@ func (t *tree) peek(path []byte) *place {
 		for end < len(path) && path[end] != '/' {
 			end++
 		}
-		var ok bool
-		if p, ok = t.kids[kid{p, string(path[i:end])}]; !ok {
+		if p = t.child(p, path[i:end]); p == nil {
 			return nil
 		}
 		i = end
@@ -308,6 +332,10 @@ func (t *tree) replace(p *place) *place {
 // alias hangs a top under the place that turned out to be the same directory.
 func (t *tree) alias(top, p *place) {
 	top.parent, top.at = p, p.at
+	if len(p.tops) == maxNames {
+		p.tops = append(p.tops[:0], p.tops[1:]...)
+	}
+	p.tops = append(p.tops, top)
 	t.splice(top, t.top(p))
 }
 

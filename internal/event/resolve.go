@@ -367,6 +367,10 @@ func (s *Stream) settle() {
 		slot.unlink()
 		n := slot.name
 		if s.lost(n) || !s.finish(n, s.how(n.place)) {
+			if n.place.answer.path != "" {
+				n.wait.join(&s.limbo) // it counts only once all is read that may spoil it
+				continue
+			}
 			s.giveUp(n)
 		}
 		s.solved(n.event)
@@ -386,10 +390,15 @@ func (s *Stream) giveUp(n *Name) {
 	n.unresolved()
 }
 
+// underway is how long records take from the kernel to here at most on a host that
+// is not too busy to be asked, in milliseconds.
+const underway = 500
+
 // counts says whether what was seen is where something was for an event: all is
 // read that came before the look, and no rename between the two.
 func (s *Stream) counts(a answer, e *Event) bool {
-	return a.path != "" && (s.wait < 0 || a.looked <= max(s.clock, s.tick)) && s.motions.holds(a, e)
+	read := s.wait < 0 || a.looked <= s.clock || a.looked+underway <= s.tick
+	return a.path != "" && read && s.motions.holds(a, e)
 }
 
 // takeAnswer uses what the process itself told of n's directory.

@@ -84,6 +84,7 @@ type Stream struct {
 	visits  []visit            // the latest first
 	opened  opened
 	motions motions
+	limbo   slot     // ring of names with an answer and nothing else to wait for
 	found   []*place // scratch of known
 	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
 	astray  uint64   // the last event that moved directories nobody knows where
@@ -114,6 +115,7 @@ func NewStream(o Options) *Stream {
 	s.twins.limit = s.tree.limit
 	s.boot = o.Boot[:min(len(o.Boot), 255)]
 	s.tree.reset()
+	s.limbo.init()
 	return s
 }
 
