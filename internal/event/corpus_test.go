@@ -43,9 +43,9 @@ func encodeAll(t testing.TB, o Options, log []byte) []byte {
 
 type someUsers struct{}
 
-func (someUsers) UserName(uid uint32) string {
-	return map[uint32]string{0: "root", 1000: "ec2-user", 65534: "nobody"}[uid]
-}
+var someUserNames = map[uint32]string{0: "root", 1000: "ec2-user", 65534: "nobody"}
+
+func (someUsers) UserName(uid uint32) string { return someUserNames[uid] }
 
 func (someUsers) FileSystem(dev Dev) string {
 	if dev == MakeDev(0, 0x99) {

@@ -119,7 +119,7 @@ func TestTruth(t *testing.T) {
 	}
 }
 
-func gunzip(t *testing.T, name string) []byte {
+func gunzip(t testing.TB, name string) []byte {
 	t.Helper()
 	packed, err := os.ReadFile(name)
 	if err != nil {
