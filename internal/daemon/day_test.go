@@ -158,13 +158,7 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gap := func(cause string) { t.Errorf("a gap: %s", cause) }
-	d.receiver = &receiver{
-		src: d.src, journal: d.journal, configChanged: make(chan struct{}, 1),
-		notes:   &notes{now: time.Now, wake: func() {}, count: gap},
-		refused: &refusals{landing: landing, now: time.Now, count: gap},
-		account: &account{serials: serialsIn(landing.Room()), now: time.Now, usual: func() string { return causeKernelLost }},
-	}
+	d.receiver = receiverOf(t, d.src, d.journal, landing)
 	failed := func(err error) { t.Error(err) }
 	enc := &event.Encoder{Host: "host", Names: &names{mounts: new(mountTable), path: "/etc/passwd", now: time.Now}}
 	d.deliver = &deliverer{
@@ -185,6 +179,17 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 		failIf(t, errors.Join(d.journal.Close(), landing.Close()))
 	})
 	d.group.Go(func() { rounds(ctx, 10*time.Second, func() { failIf(t, d.journal.Sync()) }) })
+}
+
+// receiverOf moves the records of src to j, and takes a gap for a fault.
+func receiverOf(t testing.TB, src source, j appender, landing *kaudit.Landing) *receiver {
+	gap := func(cause string) { t.Errorf("a gap: %s", cause) }
+	return &receiver{
+		src: src, journal: j, configChanged: make(chan struct{}, 1),
+		notes:   &notes{now: time.Now, wake: func() {}, count: gap},
+		refused: &refusals{landing: landing, now: time.Now, count: gap},
+		account: &account{serials: serialsIn(landing.Room()), now: time.Now, usual: func() string { return causeKernelLost }},
+	}
 }
 
 func failIf(t *testing.T, err error) {
