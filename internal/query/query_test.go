@@ -11,22 +11,31 @@ import (
 
 const corpus = "../event/testdata/corpus/"
 
-func all(t *testing.T, s Source) (events []string) {
+// each reads a source to its end.
+func each(t testing.TB, s Source, do func(*Event)) {
 	t.Helper()
 	for {
 		e, err := s.Next()
 		if err == io.EOF {
-			return events
+			return
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		do(e)
+	}
+}
+
+func all(t *testing.T, s Source) (events []string) {
+	t.Helper()
+	each(t, s, func(e *Event) {
 		text := e.ID.String()
 		if f := e.Facts; f != nil {
 			text += " " + f.Action + " " + f.Path + " " + f.Dest
 		}
 		events = append(events, text)
-	}
+	})
+	return events
 }
 
 // TestFacts reads a log of removals and renames relative to directory

@@ -1,0 +1,130 @@
+package query
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
+)
+
+// busySeconds is how long busyLog is.
+const busySeconds = 10
+
+// busyLog is a recorded workload of 901 events, which took a part of a second, in
+// every one of busySeconds.
+func busyLog(t testing.TB) (text []byte) {
+	f, err := os.Open("../event/testdata/truth/debian12-6.18-loadgen.log.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	one, err := io.ReadAll(plain(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const second = 1795491821
+	for i := range busySeconds {
+		text = append(text, bytes.ReplaceAll(one, fmt.Appendf(nil, "(%d.", second), fmt.Appendf(nil, "(%d.", second+i))...)
+	}
+	return text
+}
+
+// writeJournal puts a log's records into a journal, as a daemon does.
+func writeJournal(t testing.TB, dir string, text []byte) {
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := OpenReader(bytes.NewReader(text), Options{})
+	each(t, s, func(e *Event) {
+		for _, r := range e.Records {
+			rec := append(binary.LittleEndian.AppendUint16(nil, uint16(r.Type)), r.Text...)
+			if _, err := j.Append([][]byte{rec}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	if err := errors.Join(s.Close(), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A hunt is a search that finds every event: none costs more than one found.
+type hunt struct {
+	t    testing.TB
+	want *Search
+	open func() (Source, error)
+	src  Source
+}
+
+// next finds an event; behind the last one the search begins anew.
+func (h *hunt) next() {
+	e, err := h.src.Next()
+	if err == io.EOF {
+		h.stop()
+		h.start()
+		e, err = h.src.Next()
+	}
+	if err != nil || !h.want.MatchFacts(e) {
+		h.t.Fatalf("not found: %v %v", e, err)
+	}
+}
+
+func (h *hunt) start() {
+	var err error
+	if h.src, err = h.open(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *hunt) stop() {
+	if err := h.src.Close(); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// eachHunt calls do with searches by -k, -m and -f in a log and in a journal.
+func eachHunt(t testing.TB, do func(name string, facts bool, h *hunt)) {
+	dir, text := t.TempDir(), busyLog(t)
+	log, kept := filepath.Join(dir, "audit.log"), filepath.Join(dir, "journal")
+	if err := os.WriteFile(log, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeJournal(t, kept, text)
+	for _, by := range []struct {
+		name  string
+		facts bool
+		ask   func(*Search)
+	}{
+		{"key", false, func(s *Search) { s.Key = "efs_changes" }},
+		{"type", false, func(s *Search) { s.Types = []event.Type{typePath} }},
+		{"file", true, func(s *Search) { s.File = "/srv/bench" }},
+	} {
+		want := NewSearch()
+		by.ask(want)
+		opt := Options{Keep: want.Match, Facts: by.facts}
+		do("log/"+by.name, by.facts, &hunt{t: t, want: want, open: func() (Source, error) { return OpenLog(log, opt) }})
+		do("journal/"+by.name, by.facts, &hunt{t: t, want: want, open: func() (Source, error) { return OpenJournal(kept, opt) }})
+	}
+}
+
+// BenchmarkSearch is what an event costs that is read and found.
+func BenchmarkSearch(b *testing.B) {
+	eachHunt(b, func(name string, _ bool, h *hunt) {
+		b.Run(name, func(b *testing.B) {
+			h.start()
+			b.ReportAllocs()
+			for b.Loop() {
+				h.next()
+			}
+			h.stop()
+		})
+	})
+}
