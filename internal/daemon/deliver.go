@@ -140,13 +140,12 @@ func (d *deliverer) resume() (uint64, error) {
 // complete by it.
 func (d *deliverer) read(ctx context.Context) error {
 	seq, rec, err := d.reader.Next()
-	var damage *journal.Damage
-	switch {
-	case errors.As(err, &damage):
+	if damage, ok := errors.AsType[*journal.Damage](err); ok {
 		d.damaged(damage)
 		d.stream.Forget()
 		return nil
-	case err != nil:
+	}
+	if err != nil {
 		return err
 	}
 	typ, text := splitRecord(rec)

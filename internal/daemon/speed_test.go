@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -9,11 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/query"
+	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
 // bunch is how many records the kernel hands over at once in a flood.
@@ -29,7 +32,7 @@ type replaySource struct {
 	events  uint64   // in a round
 	at      int
 
-	more func() bool // says before each bunch whether there is one
+	left int // bunches until it is closed
 }
 
 func newReplaySource(t testing.TB) *replaySource {
@@ -62,9 +65,10 @@ func (s *replaySource) add(typ event.Type, text []byte) {
 
 // Receive implements source.
 func (s *replaySource) Receive(uint64) ([][]byte, error) {
-	if !s.more() {
+	if s.left == 0 {
 		return nil, os.ErrClosed
 	}
+	s.left--
 	from, to := s.at, min(s.at+bunch, len(s.recs))
 	s.at = to % len(s.recs)
 	for i := from; i < to; i++ {
@@ -75,8 +79,15 @@ func (s *replaySource) Receive(uint64) ([][]byte, error) {
 	return s.recs[from:to], nil
 }
 
-// newReplayReceiver moves a workload to a journal.
-func newReplayReceiver(t testing.TB, o journal.Options) (*receiver, *replaySource, *journal.Journal) {
+// A replay is a receive loop between such a source and a journal.
+type replay struct {
+	t        testing.TB
+	src      *replaySource
+	receiver *receiver
+	journal  *journal.Journal
+}
+
+func newReplay(t testing.TB, o journal.Options) *replay {
 	dir := t.TempDir()
 	j, err := journal.Open(filepath.Join(dir, "journal"), o)
 	if err != nil {
@@ -92,48 +103,73 @@ func newReplayReceiver(t testing.TB, o journal.Options) (*receiver, *replaySourc
 		}
 	})
 	src := newReplaySource(t)
-	return receiverOf(t, src, j, landing), src, j
+	return &replay{t, src, receiverOf(t, src, j, landing), j}
+}
+
+// receive runs the loop until the workload has come so many times.
+func (r *replay) receive(rounds int) {
+	r.src.left = rounds * ((len(r.src.recs) + bunch - 1) / bunch)
+	if err := r.receiver.receive(); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // TestReceiveAllocatesNothing pins what records cost on their way from the landing
 // to the journal, and what the loop does besides. A new segment, which takes a
 // few allocations, is not begun meanwhile.
 func TestReceiveAllocatesNothing(t *testing.T) {
-	r, src, _ := newReplayReceiver(t, journal.Options{SegmentBytes: 64 << 20})
-	left := 0
-	src.more = func() bool {
-		left--
-		return left >= 0
-	}
-	n := testing.AllocsPerRun(5, func() {
-		left = 100
-		if err := r.receive(); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if n != 0 {
-		t.Errorf("%v allocations in 100 bunches, want 0", n)
+	r := newReplay(t, journal.Options{SegmentBytes: 64 << 20})
+	if n := testing.AllocsPerRun(5, func() { r.receive(2) }); n != 0 {
+		t.Errorf("%v allocations for %d records, want 0", n, 2*len(r.src.recs))
 	}
 }
 
-// BenchmarkReceive is the way of a bunch of records from the landing to the journal,
-// reported per record and per event.
-func BenchmarkReceive(b *testing.B) {
-	r, src, j := newReplayReceiver(b, journal.Options{MaxBytes: 256 << 20})
-	bunches := 0
-	src.more = func() bool {
-		if bunches++; bunches%100 == 0 {
-			if err := j.SetCursor(j.Next(), nil); err != nil {
-				b.Fatal(err)
+// An acceptor accepts every event at once.
+type acceptor struct{ cursor *cursor }
+
+func (a acceptor) Add(_ context.Context, it ship.Item) error {
+	a.cursor.ack(it.Mark)
+	return nil
+}
+
+// TestDeliverAllocations pins what an event costs from the journal to the shipper:
+// nothing, but that the end of a directory, as each ninth event is, makes a place
+// and its name, and that the cursor is moved now and then.
+func TestDeliverAllocations(t *testing.T) {
+	r := newReplay(t, journal.Options{})
+	const runs = 5
+	r.receive(1 + runs)
+	enc := &event.Encoder{Host: "host", Names: &names{mounts: new(mountTable), path: "/etc/passwd", now: time.Now}}
+	d := &deliverer{
+		stream: event.NewStream(event.Options{}), reader: r.journal.Reader(1),
+		cursor: &cursor{journal: r.journal, failed: func(err error) { t.Error(err) }},
+	}
+	defer d.reader.Close()
+	d.ship = acceptor{d.cursor}
+	d.output.Store(&output{encode: enc.AppendJSON})
+	n := testing.AllocsPerRun(runs, func() {
+		for range r.src.recs {
+			if err := d.read(t.Context()); err != nil {
+				t.Fatal(err)
 			}
 		}
-		return b.Loop()
+	})
+	if most := r.src.events / 4; n > float64(most) {
+		t.Errorf("%v allocations in %d events, want at most %d", n, r.src.events, most)
 	}
+}
+
+// BenchmarkReceive is the way of a workload's records from the landing to the journal.
+func BenchmarkReceive(b *testing.B) {
+	r := newReplay(b, journal.Options{MaxBytes: 256 << 20})
 	b.ReportAllocs()
-	if err := r.receive(); err != nil {
-		b.Fatal(err)
+	for b.Loop() {
+		r.receive(1)
+		if err := r.journal.SetCursor(r.journal.Next(), nil); err != nil {
+			b.Fatal(err)
+		}
 	}
-	perRecord := float64(b.Elapsed().Nanoseconds()) / float64(r.records.Load())
-	b.ReportMetric(perRecord, "ns/record")
-	b.ReportMetric(perRecord*float64(len(src.recs))/float64(src.events), "ns/event")
+	perRound := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
+	b.ReportMetric(perRound/float64(len(r.src.recs)), "ns/record")
+	b.ReportMetric(perRound/float64(r.src.events), "ns/event")
 }
