@@ -178,11 +178,11 @@ func dump(w, complaints io.Writer, v *journal.View, raw bool) error {
 	var line []byte
 	for {
 		seq, rec, err := v.Next()
-		var damage *journal.Damage
+		damage, damaged := errors.AsType[*journal.Damage](err)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
-		case errors.As(err, &damage):
+		case damaged:
 			fmt.Fprintln(complaints, damage)
 			continue
 		case err != nil:

@@ -297,9 +297,9 @@ func verify(fs filer, report func(*Damage)) (sum Summary, err error) {
 	}
 	for {
 		seq, rec, err := v.Next()
-		var d *Damage
+		d, damaged := errors.AsType[*Damage](err)
 		switch {
-		case errors.As(err, &d):
+		case damaged:
 			count(d)
 		case errors.Is(err, io.EOF):
 			return sum, nil

@@ -53,9 +53,9 @@ func (f *Follower) Next(ctx context.Context) (e *Event, old bool, err error) {
 			return f.fill(v), v.First <= f.old, nil
 		}
 		seq, rec, err := f.view.Next()
-		var damage *journal.Damage
+		_, damaged := errors.AsType[*journal.Damage](err)
 		switch {
-		case errors.As(err, &damage):
+		case damaged:
 		case errors.Is(err, io.EOF):
 			if err := f.wait(ctx); err != nil {
 				return nil, false, err

@@ -36,11 +36,10 @@ func (r *journalReader) Close() error { return r.view.Close() }
 func (r *journalReader) next(l *line) error {
 	for {
 		seq, rec, err := r.view.Next()
-		var damage *journal.Damage
-		switch {
-		case errors.As(err, &damage):
+		if _, damaged := errors.AsType[*journal.Damage](err); damaged {
 			continue // the daemon that met it has put a gap into the journal
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
 		if r.fill(l, seq, rec) {
