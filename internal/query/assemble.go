@@ -24,7 +24,9 @@ type assembler struct {
 	ending bySecond       // of those open, the ones that end first
 	begun  uint64
 	bytes  int
-	spare  []*Event
+
+	spare      []*Event
+	spareBytes int // of the lines they have room for
 }
 
 // A key tells an event from all others.
@@ -76,6 +78,7 @@ func (a *assembler) begin(l *line) *Event {
 	var e *Event
 	if n := len(a.spare); n > 0 {
 		e, a.spare = a.spare[n-1], a.spare[:n-1]
+		a.spareBytes -= cap(e.buf)
 	} else {
 		e = new(Event)
 	}
@@ -129,11 +132,19 @@ func (a *assembler) flush() {
 	}
 }
 
+// What is kept to be used again: all events of a second are over at once, so
+// these are thousands, but none that was unusually large.
+const (
+	maxSpareBytes = 4 << 20
+	maxSpareEach  = 16 << 10
+)
+
 // free takes an event back, to be used again.
 func (a *assembler) free(e *Event) {
-	if len(a.spare) < 256 {
+	if size := cap(e.buf); size <= maxSpareEach && a.spareBytes+size <= maxSpareBytes {
 		e.reset()
 		a.spare = append(a.spare, e)
+		a.spareBytes += size
 	}
 }
 
@@ -180,9 +191,8 @@ func (h *bySecond) Push(x any) {
 	*h = append(*h, due{e, e.order, e.ID.Sec})
 }
 
+// Pop takes the last off, and returns nothing: a due would be copied to the heap.
 func (h *bySecond) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return e
+	*h = (*h)[:len(*h)-1]
+	return nil
 }

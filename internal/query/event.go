@@ -77,15 +77,8 @@ func (e *Event) turn() {
 	}
 }
 
-// keepBytes bounds what a recycled event holds on to.
-const keepBytes = 16 << 10
-
 func (e *Event) reset() {
-	buf, marks, records := e.buf[:0], e.marks[:0], e.Records[:0]
-	if cap(buf) > keepBytes {
-		buf, marks, records = nil, nil, nil
-	}
-	*e = Event{buf: buf, marks: marks, Records: records}
+	*e = Event{buf: e.buf[:0], marks: e.marks[:0], Records: e.Records[:0]}
 }
 
 // Types that say how records belong together, from linux/audit.h.

@@ -14,11 +14,14 @@ import (
 	"github.com/auditshipper/auditshipper/internal/journal"
 )
 
-// busySeconds is how long busyLog is.
-const busySeconds = 10
+// How long busyLog is, and how many events it has for each second.
+const (
+	busySeconds = 10
+	busyEvents  = 901
+)
 
-// busyLog is a recorded workload of 901 events, which took a part of a second, in
-// every one of busySeconds.
+// busyLog is a recorded workload, which took a part of a second, in every one of
+// busySeconds.
 func busyLog(t testing.TB) (text []byte) {
 	f, err := os.Open("../event/testdata/truth/debian12-6.18-loadgen.log.gz")
 	if err != nil {
@@ -113,6 +116,33 @@ func eachHunt(t testing.TB, do func(name string, facts bool, h *hunt)) {
 		do("log/"+by.name, by.facts, &hunt{t: t, want: want, open: func() (Source, error) { return OpenLog(log, opt) }})
 		do("journal/"+by.name, by.facts, &hunt{t: t, want: want, open: func() (Source, error) { return OpenJournal(kept, opt) }})
 	}
+}
+
+// TestSearchAllocations pins what an event costs that is found, once as many have
+// been read as are put together at a time: nothing without facts, and with them
+// the strings of which facts consist.
+func TestSearchAllocations(t *testing.T) {
+	eachHunt(t, func(name string, facts bool, h *hunt) {
+		t.Run(name, func(t *testing.T) {
+			h.start()
+			defer h.stop()
+			second := func() {
+				for range busyEvents {
+					h.next()
+				}
+			}
+			for range DefaultEOETimeout + 1 {
+				second()
+			}
+			most := busyEvents / 50 // where a journal ends is looked up now and then
+			if facts {
+				most = 12 * busyEvents
+			}
+			if n := testing.AllocsPerRun(2, second); n > float64(most) {
+				t.Errorf("%v allocations in %d events, want at most %d", n, busyEvents, most)
+			}
+		})
+	})
 }
 
 // BenchmarkSearch is what an event costs that is read and found.
