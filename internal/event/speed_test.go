@@ -45,22 +45,13 @@ func examplePusher(t testing.TB, s *Stream) func() {
 	}
 }
 
-func BenchmarkRename(b *testing.B) {
-	s, enc := NewStream(Options{}), &Encoder{Host: "ip-10-0-1-23"}
-	push, dst := examplePusher(b, s), make([]byte, 0, 1<<16)
-	b.ReportAllocs()
-	for b.Loop() {
-		push()
-		e, _ := s.Next()
-		dst = enc.AppendJSON(dst[:0], e)
-		s.Free(e)
-	}
-}
+// BenchmarkRename is the whole way of an event, from records to JSON.
+func BenchmarkRename(b *testing.B) { benchmarkRename(b, NewStream(Options{})) }
 
 // BenchmarkCrowded is BenchmarkRename with thousands of events open and of
 // directories known: it must not cost more.
 func BenchmarkCrowded(b *testing.B) {
-	s, enc := NewStream(Options{GiveUp: 1 << 40}), &Encoder{Host: "ip-10-0-1-23"}
+	s := NewStream(Options{GiveUp: 1 << 40})
 	seq := uint64(1 << 40)
 	for i := range DefaultLimit - 1 {
 		seq++
@@ -70,7 +61,11 @@ func BenchmarkCrowded(b *testing.B) {
 		p := s.tree.walk(fmt.Appendf(nil, "/mnt/efs/d%d/e%d", i%100, i), 1785139200123)
 		s.tree.bind(p, inodeKey{1, uint64(i + 1)}, 1, 1785139200123)
 	}
-	push, dst := examplePusher(b, s), make([]byte, 0, 1<<16)
+	benchmarkRename(b, s)
+}
+
+func benchmarkRename(b *testing.B, s *Stream) {
+	enc, push, dst := &Encoder{Host: "ip-10-0-1-23"}, examplePusher(b, s), make([]byte, 0, 1<<16)
 	b.ReportAllocs()
 	for b.Loop() {
 		push()
