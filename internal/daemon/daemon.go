@@ -44,6 +44,10 @@ type Options struct {
 	Reload  func() (config.Config, error)
 	Reloads <-chan os.Signal
 
+	// UserName, if not nil, asks the host's name service who a user is: empty for
+	// nobody. It may take its time, and ends when ctx does.
+	UserName func(ctx context.Context, uid uint32) (string, error)
+
 	// Ready, if not nil, is called once the daemon is: records are received and
 	// the rules are in the kernel.
 	Ready func()
@@ -69,6 +73,7 @@ type Daemon struct {
 	notes    *notes
 	lookup   *lookup
 	mounts   mountTable
+	users    *nameService
 	keeper   *keeper
 	loss     *lossWatch
 	server   *server
@@ -189,6 +194,7 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	}
 	d.mounts.set(list)
 	d.lookup = newLookup(&d.mounts)
+	d.users = newNameService(d.UserName, d.log)
 	d.deliver = new(deliverer) // what the shipper acknowledges to
 	if d.shipper, err = d.newShipper(ctx); err != nil {
 		return err
@@ -227,7 +233,8 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: &names{mounts: &d.mounts, path: "/etc/passwd", now: time.Now}}
+	names := &names{mounts: &d.mounts, path: "/etc/passwd", service: d.users, now: time.Now}
+	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
 	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
 	return &output{encode[c.CloudWatch.Format], drop}, nil
 }
@@ -245,6 +252,9 @@ func (d *Daemon) run(ctx context.Context) error {
 	defer stopDelivery()
 	receiving := loops.start("receive", d.receiver.receive)
 	delivering := loops.start("deliver", func() error { return ended(d.deliver.deliver(deliverCtx)) })
+	if d.users != nil {
+		go d.users.run(deliverCtx) // not among the loops: a stop does not wait for it
+	}
 
 	background, stopBackground := context.WithCancel(ctx)
 	defer stopBackground()

@@ -286,7 +286,7 @@ func parseDev(s string) (event.Dev, bool) {
 	return event.MakeDev(uint32(a), uint32(b)), err1 == nil && err2 == nil
 }
 
-// namesExpire is how long names of users and groups are believed.
+// namesExpire is how long names of /etc/passwd are believed.
 const namesExpire = time.Minute
 
 // fileSystem returns the id of the EFS on a device, empty if it is none.
@@ -310,22 +310,29 @@ func efsID(m mount) string {
 }
 
 // names gives users and file systems their names. Users' come from the host's
-// own file, which is read again when what it said expires.
+// own file, which is read again when what it said expires, and of those who are
+// not there from the name service.
 type names struct {
-	mounts *mountTable
-	path   string // /etc/passwd: name:…:number in the third field
-	now    func() time.Time
-	loaded time.Time
-	byID   map[uint32]string
+	mounts  *mountTable
+	path    string // /etc/passwd: name:…:number in the third field
+	service *nameService
+	now     func() time.Time
+	loaded  time.Time
+	byID    map[uint32]string
 }
 
-// UserName implements event.Names; a user without a name has an empty one.
+// UserName implements event.Names; a user without a name, or whose name is not
+// known yet, has an empty one.
 func (n *names) UserName(id uint32) string {
-	if now := n.now(); n.byID == nil || now.Sub(n.loaded) > namesExpire || now.Before(n.loaded) {
+	now := n.now()
+	if n.byID == nil || now.Sub(n.loaded) > namesExpire || now.Before(n.loaded) {
 		n.load()
 		n.loaded = now
 	}
-	return n.byID[id]
+	if name, ok := n.byID[id]; ok {
+		return name
+	}
+	return n.service.userName(id, now)
 }
 
 // FileSystem implements event.Names.
