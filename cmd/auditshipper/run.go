@@ -54,7 +54,7 @@ exit status:
 				return daemon.Run(cmd.Context(), c, daemon.Options{
 					Version: version(), Log: log, Level: level, Stdout: cmd.OutOrStdout(),
 					Reload:  func() (config.Config, error) { return loadConfig(cmd) },
-					Reloads: reloads,
+					Reloads: reloads, UserName: getent(),
 				})
 			})
 			return daemonStatus(err)
