@@ -17,6 +17,7 @@ import (
 // or not at all.
 type lookup struct {
 	mounts *mountTable
+	host   string // the host's mount namespace
 
 	// A look at a network file system goes through this pair, to a goroutine
 	// that may hang on a dead server. While it does there are no answers.
@@ -45,7 +46,7 @@ type look struct {
 const lookPatience = 20 * time.Millisecond
 
 func newLookup(mounts *mountTable) *lookup {
-	l := &lookup{mounts: mounts, ask: make(chan string), answer: make(chan look)}
+	l := &lookup{mounts: mounts, host: hostView(), ask: make(chan string), answer: make(chan look)}
 	go func() {
 		for path := range l.ask {
 			l.answer <- identify(path)
@@ -103,10 +104,20 @@ const clockStep = 10
 // have been.
 func (k look) before(at int64) bool { return k.born <= at }
 
+// on corrects the device of what is on a mount. A btrfs tells a subvolume's in a
+// file's attributes, and its own in records and in the mount table.
+func (k look) on(m mount) look {
+	if dev, ok := parseDev(m.Dev); ok && m.Type == "btrfs" && k.ino != 0 {
+		k.dev = dev
+	}
+	return k
+}
+
 // look says what is at path, and whether that is on no network file system.
 func (l *lookup) look(path string) (got look, local bool) {
-	if m, ok := mountOf(l.mounts.mounts(), path); ok && !isNetwork(m.Type) {
-		return identify(path), true
+	m, ok := mountOf(l.mounts.mounts(), path)
+	if ok && !isNetwork(m.Type) {
+		return identify(path).on(m), true
 	}
 	if l.hung {
 		select {

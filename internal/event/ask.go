@@ -22,6 +22,15 @@ type Lookup interface {
 	// changed since at. False stands also for not knowing.
 	Still(path []byte, dev Dev, ino uint64, at int64) bool
 
+	// View tells how a process sees the tree of names: 0 for as the host does, else a
+	// number below 1<<63 which those have in common who see it alike. ok is false if
+	// the process is gone.
+	View(pid uint32) (view uint64, ok bool)
+
+	// Exists says whether there is something at path; true stands also for not
+	// knowing.
+	Exists(path []byte) bool
+
 	// Now is the wall clock's time, in Unix milliseconds.
 	Now() int64
 }
@@ -68,9 +77,9 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 // confirm looks which of several places the directory is at now.
 func (s *Stream) confirm(e *Event, among []*place, key inodeKey) *place {
 	for _, p := range among {
-		path, ok := s.tree.render(s.scratch[:0], p, e.First)
+		path, root, ok := s.tree.render(s.scratch[:0], p, e.First)
 		s.scratch = path
-		if ok && s.lookup.Is(path, key.dev, key.ino) {
+		if ok && root == s.tree.root && s.lookup.Is(path, key.dev, key.ino) {
 			s.tree.confirm(p, e.PID, e.ID.UnixMilli())
 			return p
 		}

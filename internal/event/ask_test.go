@@ -10,6 +10,8 @@ type fakeLookup struct {
 
 	changed map[string]int64 // when files were, after they were born
 	now     int64
+	views   map[uint32]uint64 // of those who are not as the host; 1 for one that is gone
+	nowhere string            // what does not exist
 }
 
 type fakeFile struct {
@@ -35,6 +37,10 @@ func (l fakeLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
 func (l fakeLookup) Still(path []byte, dev Dev, ino uint64, at int64) bool {
 	return l.Only(path, dev, ino, at) && l.changed[string(path)] <= at+clockStep
 }
+
+func (l fakeLookup) View(pid uint32) (uint64, bool) { return l.views[pid], l.views[pid] != 1 }
+
+func (l fakeLookup) Exists(path []byte) bool { return string(path) != l.nowhere }
 
 func (l fakeLookup) Now() int64 { return l.now }
 

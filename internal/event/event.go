@@ -47,6 +47,9 @@ type Event struct {
 	uring   bool
 	adrift  bool   // the call may have moved the working directory
 	resolve uint64 // openat2's resolve= flags
+	view    uint64 // how its process sees the tree of names, see view.go
+
+	titleCut bool // the kernel kept the beginning of the command line only
 
 	overwritten *item // what a rename replaced
 	exchanged   *item // the DELETE record of what changed places with the old name

@@ -45,7 +45,7 @@ func (e *Event) parseExecve() {
 	if last+1 < argc {
 		e.Partial = true
 	}
-	e.Title = e.decoded[start:len(e.decoded):len(e.decoded)]
+	e.Title, e.titleCut = e.decoded[start:len(e.decoded):len(e.decoded)], false
 }
 
 // argKey reads a12 and a12[3]; a12_len tells a length and is none.

@@ -86,7 +86,7 @@ func (enc *Encoder) appendObject(dst []byte, e *Event) []byte {
 		enc.scratch = enc.AppendRaw(enc.scratch[:0], e)
 		dst = enc.bytes(dst, "raw", enc.scratch)
 	}
-	if enc.wasCut || e.Truncated {
+	if enc.wasCut || e.Truncated || e.titleCut {
 		dst = append(dst, `,"truncated":true`...)
 	}
 	return append(dst, '}')

@@ -32,11 +32,8 @@ func (s *Stream) learn(e *Event, path []byte, it *item) {
 		return
 	}
 	now := e.ID.UnixMilli()
-	p := s.tree.walk(path, now)
-	if p != s.tree.root {
-		s.tree.bind(p, it.key, e.PID, now)
-	}
-	s.settle()
+	s.tree.bind(s.tree.walk(s.rootFor(e, path, it.key), path, now), it.key, e.PID, now)
+	s.settle(e)
 }
 
 // apply notes what the event did to directories. Names are learnt before
@@ -69,7 +66,7 @@ func (s *Stream) apply(e *Event) {
 	case ntDelete:
 		s.tree.doubtAnswers(n.item.key, lastPart(n.given))
 		s.placeOf(e, n)
-		s.settle()
+		s.settle(e)
 		s.tree.forget(n.item.key)
 	case ntCreate:
 		s.tree.forget(n.item.key)
@@ -124,7 +121,7 @@ func (s *Stream) dirPlace(e *Event, n *Name) *place {
 		return nil
 	}
 	dir, _ := splitName(lexical)
-	return s.tree.walk(dir, e.ID.UnixMilli())
+	return s.tree.walk(s.tree.rootOf(e.view), dir, e.ID.UnixMilli())
 }
 
 // applyRename lets a renamed directory take its new place, and ends the life of
@@ -159,7 +156,7 @@ func (s *Stream) applyRename(e *Event) {
 // relocate moves the directory that was old to where dest is.
 func (s *Stream) relocate(e *Event, old, dest *Name) {
 	from, to := s.placeOf(e, old), s.dirPlace(e, dest)
-	s.settle()
+	s.settle(e)
 	if from == nil || !s.tree.anchored(from) {
 		s.doubt = e.ID.UnixMilli() // what is known below it moved, and it is not known what that is
 	}
@@ -210,7 +207,7 @@ func (s *Stream) exchange(e *Event) {
 		s.relocate(e, &dest, &old)
 	default:
 		p, q := s.placeOf(e, &old), s.placeOf(e, &dest)
-		s.settle()
+		s.settle(e)
 		if p == nil || q == nil || p.dead || q.dead {
 			s.doubt, s.astray = e.ID.UnixMilli(), e.First
 			s.tree.forget(old.item.key)
@@ -232,10 +229,10 @@ func (s *Stream) applyLink(e *Event, n *Name) {
 	if n.From == FromUnresolved || !isAbs(path) {
 		return
 	}
-	if p := s.tree.peek(path); p != nil && p != s.tree.root {
+	if p := s.tree.peek(s.tree.rootOf(e.view), path); p != nil && p.parent != nil {
 		s.tree.bury(p)
 	}
 	if n.item.kind == ntCreate {
-		s.tree.walk(path, e.ID.UnixMilli()).since = e.First
+		s.tree.walk(s.tree.rootOf(e.view), path, e.ID.UnixMilli()).since = e.First
 	}
 }

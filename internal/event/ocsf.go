@@ -266,7 +266,7 @@ func (enc *Encoder) ocsfUnmapped(dst []byte, e *Event) []byte {
 		dst = append(dst, ',')
 	}
 	dst = ocsfFlag(dst, "partial", e.Partial)
-	dst = ocsfFlag(dst, "truncated", enc.wasCut || e.Truncated)
+	dst = ocsfFlag(dst, "truncated", enc.wasCut || e.Truncated || e.titleCut)
 	return closeObject(dst)
 }
 

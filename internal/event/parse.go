@@ -263,6 +263,7 @@ func (e *Event) parseTitle(s *scanner) {
 	for s.next() {
 		if string(s.key) == "proctitle" {
 			e.Title = e.string(s)
+			e.titleCut = len(e.Title) >= maxTitle // or just so long, which nothing tells apart
 			return
 		}
 	}

@@ -299,6 +299,20 @@ func TestTrail(t *testing.T) {
 			k.unlinkat(8, "f")
 			k.unlinkat(7, "g")
 		}, []string{"/srv/u/f trail", "/srv/t/g trail"}},
+		{"exchanged, and both names end alike", func(k *fakeKernel) {
+			k.unlink(8, "/srv/a/t/x")
+			k.call(316, "a0=3 a1=1 a2=ffffff9c a3=2", pathRecord{"/srv/b/", 2, dirMode, "PARENT"}, pathRecord{"/srv/a/", 1, dirMode, "PARENT"},
+				pathRecord{"/srv/a/t", 8, dirMode, "DELETE"}, pathRecord{"/srv/b/t", 7, dirMode, "DELETE"}, pathRecord{"/srv/b/t", 7, dirMode, "CREATE"})
+			k.unlinkat(8, "f")
+			k.unlinkat(7, "g")
+		}, []string{"/srv/a/t absolute > /srv/b/t absolute", "/srv/b/t/f trail", "/srv/a/t/g trail"}},
+		{"the renamed directory is named by its parent's inode only, and deleted", func(k *fakeKernel) {
+			k.unlinkat(83, "f") // in /srv/p/c
+			k.rename(1, "/srv/p", 1, "/srv/q", 8)
+			k.rmdirat(8, "c", 83)
+			k.rmdirat(1, "q", 8)
+			k.rmdir(2, "/srv", 1)
+		}, []string{"/srv/p/c/f trail", "/srv/p absolute > /srv/q absolute", "/srv/q/c trail", "/srv/q trail", "/srv absolute"}},
 		{"a symlink that is gone", func(k *fakeKernel) {
 			k.unlink(8, "/srv/link/x")
 			k.call(87, "a0=1", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/link", 5, "0120777", "DELETE"})

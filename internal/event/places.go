@@ -24,6 +24,7 @@ type place struct {
 	since  uint64 // sequence of the event which made it
 	was    *placement
 	tops   []*place // the aliases that hang here
+	view   uint64   // of the root of another view than the host's, see view.go
 	dead   bool     // found to be untrue, together with all below
 	proc   bool     // told by the process, not by a record
 
@@ -112,6 +113,7 @@ const maxNames = 4
 // that were not used for longest.
 type tree struct {
 	root   *place
+	roots  map[uint64]*place // of other views
 	kids   map[kid]*place
 	inodes map[inodeKey][]*place // a directory's places, the latest confirmed last
 	moved  map[inodeKey]*placement
@@ -123,6 +125,7 @@ type tree struct {
 
 func (t *tree) reset() {
 	t.root = &place{}
+	t.roots = make(map[uint64]*place)
 	t.kids = make(map[kid]*place)
 	t.inodes = make(map[inodeKey][]*place)
 	t.moved = make(map[inodeKey]*placement)
@@ -256,9 +259,9 @@ func (t *tree) child(parent *place, name []byte) *place {
 	return p
 }
 
-// walk is the place of an absolute path without . and .. in it.
-func (t *tree) walk(path []byte, now int64) *place {
-	p := t.root
+// walk is the place below a root of an absolute path without . and .. in it.
+func (t *tree) walk(root *place, path []byte, now int64) *place {
+	p := root
 	for i := 0; i < len(path); {
 		if path[i] == '/' {
 			i++
@@ -277,8 +280,8 @@ func (t *tree) walk(path []byte, now int64) *place {
 }
 
 // peek is walk without making anything; nil if there is no such place.
-func (t *tree) peek(path []byte) *place {
-	p := t.root
+func (t *tree) peek(root *place, path []byte) *place {
+	p := root
 	for i := 0; i < len(path); {
 		if path[i] == '/' {
 			i++
@@ -300,7 +303,7 @@ func (t *tree) peek(path []byte) *place {
 // before is given up with all below it. It returns the place, which may be a new
 // one, and whoever waited for this directory waits at its top now.
 func (t *tree) bind(p *place, key inodeKey, pid uint32, now int64) *place {
-	if p == t.root {
+	if p == t.root || p.view != 0 {
 		return p
 	}
 	if p.hasKey && p.key != key {
@@ -470,8 +473,8 @@ func (t *tree) disown(p *place) {
 	if !t.anchored(p) {
 		return
 	}
-	path, _ := t.render(nil, p, 1<<64-1)
-	if q := t.peek(path); q != nil && q != p && q != t.root {
+	path, _, _ := t.render(nil, p, 1<<64-1)
+	if q := t.peek(t.root, path); q != nil && q != p && q != t.root {
 		t.bury(q)
 	}
 }
@@ -536,23 +539,25 @@ func (t *tree) rebase(p *place) {
 // maxDepth is more than any path has parts.
 const maxDepth = 8192
 
-// render appends the path that p had for an event with sequence seq; false if
-// something on the way was made since, or had no known path then.
-func (t *tree) render(dst []byte, p *place, seq uint64) ([]byte, bool) {
-	length, depth := 0, 0
-	for q := p; q != t.root; depth++ {
+// render appends the path that p had for an event with sequence seq, and the root
+// that it starts from. ok is false if something on the way was made since, or had
+// no known path then.
+func (t *tree) render(dst []byte, p *place, seq uint64) (path []byte, root *place, ok bool) {
+	length, depth, q := 0, 0, p
+	for ; q != t.root && q.view == 0; depth++ {
 		parent, name := q.as(seq)
 		if q.since > seq || parent == nil || depth > maxDepth {
-			return dst, false
+			return dst, nil, false
 		}
 		if name != "" {
 			length += 1 + len(name)
 		}
 		q = parent
 	}
+	root = q
 	end := len(dst) + length
 	dst = grow(dst, length)
-	for q := p; q != t.root; {
+	for q := p; q != root; {
 		parent, name := q.as(seq)
 		if name != "" {
 			end -= len(name)
@@ -562,7 +567,7 @@ func (t *tree) render(dst []byte, p *place, seq uint64) ([]byte, bool) {
 		}
 		q = parent
 	}
-	return dst, true
+	return dst, root, true
 }
 
 func grow(b []byte, n int) []byte {

@@ -34,8 +34,12 @@ func (e *Event) chooseRename() {
 	}
 	deleted.taken, created.taken = true, true
 	other := e.first(ntDelete)
-	if other == nil {
+	switch {
+	case other == nil:
 		e.sameName()
+		return
+	case crossed(deleted, created, other):
+		e.useCrossed(deleted, created, other)
 		return
 	}
 	if back := e.first(ntCreate); back != nil && back.hasIno && back.key == other.key {
@@ -44,6 +48,23 @@ func (e *Event) chooseRename() {
 		e.Overwrote, e.overwritten = other.key.ino, other
 	}
 	e.sameName()
+}
+
+// crossed says whether an exchange lost a record: where both names end alike, the
+// kernel takes the second CREATE for the first one's, so that the file which had
+// the new name seems to have been created there.
+func crossed(deleted, created, other *item) bool {
+	return deleted.name != nil && bytes.Equal(deleted.name, created.name) && deleted.hasIno && created.hasIno && deleted.key == created.key &&
+		other.hasIno && other.key != created.key && !bytes.Equal(other.name, created.name) && bytes.Equal(lastPart(other.name), lastPart(created.name))
+}
+
+// useCrossed takes the names of such an exchange.
+func (e *Event) useCrossed(deleted, created, other *item) {
+	e.use(&e.Path, other, nil, e.call.dir)
+	created.key, created.mode, created.dev = other.key, other.mode, other.dev
+	e.use(&e.Dest, created, nil, e.call.dest)
+	e.Exchange, e.exchanged = true, deleted
+	other.taken = true
 }
 
 // chooseRefused is for a rename of which the records tell what it would have
@@ -182,7 +203,7 @@ func (s *Stream) witness(e *Event, two []*item) order {
 // startsFrom says whether the directory that a name is relative to is certainly dir.
 func (s *Stream) startsFrom(e *Event, n *Name, dir *item) bool {
 	if e.fromCWD(n.dirArg) {
-		at := s.tree.peek(e.Cwd)
+		at := s.tree.peek(s.tree.rootOf(e.view), e.Cwd)
 		if at != nil && at.hasKey && at.key == dir.key && s.known(e, dir.key) == at {
 			return true
 		}

@@ -11,6 +11,7 @@ func (s *Stream) resolve(e *Event) bool {
 	s.unstack(e)
 	e.choose()
 	e.adrift = e.movesCwd()
+	e.view = s.viewOf(e)
 	if e.call.verb == verbRename && !s.pair(e) {
 		e.Path.unpaired(e)
 		e.Dest.unpaired(e)
@@ -36,7 +37,7 @@ func (s *Stream) place(e *Event) {
 		s.locate(e, &e.Dest)
 	}
 	s.apply(e)
-	s.settle()
+	s.settle(e)
 	s.given(e)
 	s.reunite(e)
 	s.visit(e)
@@ -251,7 +252,7 @@ func (s *Stream) join(e *Event, n *Name, base []byte) []byte {
 	lexical := appendLexical(s.scratch[:0], path)
 	s.scratch = lexical
 	dir, _ := splitName(lexical)
-	at := s.tree.peek(dir)
+	at := s.tree.peek(s.tree.rootOf(e.view), dir)
 	if at == nil || !at.hasKey || at.key != n.parent.key || s.known(e, n.parent.key) != at {
 		return path
 	}
@@ -286,6 +287,9 @@ func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
 		}
 	}
 	n.place = s.tree.awaited(key, e.ID.UnixMilli())
+	if s.inView(e, n.place) && s.finish(n, FromTrail) {
+		return
+	}
 	s.ask(e, n)
 	if n.place.overdue && n.place.answer.looked < e.ID.UnixMilli() && s.takeAnswer(n) {
 		return // seen before the call was made, so nothing that follows can spoil it
@@ -303,8 +307,8 @@ func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
 func (s *Stream) finish(n *Name, from From) bool {
 	e := n.event
 	start := len(e.built)
-	built, ok := s.tree.render(e.built, n.place, e.First)
-	if !ok || !n.fits(built[start:]) {
+	built, root, ok := s.tree.render(e.built, n.place, e.First)
+	if !ok || root.view != 0 && root.view != e.view || !n.fits(built[start:]) {
 		return false
 	}
 	n.complete(built, start, from)
@@ -360,12 +364,24 @@ func (n *Name) unresolved() {
 }
 
 // settle completes all who waited for a directory whose path is known now.
-func (s *Stream) settle() {
-	ring := &s.tree.root.waiting
-	for ring.next != nil && ring.next != ring {
-		slot := ring.next
-		slot.unlink()
-		n := slot.name
+func (s *Stream) settle(e *Event) {
+	s.settleAt(s.tree.root)
+	if root := s.tree.roots[e.view]; root != nil {
+		s.settleAt(root)
+	}
+}
+
+// settleAt is settle for what is below a root. Those who wait below the root of
+// another view than theirs go on waiting.
+func (s *Stream) settleAt(root *place) {
+	ring := &root.waiting
+	for w := ring.next; w != nil && w != ring; {
+		n := w.name
+		w = w.next
+		if root.view != 0 && (n.event.view != root.view || s.motions.after(n.event.ID.UnixMilli())) {
+			continue
+		}
+		n.wait.unlink()
 		if s.lost(n) || !s.finish(n, s.how(n.place)) {
 			if n.place.answer.path != "" {
 				n.wait.join(&s.limbo) // it counts only once all is read that may spoil it

@@ -58,7 +58,7 @@ func BenchmarkCrowded(b *testing.B) {
 		s.Push(seq, typeSyscall, fmt.Appendf(nil, "audit(1785139200.123:%d): arch=c000003e syscall=87 success=yes", 1_000_000+i))
 	}
 	for i := range DefaultPlaces {
-		p := s.tree.walk(fmt.Appendf(nil, "/mnt/efs/d%d/e%d", i%100, i), 1785139200123)
+		p := s.tree.walk(s.tree.root, fmt.Appendf(nil, "/mnt/efs/d%d/e%d", i%100, i), 1785139200123)
 		s.tree.bind(p, inodeKey{1, uint64(i + 1)}, 1, 1785139200123)
 	}
 	benchmarkRename(b, s)

@@ -83,6 +83,7 @@ type Stream struct {
 	orphans map[inodeKey]*slot // rings of those who wait, by their files
 	visits  []visit            // the latest first
 	opened  opened
+	viewers map[uint32]viewer
 	motions motions
 	limbo   slot     // ring of names with an answer and nothing else to wait for
 	found   []*place // scratch of known

@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"hash/fnv"
+	"os"
+	"strconv"
+)
+
+// A process's view of the tree of names is its mount namespace and, within that,
+// its root. The host's is that of process 1, which is not ours in a container.
+
+// hostView is the mount namespace of process 1, or ours where that may not be seen.
+func hostView() string {
+	ns, err := os.Readlink("/proc/1/ns/mnt")
+	if err != nil {
+		ns, _ = os.Readlink("/proc/self/ns/mnt") // without it all are strangers, whose names count for themselves
+	}
+	return ns
+}
+
+// Exists implements event.Lookup. The point of a network mount is there, whatever
+// the server says.
+func (l *lookup) Exists(path []byte) bool {
+	if m, ok := mountOf(l.mounts.mounts(), string(path)); ok && isNetwork(m.Type) {
+		return true
+	}
+	return identify(string(path)).ino != 0
+}
+
+// View implements event.Lookup.
+func (l *lookup) View(pid uint32) (view uint64, ok bool) {
+	base := "/proc/" + strconv.Itoa(int(pid))
+	ns, err := os.Readlink(base + "/ns/mnt")
+	if err != nil {
+		return 0, false
+	}
+	root, err := os.Readlink(base + "/root")
+	if err != nil {
+		return 0, false
+	}
+	if ns == l.host && root == "/" {
+		return 0, true
+	}
+	h := fnv.New64a()
+	h.Write([]byte(ns + root)) // a hash does not fail
+	return h.Sum64()>>1 | 1, true
+}

@@ -1,0 +1,140 @@
+package event
+
+import "testing"
+
+// TestMovedCwd is about calls that move the working directory, which the kernel
+// prints as it is when the call ends.
+func TestMovedCwd(t *testing.T) {
+	rename := func(k *fakeKernel, old string, oldDir int, dest string, newDir int) {
+		name := func(path string, dir int) pathRecord {
+			d, _ := splitName([]byte(path))
+			if len(d) == 0 {
+				return pathRecord{k.cwd, dir, dirMode, "PARENT"}
+			}
+			return pathRecord{string(d), dir, dirMode, "PARENT"}
+		}
+		k.call(82, "a0=1 a1=2", name(dest, newDir), name(old, oldDir),
+			pathRecord{old, 8, dirMode, "DELETE"}, pathRecord{dest, 8, dirMode, "CREATE"})
+	}
+	tests := []struct {
+		name string
+		run  func(k *fakeKernel)
+		want []string
+	}{
+		{"a directory above is renamed by relative names", func(k *fakeKernel) { // from /srv/proj/sub
+			k.cwd = "/srv/archive/2024/proj/sub"
+			rename(k, "../../proj", 2, "../../archive/2024/proj", 3)
+			k.rmdir(1, "/srv", 2)
+			k.rmdir(4, "/srv/archive/2024", 3)
+		}, []string{"/srv/proj trail > /srv/archive/2024/proj trail"}},
+		{"the directory itself is", func(k *fakeKernel) { // from /srv/a
+			k.cwd = "/srv/b"
+			rename(k, "../a", 2, "../b", 2)
+		}, []string{"../a unresolved > ../b unresolved"}},
+		{"a directory below is, of the same name", func(k *fakeKernel) {
+			k.cwd = "/srv/b"
+			rename(k, "a", 2, "b", 2)
+		}, []string{"/srv/b/a cwd > /srv/b/b cwd"}},
+		{"another one is", func(k *fakeKernel) {
+			k.cwd = "/srv/b"
+			rename(k, "../a", 3, "../c", 3)
+		}, []string{"/srv/a cwd > /srv/c cwd"}},
+		{"a file is", func(k *fakeKernel) {
+			k.cwd = "/srv/b"
+			k.call(82, "a0=1 a1=2", pathRecord{"../", 3, dirMode, "PARENT"}, pathRecord{"../", 3, dirMode, "PARENT"},
+				pathRecord{"../a", 8, fileMode, "DELETE"}, pathRecord{"../b", 8, fileMode, "CREATE"})
+		}, []string{"/srv/a cwd > /srv/b cwd"}},
+		{"it fails", func(k *fakeKernel) {
+			k.cwd = "/srv/b"
+			k.result(82, "success=no exit=-39", "a0=1 a1=2", pathRecord{"../", 3, dirMode, "PARENT"}, pathRecord{"../", 3, dirMode, "PARENT"})
+		}, []string{"/srv cwd > /srv cwd"}},
+		{"into a chroot", func(k *fakeKernel) {
+			k.cwd = "/"
+			k.call(161, "a0=1", pathRecord{".", 8, dirMode, "NORMAL"})
+			k.rmdir(1, "/srv/jail", 8)
+		}, []string{"/srv/jail trail"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			tt.run(k)
+			if got := k.paths()[0]; got != tt.want[0] {
+				t.Errorf("got %q, want %q", got, tt.want[0])
+			}
+		})
+	}
+}
+
+// TestViaProc is about names that lead through what a process has open.
+func TestViaProc(t *testing.T) {
+	chmod := func(k *fakeKernel, name string, ino int) {
+		k.call(90, "a0=1 a1=1ff", pathRecord{name, ino, fileMode, "NORMAL"})
+	}
+	tests := []struct {
+		name string
+		run  func(k *fakeKernel)
+		want []string
+	}{
+		{"a file that was made there", func(k *fakeKernel) {
+			k.openat(-100, 8, "/srv/f", 9, "5")
+			chmod(k, "/proc/self/fd/5", 9)
+		}, []string{"/srv/f trail"}},
+		{"by the process's number", func(k *fakeKernel) {
+			k.openat(-100, 8, "/srv/f", 9, "5")
+			chmod(k, "/proc/100/fd/5", 9)
+		}, []string{"/srv/f trail"}},
+		{"in /dev", func(k *fakeKernel) {
+			k.openat(-100, 8, "/srv/f", 9, "5")
+			chmod(k, "/dev/fd/5", 9)
+		}, []string{"/srv/f trail"}},
+		{"another descriptor", func(k *fakeKernel) {
+			k.openat(-100, 8, "/srv/f", 9, "5")
+			chmod(k, "/proc/self/fd/6", 9)
+		}, []string{"/proc/self/fd/6 unresolved"}},
+		{"another process's", func(k *fakeKernel) {
+			k.openat(-100, 8, "/srv/f", 9, "5")
+			chmod(k, "/proc/7/fd/5", 9)
+		}, []string{"/proc/7/fd/5 unresolved"}},
+		{"a file in a directory that is open", func(k *fakeKernel) {
+			k.unlink(8, "/proc/self/fd/3/f")
+			k.rmdir(1, "/srv/d", 8)
+		}, []string{"/srv/d/f trail", "/srv/d absolute"}},
+		{"teaches nobody", func(k *fakeKernel) {
+			k.unlink(8, "/proc/self/cwd/f")
+			k.unlinkat(8, "g")
+		}, []string{"/proc/self/cwd/f unresolved", "g unresolved"}},
+		{"through another process's root", func(k *fakeKernel) {
+			k.unlink(8, "/proc/7/root/srv/f")
+		}, []string{"/proc/7/root/srv/f unresolved"}},
+		{"a file of proc itself", func(k *fakeKernel) {
+			chmod(k, "/proc/sys/kernel/printk", 9)
+		}, []string{"/proc/sys/kernel/printk absolute"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			tt.run(k)
+			k.expect(tt.want...)
+		})
+	}
+}
+
+// TestOneParent is about renames that print one PARENT only.
+func TestOneParent(t *testing.T) {
+	parent := pathRecord{"/home", 8, dirMode, "PARENT"}
+	tests := []struct{ name, args, want string }{
+		{"the new directory is not there", "a0=3 a1=1 a2=4 a3=2", "/srv/d trail >  "},
+		{"one string for both names", "a0=3 a1=1 a2=4 a3=1", "  > /srv/d trail"},
+		{"one string in one directory", "a0=3 a1=1 a2=3 a3=1", "/srv/d trail > /srv/d trail"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			k.result(264, "success=no exit=-2", tt.args, parent)
+			k.rmdir(1, "/srv/d", 8)
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package event
+
+// A process may see the tree of names from another root than the host, or with
+// other mounts: in a chroot, a container, a private mount. What it names absolutely
+// says where a directory is in its view, and nothing of where others see it. So
+// each view has a root of its own, under which names are kept that are not true on
+// the host, too.
+
+// stranger marks the view of a process which nobody else is known to share.
+const stranger = 1 << 63
+
+// A viewer is a process whose view was looked at.
+type viewer struct {
+	view uint64
+	at   int64 // in Unix milliseconds
+	gone bool  // it was not there any more, and is taken to see what the host sees
+}
+
+// maxViewers bounds how many processes are remembered, and how many views.
+const maxViewers = 1024
+
+// viewOf is how the event's process sees the tree: 0 for as the host does. One that
+// is gone saw it as its parent does.
+func (s *Stream) viewOf(e *Event) uint64 {
+	if s.lookup == nil || e.PID == 0 {
+		return 0
+	}
+	now := e.ID.UnixMilli()
+	if v, ok := s.viewers[e.PID]; ok && max(now-v.at, v.at-now) <= briefly {
+		return v.view
+	}
+	view, ok := s.lookup.View(e.PID)
+	if !ok {
+		view, _ = s.lookup.View(e.PPID)
+	}
+	s.regard(e.PID, viewer{view, now, !ok && view == 0})
+	return view
+}
+
+func (s *Stream) regard(pid uint32, v viewer) {
+	if s.viewers == nil || len(s.viewers) >= maxViewers {
+		s.viewers = make(map[uint32]viewer)
+	}
+	s.viewers[pid] = v
+}
+
+// rootFor is the root under which to note that the event names a directory by an
+// absolute path: the host's if that is where the path leads, whatever the view.
+func (s *Stream) rootFor(e *Event, path []byte, key inodeKey) *place {
+	if v := s.viewers[e.PID]; v.gone && e.view == 0 {
+		if v.gone = false; !s.lookup.Exists(firstPart(path)) {
+			v.view = stranger | uint64(e.PID)
+			e.view = v.view
+		}
+		s.regard(e.PID, v)
+	}
+	if e.view != 0 && s.lookup.Is(path, key.dev, key.ino) {
+		return s.tree.root
+	}
+	return s.tree.rootOf(e.view)
+}
+
+// firstPart is an absolute path's directory in the root.
+func firstPart(path []byte) []byte {
+	for i := 1; i < len(path); i++ {
+		if path[i] == '/' {
+			return path[:i]
+		}
+	}
+	return path
+}
+
+// inView is whether a place is known in the event's own view, from what was said a
+// moment ago and no rename since may have made untrue.
+func (s *Stream) inView(e *Event, p *place) bool {
+	if e.view == 0 || s.tree.top(p).view != e.view {
+		return false
+	}
+	now := e.ID.UnixMilli()
+	since := now
+	for q := p; q.parent != nil; q = q.parent {
+		since = min(since, q.at)
+	}
+	return now-since <= briefly && !s.motions.after(since)
+}
+
+// rootOf is the root of a view.
+func (t *tree) rootOf(view uint64) *place {
+	if view == 0 {
+		return t.root
+	}
+	root := t.roots[view]
+	if root == nil || root.dead {
+		if len(t.roots) >= maxViewers {
+			clear(t.roots)
+		}
+		root = t.add(nil, "")
+		root.view = view
+		root.waiting.init()
+		t.roots[view] = root
+	}
+	return root
+}
+
+// after says whether there was a rename at a time, in Unix milliseconds, or later.
+func (m *motions) after(at int64) bool {
+	n := len(m.list)
+	return n > 0 && m.list[n-1].at >= at || m.lost.at >= at && m.lost.seq != 0
+}
