@@ -36,6 +36,7 @@ type identity struct {
 type look struct {
 	identity
 	links uint32
+	isDir bool
 
 	// In Unix milliseconds, 0 if the file system does not say.
 	born, changed int64
@@ -87,8 +88,11 @@ func (l *lookup) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
 
 // Still implements event.Lookup. Names are part of what the time of a file's last
 // change is of.
-func (l *lookup) Still(path []byte, dev event.Dev, ino uint64, at int64) bool {
+func (l *lookup) Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool {
 	got, local := l.look(string(path))
+	for i := dir + 1; local && i < len(path); i++ {
+		local = path[i] != '/' || identify(string(path[:i])).isDir
+	}
 	return local && got.identity == identity{dev, ino} && got.links == 1 && got.before(at) &&
 		got.changed != 0 && got.changed <= at+clockStep
 }
@@ -142,11 +146,11 @@ func (l *lookup) look(path string) (got look, local bool) {
 func identify(path string) look {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
-		unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
+		unix.STATX_TYPE|unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
 	if err != nil {
 		return look{}
 	}
-	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink}
+	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink, isDir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
 	if st.Mask&unix.STATX_BTIME != 0 {
 		got.born = millis(st.Btime)
 	}

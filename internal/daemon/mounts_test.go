@@ -138,7 +138,7 @@ func TestLookupAge(t *testing.T) {
 	}
 	now := identify(path)
 	for at, want := range map[int64]bool{now.changed - clockStep - 1: false, now.changed - clockStep: now.born <= now.changed-clockStep, now.changed: true} {
-		if ok := l.Still([]byte(path), now.dev, now.ino, at); ok != want {
+		if ok := l.Still([]byte(path), len(path), now.dev, now.ino, at); ok != want {
 			t.Errorf("Still answers %v for an event %d ms before the file was changed", ok, now.changed-at)
 		}
 	}

@@ -18,9 +18,10 @@ type Lookup interface {
 	// the file is not younger than at. False stands also for not knowing.
 	Only(path []byte, dev Dev, ino uint64, at int64) bool
 
-	// Still says whether Only is true, and neither the file nor its names were
-	// changed since at. False stands also for not knowing.
-	Still(path []byte, dev Dev, ino uint64, at int64) bool
+	// Still says whether Only is true, neither the file nor its names were changed
+	// since at, and no directory below the first dir bytes of path is a link. False
+	// stands also for not knowing.
+	Still(path []byte, dir int, dev Dev, ino uint64, at int64) bool
 
 	// View tells how a process sees the tree of names: 0 for as the host does, else a
 	// number below 1<<63 which those have in common who see it alike. ok is false if
@@ -105,10 +106,12 @@ func (s *Stream) ask(e *Event, n *Name) {
 	if s.lookup == nil || e.PID == 0 {
 		return
 	}
-	if p.asked == e.PID && now-p.askedAt < briefly && (p.answer.path == "" || s.motions.holds(p.answer, e)) {
+	if !p.answer.suits(e) || !s.motions.holds(p.answer, e) {
+		p.answer = answer{}
+	} else if p.answer.path != "" && now-p.answer.looked < briefly || p.asked == e.PID && now-p.askedAt < briefly {
 		return
 	}
-	p.asked, p.askedAt, p.answer = e.PID, now, answer{}
+	p.asked, p.askedAt = e.PID, now
 	if path := s.answers(e, n); path != "" {
 		p.answer = s.saw(e, path)
 	}
@@ -118,7 +121,7 @@ func (s *Stream) ask(e *Event, n *Name) {
 // all is read that came before.
 func (s *Stream) saw(e *Event, path string) answer {
 	e.looked = s.lookup.Now()
-	return answer{path, e.looked}
+	return answer{path, e.looked, e.view}
 }
 
 // answers is the path of n's directory that the event's process tells, empty for
@@ -132,7 +135,7 @@ func (s *Stream) answers(e *Event, n *Name) (told string) {
 		}
 	}
 	if n.dirArg >= 0 && n.parent == nil && len(n.given) > 0 {
-		s.eachVisit(e, n, func(path []byte) bool {
+		s.eachVisit(e, n.given, func(path []byte, _ int) bool {
 			if s.lookup.Is(path, p.key.dev, p.key.ino) {
 				told = string(path)
 			}

@@ -1,6 +1,9 @@
 package event
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // A fakeLookup answers for descriptors and paths as they are when it is asked,
 // which is later than the events.
@@ -11,6 +14,7 @@ type fakeLookup struct {
 	changed map[string]int64 // when files were, after they were born
 	now     int64
 	views   map[uint32]uint64 // of those who are not as the host; 1 for one that is gone
+	links   map[string]bool   // what is a symlink
 	nowhere string            // what does not exist
 }
 
@@ -34,7 +38,12 @@ func (l fakeLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
 	return l.Is(path, dev, ino) && f.links == 1 && f.born <= at
 }
 
-func (l fakeLookup) Still(path []byte, dev Dev, ino uint64, at int64) bool {
+func (l fakeLookup) Still(path []byte, dir int, dev Dev, ino uint64, at int64) bool {
+	for i := dir + 1; i < len(path); i++ {
+		if path[i] == '/' && l.links[string(path[:i])] {
+			return false
+		}
+	}
 	return l.Only(path, dev, ino, at) && l.changed[string(path)] <= at+clockStep
 }
 
@@ -98,8 +107,9 @@ func TestAsk(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: tt.fds, files: tt.files}})
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: tt.fds, files: tt.files, now: same}})
 			tt.run(k)
+			k.s.Tick(time.UnixMilli(same + underway))
 			if got := k.paths()[0]; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

@@ -15,6 +15,9 @@ type giving struct {
 
 	file int64  // the descriptor it was opened on, -1 for none
 	last []byte // of its name then
+
+	loose bool     // the open may have followed a link, or says nothing of the directory
+	start inodeKey // of the descriptor's directory, shortly after the open; zero if not known
 }
 
 // maxGivings bounds how many files are remembered; all are forgotten when there
@@ -38,13 +41,21 @@ func (s *Stream) given(e *Event) {
 		delete(s.givings, it.key)
 		fd, ok := e.descriptor(n)
 		ok = ok || e.call.verb == verbOpen
-		if !ok || e.call.verb == verbRename || e.mayFollow() || it.kind == ntDelete || n.given == nil || n.parent == nil || !n.parent.hasIno || e.Exchange {
+		loose := e.call.verb == verbOpen && (e.mayFollow() || n.parent == nil)
+		proven := e.call.verb != verbRename && !loose && it.kind != ntDelete && n.parent != nil && n.parent.hasIno && !e.Exchange
+		if !ok || n.given == nil || !proven && !loose {
 			continue
 		}
 		if s.givings == nil || len(s.givings) >= maxGivings {
 			s.givings = make(map[inodeKey]giving)
 		}
-		g := giving{pid: e.PID, fd: fd, name: string(n.given), dir: n.parent.keep(), at: e.ID.UnixMilli(), file: -1}
+		g := giving{pid: e.PID, fd: fd, name: string(n.given), at: e.ID.UnixMilli(), file: -1, loose: loose, start: n.orphan.start}
+		if n.parent != nil && n.parent.hasIno {
+			g.dir = n.parent.keep()
+		}
+		if loose && n.known() {
+			g.name, g.dir = string(n.Path), nil
+		}
 		if e.call.verb == verbOpen {
 			g.file, g.last = e.exit, append(g.last, lastPart(n.given)...)
 		}
@@ -60,7 +71,7 @@ func (s *Stream) recall(e *Event, n *Name) {
 	}
 	fd, ok := e.descriptor(n)
 	g, known := s.giving(e, n.item.key)
-	if ok && known && g.fd == fd && g.name == string(n.given) {
+	if ok && known && !g.loose && g.fd == fd && g.name == string(n.given) {
 		n.parent = g.dir
 	}
 }
@@ -73,7 +84,7 @@ func (s *Stream) recallOpen(e *Event, n *Name) bool {
 		return false
 	}
 	g, known := s.giving(e, n.item.key)
-	if !known || g.file != int64(fd) {
+	if !known || g.loose || g.file != int64(fd) {
 		return false
 	}
 	n.given, n.parent = g.last, g.dir

@@ -368,7 +368,12 @@ func (l procLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
 	return l.Is(path, dev, ino) && st.Nlink == 1 && isOlder(st, at)
 }
 
-func (l procLookup) Still(path []byte, dev Dev, ino uint64, at int64) bool {
+func (l procLookup) Still(path []byte, dir int, dev Dev, ino uint64, at int64) bool {
+	for i := dir + 1; i < len(path); i++ {
+		if st, ok := look(string(path[:i]), unix.AT_SYMLINK_NOFOLLOW); path[i] == '/' && (!ok || st.Mode&unix.S_IFMT != unix.S_IFDIR) {
+			return false
+		}
+	}
 	st, _ := look(string(path), unix.AT_SYMLINK_NOFOLLOW)
 	return l.Only(path, dev, ino, at) && st.Ctime.Sec*1000+int64(st.Ctime.Nsec)/1e6 <= at+clockStep
 }
@@ -380,7 +385,7 @@ func (procLookup) Exists([]byte) bool { return true }
 func (procLookup) Now() int64 { return time.Now().UnixMilli() }
 
 func look(path string, flags int) (st unix.Statx_t, ok bool) {
-	err := unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
+	err := unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_TYPE|unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
 	return st, err == nil
 }
 

@@ -60,7 +60,19 @@ func (n *Name) known() bool { return n.From != FromUnresolved && isAbs(n.Path) }
 type answer struct {
 	path   string // empty for none
 	looked int64  // when, in Unix milliseconds
+	view   uint64 // of who saw it
 }
+
+// suits says whether the answer is not too old or young for an event, nor of another
+// view than its process's. No answer suits all.
+func (a answer) suits(e *Event) bool {
+	age := e.ID.UnixMilli() - a.looked
+	return a.path == "" || a.view == e.view && max(age, -age) <= soon
+}
+
+// soon is how much earlier or later than an event a path may be seen that is told
+// for it, in milliseconds: deliveries wait for a flood of ten seconds.
+const soon = 20_000
 
 // holds says whether a path that was seen is the one it was for an event.
 func (m *motions) holds(a answer, e *Event) bool {

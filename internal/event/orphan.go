@@ -8,14 +8,17 @@ import "bytes"
 //   - The process, if it lives and has the file or the directory open still.
 //   - The file itself, seen in a directory that the process named a moment ago,
 //     with this only name and not changed since, by its times: chmod -R has ended.
-//   - A record by which the same process deletes or renames the file, by the same
-//     name and descriptor, which stood for the same directory shortly after both
-//     calls: a script has done with the file already.
+//   - A record by which the file is deleted or renamed: by the same process, name and
+//     descriptor, which stood for the same directory shortly after both calls; or by
+//     anybody, in the directory in which it was made under that name.
 //
-// What was seen counts only if no record tells that the file moved meanwhile.
+// What was seen counts only if no record tells that the file moved meanwhile. A file
+// that is known by its own descriptor is sought by the name it was opened by.
 type orphan struct {
-	fd     uint32
-	start  inodeKey // of the descriptor's directory, shortly after the call; zero if not known
+	name   []byte   // that it was given, or opened by
+	fd     uint32   // that the name starts from
+	start  inodeKey // of that directory, shortly after the call; zero if not known
+	dir    *item    // the PARENT of what made it, perhaps through a link; nil if there was none
 	answer answer   // where the file was seen
 }
 
@@ -47,21 +50,34 @@ func (s *Stream) seek(e *Event, n *Name) bool {
 	if s.lookup == nil || n.item == nil || !n.item.hasIno || n.item.key.ino == 0 || e.Success != Yes || e.PID == 0 {
 		return false
 	}
-	n.orphan = orphan{}
+	n.orphan = orphan{name: n.given, dir: n.parent}
 	path := s.askFile(e, n)
-	if fd, ok := e.descriptor(n); ok && len(n.given) > 0 {
+	if fd, open := e.openFile(n); open {
+		s.recallLoose(e, n, fd)
+	} else if fd, ok := e.descriptor(n); ok && len(n.given) > 0 {
 		n.orphan.fd = fd
 		if _, key, ok := s.openDir(e, fd); ok {
 			n.orphan.start = key
 		}
-		if path == "" && n.parent == nil {
-			path = s.nearby(e, n)
-		}
+	}
+	o := &n.orphan
+	if path == "" && o.dir == nil && len(o.name) > 0 {
+		path = s.nearby(e, n)
 	}
 	if path != "" {
-		n.orphan.answer = s.saw(e, path)
+		o.answer = s.saw(e, path)
 	}
-	return path != "" || n.orphan.start != inodeKey{}
+	return path != "" || o.dir != nil || o.start != inodeKey{}
+}
+
+// recallLoose seeks a file that is known by its own descriptor by the name that its
+// process opened it by.
+func (s *Stream) recallLoose(e *Event, n *Name, fd int32) {
+	g, known := s.giving(e, n.item.key)
+	if !known || g.file != int64(fd) {
+		return
+	}
+	n.orphan = orphan{name: []byte(g.name), fd: g.fd, start: g.start, dir: g.dir}
 }
 
 // leave ends n's time as an orphan.
@@ -92,7 +108,7 @@ func (s *Stream) reunite(e *Event) {
 			e.amend(&n.orphan.answer, p)
 			if p == e.Path.item && s.shares(e, n) {
 				s.leave(n)
-				n.parent = e.Path.parent.keep()
+				n.given, n.parent = n.orphan.name, e.Path.parent.keep()
 				s.await(n.event, n)
 				s.solved(n.event)
 			}
@@ -121,27 +137,29 @@ func (e *Event) amend(a *answer, p *item) {
 
 // shares says whether an event takes a file away by the very name that n is.
 func (s *Stream) shares(e *Event, n *Name) bool {
-	gone := &e.Path
-	if gone.item.kind != ntDelete || gone.parent == nil || !gone.parent.hasIno || e.Exchange ||
-		e.PID != n.event.PID || n.orphan.start == (inodeKey{}) || !bytes.Equal(gone.given, n.given) {
+	gone, o := &e.Path, &n.orphan
+	if gone.item.kind != ntDelete || gone.parent == nil || !gone.parent.hasIno || e.Exchange || gone.given == nil {
 		return false
+	}
+	if o.dir != nil {
+		return gone.parent.key == o.dir.key && bytes.Equal(lastPart(gone.given), lastPart(o.name))
 	}
 	fd, ok := e.descriptor(gone)
-	if !ok || fd != n.orphan.fd {
+	if !ok || fd != o.fd || e.PID != n.event.PID || o.start == (inodeKey{}) || !bytes.Equal(gone.given, o.name) {
 		return false
 	}
-	if bytes.IndexByte(n.given, '/') < 0 {
-		return gone.parent.key == n.orphan.start
+	if bytes.IndexByte(o.name, '/') < 0 {
+		return gone.parent.key == o.start
 	}
 	_, key, ok := s.openDir(e, fd)
-	return ok && n.orphan.start == key
+	return ok && o.start == key
 }
 
 // doubtOrphans makes the orphans' descriptors stand for nothing: events were lost.
 func (s *Stream) doubtOrphans() {
 	for _, ring := range s.orphans {
 		for w := ring.next; w != ring; w = w.next {
-			w.name.orphan = orphan{}
+			w.name.orphan.start, w.name.orphan.dir, w.name.orphan.answer = inodeKey{}, nil, answer{}
 		}
 	}
 }
@@ -197,13 +215,10 @@ func (s *Stream) visited(pid uint32, dir []byte) {
 }
 
 // nearby is the path at which the file n is seen in a directory that its process
-// has visited, nil for none. Names of several parts may lead through links.
+// has visited, empty for none.
 func (s *Stream) nearby(e *Event, n *Name) (found string) {
-	if bytes.IndexByte(n.given, '/') >= 0 {
-		return ""
-	}
-	s.eachVisit(e, n, func(path []byte) bool {
-		if !s.lookup.Still(path, n.item.key.dev, n.item.key.ino, e.ID.UnixMilli()) {
+	s.eachVisit(e, n.orphan.name, func(path []byte, dir int) bool {
+		if !s.lookup.Still(path, dir, n.item.key.dev, n.item.key.ino, e.ID.UnixMilli()) {
 			return false
 		}
 		found = string(path)
@@ -212,9 +227,13 @@ func (s *Stream) nearby(e *Event, n *Name) (found string) {
 	return found
 }
 
-// eachVisit calls f with what n is in each of the directories that its process
-// visited, the last first, until f returns true.
-func (s *Stream) eachVisit(e *Event, n *Name, f func(path []byte) bool) {
+// eachVisit calls f with what a name is in each of the directories that its process
+// visited, the last first, until f returns true. dir is the length of the directory.
+func (s *Stream) eachVisit(e *Event, name []byte, f func(path []byte, dir int) bool) {
+	if isAbs(name) {
+		f(appendLexical(s.scratch[:0], name), 0)
+		return
+	}
 	tries := 0
 	for i := range s.visits {
 		v := &s.visits[i]
@@ -224,9 +243,9 @@ func (s *Stream) eachVisit(e *Event, n *Name, f func(path []byte) bool) {
 		if tries++; tries > maxTries {
 			return
 		}
-		path, plain := appendJoined(s.scratch[:0], v.dir, n.given, true)
+		path, plain := appendJoined(s.scratch[:0], v.dir, name, true)
 		s.scratch = path
-		if plain && f(path) {
+		if plain && f(path, len(v.dir)) {
 			return
 		}
 	}

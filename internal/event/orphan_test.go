@@ -78,6 +78,18 @@ func TestOrphanGone(t *testing.T) {
 			k.later(2 * DefaultWait)
 			unlink(k, "3", 8, "f")
 		}, []string{"f unresolved"}},
+		{"made, perhaps through a link, and renamed by another process", func(k *fakeKernel) {
+			k.result(257, "success=yes exit=7", "a0=5 a1=1 a2=41", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{".f.x", 9, fileMode, "CREATE"})
+			k.fchmod("7", 9)
+			k.pid++
+			k.call(264, "a0=3 a1=1 a2=3 a3=2", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{k.cwd, 8, dirMode, "PARENT"},
+				pathRecord{".f.x", 9, fileMode, "DELETE"}, pathRecord{"f", 9, fileMode, "CREATE"})
+		}, []string{"/d/.f.x proc", "/d/.f.x proc", "/d/.f.x proc > /d/f proc"}},
+		{"made through a link, and what is renamed is elsewhere", func(k *fakeKernel) {
+			k.result(257, "success=yes exit=7", "a0=5 a1=1 a2=41", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{".f.x", 9, fileMode, "CREATE"})
+			k.call(264, "a0=4 a1=1 a2=4 a3=2", pathRecord{k.cwd, 7, dirMode, "PARENT"}, pathRecord{k.cwd, 7, dirMode, "PARENT"},
+				pathRecord{".f.x", 9, fileMode, "DELETE"}, pathRecord{"f", 9, fileMode, "CREATE"})
+		}, []string{".f.x unresolved"}},
 		{"the descriptor is closed by now", func(k *fakeKernel) {
 			chmod(k, "5", "f")
 			unlink(k, "5", 8, "f")
@@ -123,6 +135,7 @@ func TestOrphanSeen(t *testing.T) {
 	there := map[string]fakeFile{
 		"/srv/t": {6, 3, before}, "/srv/t/sub": {7, 2, before},
 		"/srv/t/f": {9, 1, before}, "/srv/t/sub/g": {10, 1, before}, "/srv/t/h": {11, 1, before},
+		"/srv/t/link/g": {10, 1, before},
 	}
 	tests := []struct {
 		name    string
@@ -176,16 +189,35 @@ func TestOrphanSeen(t *testing.T) {
 			k.pid++
 			k.renameat(6, "f", 8, "f")
 		}, nil, nil, []string{"/srv/t absolute", "f unresolved"}},
-		{"a name through more directories, which may be links", func(k *fakeKernel) {
+		{"a name of more parts", func(k *fakeKernel) {
 			at(k, "ffffff9c", "/srv/t", 6, dirMode)
 			at(k, "4", "sub/g", 10, fileMode)
-		}, nil, nil, []string{"/srv/t absolute", "sub/g unresolved"}},
+		}, nil, nil, []string{"/srv/t absolute", "/srv/t/sub/g proc"}},
+		{"a name that leads through a link", func(k *fakeKernel) {
+			at(k, "ffffff9c", "/srv/t", 6, dirMode)
+			at(k, "4", "link/g", 10, fileMode)
+		}, nil, nil, []string{"/srv/t absolute", "link/g unresolved"}},
+		{"opened, and then by its own descriptor", func(k *fakeKernel) {
+			at(k, "ffffff9c", "/srv/t", 6, dirMode)
+			k.result(257, "success=yes exit=7", "a0=4 a1=1 a2=1", pathRecord{"f", 9, fileMode, "NORMAL"})
+			k.fchmod("7", 9)
+		}, nil, nil, []string{"/srv/t absolute", "/srv/t/f proc", "/srv/t/f proc"}},
+		{"opened by an absolute name, and then by its own descriptor", func(k *fakeKernel) {
+			k.result(257, "success=yes exit=7", "a0=ffffff9c a1=1 a2=1", pathRecord{"/srv/t/f", 9, fileMode, "NORMAL"})
+			k.fchmod("7", 9)
+		}, nil, nil, []string{"/srv/t/f absolute", "/srv/t/f proc"}},
+		{"opened by an absolute name through a link", func(k *fakeKernel) {
+			k.result(257, "success=yes exit=7", "a0=ffffff9c a1=1 a2=1", pathRecord{"/srv/t/link/g", 10, fileMode, "NORMAL"})
+			k.fchmod("7", 10)
+		}, nil, nil, []string{"/srv/t/link/g absolute", " unresolved"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			files := maps.Clone(there)
 			maps.Copy(files, tt.but)
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{files: files, changed: tt.changed, now: after}})
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+				files: files, changed: tt.changed, now: after, links: map[string]bool{"/srv/t/link": true},
+			}})
 			tt.run(k)
 			k.s.Tick(time.UnixMilli(after + underway))
 			got := k.paths()

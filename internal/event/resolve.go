@@ -414,13 +414,13 @@ const underway = 500
 // read that came before the look, and no rename between the two.
 func (s *Stream) counts(a answer, e *Event) bool {
 	read := s.wait < 0 || a.looked <= s.clock || a.looked+underway <= s.tick
-	return a.path != "" && read && s.motions.holds(a, e)
+	return a.path != "" && read && a.suits(e) && s.motions.holds(a, e)
 }
 
 // takeAnswer uses what the process itself told of n's directory.
 func (s *Stream) takeAnswer(n *Name) bool {
 	p, e := n.place, n.event
-	if p.asked != e.PID || len(n.mid) > 0 || !s.counts(p.answer, e) {
+	if len(n.mid) > 0 || !s.counts(p.answer, e) {
 		return false
 	}
 	start := len(e.built)
