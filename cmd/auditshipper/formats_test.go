@@ -94,9 +94,9 @@ func encoded(log []byte, format string) (messages []string, millis []int64) {
 	s := event.NewStream(event.Options{})
 	seq := uint64(0)
 	for line := range bytes.Lines(log) {
-		if typ, text, _, err := event.ParseLine(line); err == nil {
+		if l, err := event.ParseLine(line); err == nil {
 			seq++
-			s.Push(seq, typ, text)
+			s.Push(seq, l.Type, l.Text)
 		}
 	}
 	s.Flush()

@@ -195,7 +195,7 @@ func (s *search) line(line []byte) {
 	if err != nil || !s.wants(id) {
 		return
 	}
-	typ, body, _, err := event.ParseLine(line)
+	l, err := event.ParseLine(line)
 	if err != nil {
 		return
 	}
@@ -207,7 +207,7 @@ func (s *search) line(line []byte) {
 		recs = new([][]byte)
 		s.events[id.Serial] = recs
 	}
-	rec := append(binary.LittleEndian.AppendUint16(nil, uint16(typ)), body...)
+	rec := append(binary.LittleEndian.AppendUint16(nil, uint16(l.Type)), l.Text...)
 	*recs = append(*recs, rec)
 	s.size += len(rec)
 }

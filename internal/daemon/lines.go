@@ -29,9 +29,9 @@ type lines struct {
 func (l *lines) split(text []byte) [][]byte {
 	l.recs, l.text = l.recs[:0], l.text[:0]
 	for line := range bytes.Lines(text) {
-		typ, body, _, err := event.ParseLine(line)
+		rec, err := event.ParseLine(line)
 		if err == nil {
-			l.add(typ, body)
+			l.add(rec.Type, rec.Text)
 			continue
 		}
 		if len(bytes.TrimSpace(line)) == 0 {

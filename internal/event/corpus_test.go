@@ -16,12 +16,12 @@ func pushLines(t testing.TB, s *Stream, log []byte) {
 	t.Helper()
 	seq := uint64(0)
 	for line := range bytes.Lines(log) {
-		typ, text, _, err := ParseLine(line)
+		l, err := ParseLine(line)
 		if err != nil {
 			t.Fatalf("line %q: %v", line, err)
 		}
 		seq++
-		s.Push(seq, typ, text)
+		s.Push(seq, l.Type, l.Text)
 	}
 }
 

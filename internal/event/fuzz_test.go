@@ -34,13 +34,13 @@ func FuzzParseLine(f *testing.F) {
 	f.Add([]byte(`node=h type=SYSCALL msg=audit(1.000:1): arch=c000003e`))
 	f.Add([]byte("type=UNKNOWN[1334] msg=audit(1.000:1): prog-id=5\x1dAUID=\"x\"\n"))
 	f.Fuzz(func(t *testing.T, in []byte) {
-		typ, text, node, err := ParseLine(in)
+		l, err := ParseLine(in)
 		if err != nil {
 			return
 		}
-		typ2, text2, node2, err := ParseLine(AppendLine(nil, typ, text, node))
-		if err != nil || typ2 != typ || !bytes.Equal(text, text2) || !bytes.Equal(node, node2) {
-			t.Errorf("%q: %v %q %q became %v %q %q, %v", in, typ, text, node, typ2, text2, node2, err)
+		again, err := ParseLine(AppendLine(nil, l.Type, l.Text, l.Node))
+		if err != nil || again.Type != l.Type || !bytes.Equal(again.Text, l.Text) || !bytes.Equal(again.Node, l.Node) {
+			t.Errorf("%q: %+v became %+v, %v", in, l, again, err)
 		}
 	})
 }
@@ -81,14 +81,14 @@ func checkStream(t *testing.T, in []byte) {
 	records, seq := 0, uint64(0)
 	for line := range bytes.Lines(in) {
 		seq++
-		typ, text, _, err := ParseLine(line)
+		l, err := ParseLine(line)
 		if err != nil {
-			typ, text = typeSyscall, line
+			l = Line{Type: typeSyscall, Text: line}
 		}
-		if typ != typeEOE {
+		if l.Type != typeEOE {
 			records++
 		}
-		s.Push(seq, typ, text)
+		s.Push(seq, l.Type, l.Text)
 	}
 	s.Flush()
 	for e, ok := s.Next(); ok; e, ok = s.Next() {

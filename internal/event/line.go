@@ -11,37 +11,41 @@ var errLine = errors.New("not a line of audit.log")
 // numeric fields (log_format = ENRICHED).
 const enrichment = 0x1d
 
-// ParseLine splits a line of audit.log into what the kernel sent: the record's
-// type and its text. node is the host's name where auditd wrote one. What
-// auditd added to an enriched line is cut off. All results share memory with line.
-func ParseLine(line []byte) (typ Type, text, node []byte, err error) {
+// A Line is the parts of a line of audit.log, whose memory they share.
+type Line struct {
+	Type  Type
+	Text  []byte // as the kernel sent it
+	Extra []byte // what auditd appended to an enriched line, nil if nothing
+	Node  []byte // the host's name, where auditd wrote one
+}
+
+// ParseLine splits a line of audit.log.
+func ParseLine(line []byte) (l Line, err error) {
 	line = bytes.TrimRight(line, "\r\n")
 	if after, ok := bytes.CutPrefix(line, []byte("node=")); ok {
-		node, line, ok = bytes.Cut(after, []byte(" "))
+		l.Node, line, ok = bytes.Cut(after, []byte(" "))
 		if !ok {
-			return 0, nil, nil, errLine
+			return Line{}, errLine
 		}
 	}
 
 	line, ok := bytes.CutPrefix(line, []byte("type="))
 	if !ok {
-		return 0, nil, nil, errLine
+		return Line{}, errLine
 	}
 	name, text, ok := bytes.Cut(line, []byte(" msg="))
 	if !ok {
-		return 0, nil, nil, errLine
+		return Line{}, errLine
 	}
-	typ, ok = parseTypeName(name)
+	l.Type, ok = parseTypeName(name)
 	if !ok {
-		return 0, nil, nil, errLine
+		return Line{}, errLine
 	}
-	if i := bytes.IndexByte(text, enrichment); i >= 0 {
-		text = text[:i]
+	l.Text, l.Extra, _ = bytes.Cut(text, []byte{enrichment})
+	if _, _, err := ParseHeader(l.Text); err != nil {
+		return Line{}, err
 	}
-	if _, _, err := ParseHeader(text); err != nil {
-		return 0, nil, nil, err
-	}
-	return typ, text, node, nil
+	return l, nil
 }
 
 // parseTypeName is ParseType without a conversion for the names that make up

@@ -29,18 +29,18 @@ func TestNoAllocation(t *testing.T) {
 }
 
 func examplePusher(t testing.TB, s *Stream) func() {
-	types, texts := make([]Type, len(exampleRecords)), make([][]byte, len(exampleRecords))
+	lines := make([]Line, len(exampleRecords))
 	for i, line := range exampleRecords {
 		var err error
-		if types[i], texts[i], _, err = ParseLine([]byte(line)); err != nil {
+		if lines[i], err = ParseLine([]byte(line)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	seq := uint64(0)
 	return func() {
-		for i := range types {
+		for _, l := range lines {
 			seq++
-			s.Push(seq, types[i], texts[i])
+			s.Push(seq, l.Type, l.Text)
 		}
 	}
 }

@@ -26,9 +26,9 @@ func TestOCSF(t *testing.T) {
 		s := event.NewStream(event.Options{})
 		seq := uint64(0)
 		for line := range bytes.Lines(text) {
-			if typ, body, _, err := event.ParseLine(line); err == nil {
+			if l, err := event.ParseLine(line); err == nil {
 				seq++
-				s.Push(seq, typ, body)
+				s.Push(seq, l.Type, l.Text)
 			}
 		}
 		s.Flush()
