@@ -21,7 +21,7 @@ func pushLines(t testing.TB, s *Stream, log []byte) {
 			t.Fatalf("line %q: %v", line, err)
 		}
 		seq++
-		s.Push(seq, l.Type, l.Text)
+		s.PushEnriched(seq, l.Type, l.Text, l.Extra)
 	}
 }
 

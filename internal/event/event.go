@@ -29,6 +29,8 @@ type Event struct {
 	Cwd       []byte
 	Title     []byte // the command line, arguments apart by NUL bytes
 
+	LogAUID, LogUID LogName // what the log calls AUID and UID
+
 	Container, Unit string // where the process ran, if Options.Process told
 
 	Path, Dest Name // Dest only of a rename and a link
@@ -93,6 +95,7 @@ type record struct {
 	seq      uint64
 	off, end uint32
 	body     uint32 // where what follows the header begins
+	last     uint32 // where what auditd appended to the line ends
 }
 
 // A From says how a path became known. Its values are those of path_from.
@@ -165,12 +168,20 @@ func (e *Event) body(i int) []byte {
 	return e.buf[r.body:r.end]
 }
 
-// add takes a record, of which the last rest bytes follow the header.
-func (e *Event) add(seq uint64, typ Type, text []byte, rest int) {
+// scan begins to walk over record i.
+func (e *Event) scan(i int) scanner {
+	r := e.records[i]
+	return scanner{rest: e.buf[r.body:r.end], extra: e.buf[r.end:r.last]}
+}
+
+// add takes a record, of which the last rest bytes follow the header, and what
+// auditd appended to it.
+func (e *Event) add(seq uint64, typ Type, text []byte, rest int, extra []byte) {
 	off := len(e.buf)
 	e.buf = append(e.buf, text...)
 	end := len(e.buf)
-	e.records = append(e.records, record{typ: typ, seq: seq, off: uint32(off), end: uint32(end), body: uint32(end - rest)})
+	e.buf = append(e.buf, extra...)
+	e.records = append(e.records, record{typ: typ, seq: seq, off: uint32(off), end: uint32(end), body: uint32(end - rest), last: uint32(len(e.buf))})
 	e.Last = seq
 }
 

@@ -39,7 +39,7 @@ func (s *Stream) note(e *Event) {
 		if typ == typeAVC {
 			e.collectSaid(rest)
 		}
-		e.collect(scanner{rest: rest}, typ)
+		e.collect(e.scan(i), typ)
 	}
 }
 
@@ -61,7 +61,7 @@ func (e *Event) collect(s scanner, typ Type) {
 			e.collectOwn(&s)
 		case string(s.key) == "msg" && s.quoted:
 			e.collectSaid(s.val)
-			e.collect(scanner{rest: s.val, loose: true}, typ)
+			e.collect(scanner{rest: s.val, extra: s.extra, loose: true}, typ)
 		case string(s.key) == "saddr" && typ == typeSockaddr:
 			e.collectSockaddr(s.val)
 		default:
@@ -110,9 +110,9 @@ func (e *Event) collectOne(s *scanner) {
 	case "ppid":
 		e.PPID = uint32(decimal(s.val))
 	case "uid":
-		e.UID = id32(s.val)
+		e.UID, e.LogUID = id32(s.val), e.logName(s, "UID")
 	case "auid":
-		e.AUID = id32(s.val)
+		e.AUID, e.LogAUID = id32(s.val), e.logName(s, "AUID")
 	case "ses":
 		e.Ses = id32(s.val)
 	case "tty":

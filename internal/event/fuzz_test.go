@@ -88,7 +88,7 @@ func checkStream(t *testing.T, in []byte) {
 		if l.Type != typeEOE {
 			records++
 		}
-		s.Push(seq, l.Type, l.Text)
+		s.PushEnriched(seq, l.Type, l.Text, l.Extra)
 	}
 	s.Flush()
 	for e, ok := s.Next(); ok; e, ok = s.Next() {

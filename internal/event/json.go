@@ -18,7 +18,7 @@ type Encoder struct {
 	Host       string
 	IncludeRaw bool  // add the records as audit.log lines
 	MaxBytes   int   // no event becomes longer than this; 0: DefaultMaxBytes
-	Names      Names // nil: numbers only
+	Names      Names // nil: numbers only, but for what the log has names for
 
 	scratch []byte
 	cut     int // the most a field may have, 0 for no limit
@@ -155,8 +155,8 @@ func fileType(mode uint32) string {
 }
 
 func (enc *Encoder) appendWho(dst []byte, e *Event) []byte {
-	dst = enc.user(dst, "auid", "auid_name", e.AUID)
-	dst = enc.user(dst, "uid", "uid_name", e.UID)
+	dst = enc.user(dst, "auid", "auid_name", e.AUID, &e.LogAUID)
+	dst = enc.user(dst, "uid", "uid_name", e.UID, &e.LogUID)
 	if e.Ses != Unset {
 		dst = number(dst, "ses", e.Ses)
 	}
@@ -214,11 +214,14 @@ func (enc *Encoder) appendFields(dst []byte, e *Event) []byte {
 	return dst
 }
 
-func (enc *Encoder) user(dst []byte, key, nameKey string, id uint32) []byte {
+func (enc *Encoder) user(dst []byte, key, nameKey string, id uint32, log *LogName) []byte {
 	if id == Unset {
 		return dst
 	}
 	dst = number(dst, key, id)
+	if log.Known {
+		return enc.bytes(dst, nameKey, log.Name)
+	}
 	if enc.Names != nil {
 		dst = enc.str(dst, nameKey, enc.Names.UserName(id))
 	}

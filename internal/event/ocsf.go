@@ -93,7 +93,11 @@ func (enc *Encoder) appendOCSF(dst []byte, e *Event) []byte {
 
 	dst = append(dst, `"actor":{`...)
 	dst = enc.ocsfProcess(dst, "process", e)
-	dst = enc.ocsfUser(dst, e.AUID, e.UID)
+	if e.AUID != Unset { // who logged in, if that is known, else who it is now
+		dst = enc.ocsfUser(dst, e.AUID, &e.LogAUID)
+	} else {
+		dst = enc.ocsfUser(dst, e.UID, &e.LogUID)
+	}
 	if e.Ses != Unset {
 		dst = append(dst, `"session":{"uid":"`...)
 		dst = strconv.AppendUint(dst, uint64(e.Ses), 10)
@@ -152,25 +156,20 @@ func (enc *Encoder) ocsfProcess(dst []byte, key string, e *Event) []byte {
 		dst = ocsfInt(dst, "pid", int64(e.PPID))
 		dst = closeObject(dst)
 	}
-	if e.UID != Unset {
-		dst = enc.ocsfUser(dst, Unset, e.UID)
-	}
+	dst = enc.ocsfUser(dst, e.UID, &e.LogUID)
 	return closeObject(dst)
 }
 
-// ocsfUser appends the user: who logged in, if that is known, else who it is now.
-func (enc *Encoder) ocsfUser(dst []byte, auid, uid uint32) []byte {
-	id := auid
-	if id == Unset {
-		id = uid
-	}
+func (enc *Encoder) ocsfUser(dst []byte, id uint32, log *LogName) []byte {
 	if id == Unset {
 		return dst
 	}
 	dst = append(dst, `"user":{"uid":"`...)
 	dst = strconv.AppendUint(dst, uint64(id), 10)
 	dst = append(dst, `",`...)
-	if enc.Names != nil {
+	if log.Known {
+		dst = ocsfStr(dst, "name", enc.short(log.Name))
+	} else if enc.Names != nil {
 		dst = ocsfStr(dst, "name", enc.Names.UserName(id))
 	}
 	return closeObject(dst)

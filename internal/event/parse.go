@@ -62,7 +62,7 @@ func (p *item) isLink() bool {
 // fields.
 func (e *Event) parse() {
 	for i := range e.records {
-		s := scanner{rest: e.body(i)}
+		s := e.scan(i)
 		switch e.records[i].typ {
 		case typeSyscall:
 			e.hasCall = true
@@ -140,9 +140,9 @@ func (e *Event) parseSyscall(s *scanner) {
 		case "pid":
 			e.PID = uint32(decimal(s.val))
 		case "auid":
-			e.AUID = id32(s.val)
+			e.AUID, e.LogAUID = id32(s.val), e.logName(s, "AUID")
 		case "uid":
-			e.UID = id32(s.val)
+			e.UID, e.LogUID = id32(s.val), e.logName(s, "UID")
 		case "ses":
 			e.Ses = id32(s.val)
 		case "tty":

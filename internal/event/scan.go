@@ -12,6 +12,7 @@ type scanner struct {
 
 	key, val []byte
 	quoted   bool
+	extra    []byte // what auditd appended to the record
 
 	// loose reads what user space writes: words without = are part of the value
 	// before them, as in op=adding user, and pairs may stand in parentheses.

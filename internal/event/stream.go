@@ -129,7 +129,11 @@ func or[T int | time.Duration](v, def T) T {
 
 // Push takes the record with journal sequence seq. Sequences rise. text is
 // borrowed: it may be changed once Push has returned.
-func (s *Stream) Push(seq uint64, typ Type, text []byte) {
+func (s *Stream) Push(seq uint64, typ Type, text []byte) { s.PushEnriched(seq, typ, text, nil) }
+
+// PushEnriched is Push for a record of an enriched log, with what auditd
+// appended to it.
+func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 	s.high = seq
 	s.records++
 	id, rest, err := ParseHeader(text)
@@ -155,7 +159,7 @@ func (s *Stream) Push(seq uint64, typ Type, text []byte) {
 		e.Last = seq
 		s.close(e)
 	} else {
-		e.add(seq, typ, text, len(rest))
+		e.add(seq, typ, text, len(rest), extra)
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 		if e.endsWith(typ) {
 			e.whole = true
@@ -237,7 +241,7 @@ func (s *Stream) pushBroken(seq uint64, typ Type, text []byte) {
 		return
 	}
 	e := s.begin(id, seq)
-	e.add(seq, typ, text, len(text))
+	e.add(seq, typ, text, len(text), nil)
 	e.Action, e.Partial = "unparsed", true
 	s.shut(e)
 	s.ready.push(e)

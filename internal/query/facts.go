@@ -57,9 +57,7 @@ func factsOf(e *event.Event, names event.Names) *Facts {
 	if len(e.Title) > 0 {
 		f.Cmd = strings.Split(string(bytes.TrimRight(e.Title, "\x00")), "\x00")
 	}
-	if names != nil {
-		f.AUIDName, f.UIDName = userName(names, e.AUID), userName(names, e.UID)
-	}
+	f.AUIDName, f.UIDName = userName(names, e.AUID, e.LogAUID), userName(names, e.UID, e.LogUID)
 	e.EachField(func(key, val []byte) {
 		if f.Fields == nil {
 			f.Fields = map[string]string{}
@@ -69,8 +67,14 @@ func factsOf(e *event.Event, names event.Names) *Facts {
 	return f
 }
 
-func userName(names event.Names, id uint32) string {
-	if id == event.Unset {
+// userName is what the log calls a user, or if it does not say, names.
+func userName(names event.Names, id uint32, log event.LogName) string {
+	switch {
+	case id == event.Unset:
+		return ""
+	case log.Known:
+		return string(log.Name)
+	case names == nil:
 		return ""
 	}
 	return names.UserName(id)

@@ -57,7 +57,7 @@ func (r *resolver) add(e *Event, keep bool) bool {
 		}
 		if rec.Type != typeEOE {
 			r.seq++
-			n.stream.Push(r.seq, rec.Type, rec.Text)
+			n.stream.PushEnriched(r.seq, rec.Type, rec.Text, rec.Extra)
 		}
 	}
 	r.seq++
