@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -192,10 +191,10 @@ func dump(w, complaints io.Writer, v *journal.View, raw bool) error {
 		if !raw {
 			line = fmt.Appendf(line, "%d %s ", seq, v.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
 		}
-		if len(rec) < 2 { // two bytes of type, then the text
+		if typ, text, extra := event.SplitRecord(rec); typ == 0 {
 			line = fmt.Appendf(line, "%q", rec)
 		} else {
-			line = event.AppendLine(line, event.Type(binary.LittleEndian.Uint16(rec)), rec[2:], nil)
+			line = event.AppendExtra(event.AppendLine(line, typ, text, nil), extra)
 		}
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err

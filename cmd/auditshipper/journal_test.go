@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
 )
 
@@ -19,8 +19,11 @@ func TestJournalCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 100 {
-		rec := binary.LittleEndian.AppendUint16(nil, 1300)
-		rec = fmt.Appendf(rec, "audit(1.000:%d): syscall=87", i)
+		l := event.Line{Type: 1300, Text: fmt.Appendf(nil, "audit(1.000:%d): syscall=87", i)}
+		if i == 99 {
+			l.Extra = []byte(`UID="root"`)
+		}
+		rec := event.AppendRecord(nil, l)
 		if _, err := j.Append([][]byte{rec}); err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +55,8 @@ func TestJournalCommands(t *testing.T) {
 		t.Errorf("verify: %s", got)
 	}
 	raw := run("<nil>", "dump", "--raw", "--undelivered", dir)
-	if lines := strings.Split(raw, "\n"); len(lines) != 61 || lines[0] != "type=SYSCALL msg=audit(1.000:40): syscall=87" {
+	if lines := strings.Split(raw, "\n"); len(lines) != 61 || lines[0] != "type=SYSCALL msg=audit(1.000:40): syscall=87" ||
+		lines[59] != "type=SYSCALL msg=audit(1.000:99): syscall=87\x1dUID=\"root\"" {
 		t.Errorf("dump:\n%s", raw)
 	}
 

@@ -148,8 +148,8 @@ func (d *deliverer) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	typ, text := splitRecord(rec)
-	d.stream.Push(seq, typ, text)
+	typ, text, extra := event.SplitRecord(rec)
+	d.stream.PushEnriched(seq, typ, text, extra)
 	return d.flow(ctx)
 }
 

@@ -93,7 +93,7 @@ func (r *reader) read(batches int, random *rand.Rand) {
 			recs = recs[:random.IntN(len(recs)+1)]
 		}
 		for _, rec := range recs {
-			r.journal = append(r.journal, string(rec[typeLen:]))
+			r.journal = append(r.journal, string(rec[2:]))
 		}
 		if killed {
 			r.restart()
@@ -139,7 +139,7 @@ func TestFollow(t *testing.T) {
 		r.read(2, nil)
 		var want []string
 		for i := range w.wrote {
-			want = append(want, fmt.Sprintf("audit(1.000:%d): pid=1", i))
+			want = append(want, fmt.Sprintf("audit(1.000:%d): pid=1\x1dUID=\"root\"", i))
 		}
 		if !slices.Equal(r.journal, want) {
 			t.Fatalf("seed %d: the journal has %d records, %d were written\n%q", seed, len(r.journal), len(want), r.journal)
@@ -241,7 +241,7 @@ func TestPiped(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, rec := range recs {
-			got = append(got, string(rec[typeLen:]))
+			got = append(got, string(rec[2:]))
 		}
 	}
 	want := []string{"audit(1.000:1): pid=1", "audit(1.000:2): ", "audit(1.000:3): pid=3"}

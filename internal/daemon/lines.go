@@ -2,13 +2,13 @@ package daemon
 
 import (
 	"bytes"
-	"encoding/binary"
 	"sync/atomic"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
 )
 
 // maxLine is the longest line of audit.log that is taken: auditd's own limit
@@ -31,7 +31,7 @@ func (l *lines) split(text []byte) [][]byte {
 	for line := range bytes.Lines(text) {
 		rec, err := event.ParseLine(line)
 		if err == nil {
-			l.add(rec.Type, rec.Text)
+			l.add(rec)
 			continue
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
@@ -46,10 +46,13 @@ func (l *lines) split(text []byte) [][]byte {
 
 // add appends a record. Growing moves what comes, not what is there: earlier
 // records stay in the old array.
-func (l *lines) add(typ event.Type, body []byte) {
+func (l *lines) add(rec event.Line) {
 	at := len(l.text)
-	l.text = binary.LittleEndian.AppendUint16(l.text, uint16(typ))
-	l.text = append(l.text, body...)
+	l.text = event.AppendRecord(l.text, rec)
+	if len(l.text)-at > journal.MaxRecord { // better without what auditd appended than not at all
+		rec.Extra = nil
+		l.text = event.AppendRecord(l.text[:at], rec)
+	}
 	l.recs = append(l.recs, l.text[at:len(l.text):len(l.text)])
 }
 

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -12,16 +11,10 @@ import (
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 )
 
-// A record in the journal is two bytes of type, little-endian, and the text as
-// the kernel sent it: what kaudit.Listener returns.
-const typeLen = 2
-
-// splitRecord takes apart what the journal holds.
+// splitRecord takes apart what the journal holds, but for what auditd appended.
 func splitRecord(rec []byte) (event.Type, []byte) {
-	if len(rec) < typeLen {
-		return 0, rec
-	}
-	return event.Type(binary.LittleEndian.Uint16(rec)), rec[typeLen:]
+	typ, text, _ := event.SplitRecord(rec)
+	return typ, text
 }
 
 // A source is where records come from.
@@ -150,7 +143,7 @@ func (r *receiver) tell(g gap, missing bool, found uint64) (bool, error) {
 func (r *receiver) look(recs [][]byte) {
 	const configChange = 1305 // AUDIT_CONFIG_CHANGE, linux/audit.h
 	for _, rec := range recs {
-		if binary.LittleEndian.Uint16(rec) != configChange {
+		if typ, _ := splitRecord(rec); typ != configChange {
 			continue
 		}
 		select {

@@ -72,7 +72,7 @@ func (s *replaySource) Receive(uint64) ([][]byte, error) {
 	from, to := s.at, min(s.at+bunch, len(s.recs))
 	s.at = to % len(s.recs)
 	for i := from; i < to; i++ {
-		header := s.recs[i][:typeLen+len("audit(1795491821.043:")]
+		header := s.recs[i][:2+len("audit(1795491821.043:")]
 		strconv.AppendUint(header, s.serials[i], 10) // in place
 		s.serials[i] += s.events
 	}

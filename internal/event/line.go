@@ -78,3 +78,11 @@ func AppendLine(dst []byte, typ Type, text, node []byte) []byte {
 	dst = append(dst, " msg="...)
 	return append(dst, text...)
 }
+
+// AppendExtra appends to a line what auditd appends to it, if anything.
+func AppendExtra(dst, extra []byte) []byte {
+	if len(extra) == 0 {
+		return dst
+	}
+	return append(append(dst, enrichment), extra...)
+}

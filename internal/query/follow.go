@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"io"
 	"time"
@@ -63,7 +62,8 @@ func (f *Follower) Next(ctx context.Context) (e *Event, old bool, err error) {
 		case err != nil:
 			return nil, false, err
 		case len(rec) >= 2:
-			f.stream.Push(seq, event.Type(binary.LittleEndian.Uint16(rec)), rec[2:])
+			typ, text, extra := event.SplitRecord(rec)
+			f.stream.PushEnriched(seq, typ, text, extra)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"encoding/binary"
 	"errors"
 	"io"
 
@@ -48,13 +47,12 @@ func (r *journalReader) next(l *line) error {
 	}
 }
 
-// fill makes a line of a record: two bytes of type, little-endian, and the
-// text as the kernel sent it. It returns false for what is no record.
+// fill makes a line of a record. It returns false for what is none.
 func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
 	if len(rec) < 2 {
 		return false
 	}
-	typ, text := event.Type(binary.LittleEndian.Uint16(rec)), rec[2:]
+	typ, text, extra := event.SplitRecord(rec)
 	id, rest, err := event.ParseHeader(text)
 	if err != nil {
 		return false
@@ -69,7 +67,9 @@ func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
 	for r.buf[len(r.buf)-1] == '\n' || r.buf[len(r.buf)-1] == 0 {
 		r.buf = r.buf[:len(r.buf)-1]
 	}
-	l.bytes, l.end = r.buf, len(r.buf)
+	l.end = len(r.buf)
+	r.buf = event.AppendExtra(r.buf, extra)
+	l.bytes = r.buf
 	return true
 }
 

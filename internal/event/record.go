@@ -1,0 +1,47 @@
+package event
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// A record in the journal is two bytes of type, little-endian, and the text as
+// the kernel sent it. One that came as an enriched line has a bit more in its
+// type, and behind the text the byte 0x1d and what auditd appended. The bit is for
+// speed: nobody has to look for that byte in what the kernel sent, which is
+// nearly always nearly all. No type of linux/audit.h or of ours has it alone.
+const (
+	typeLen      = 2
+	typeEnriched = 0x4000
+	typeBits     = 0xc000
+)
+
+// AppendRecord appends what the journal holds of a line.
+func AppendRecord(dst []byte, l Line) []byte {
+	typ := uint16(l.Type)
+	enriched := len(l.Extra) > 0 && typ&typeBits == 0
+	if enriched {
+		typ |= typeEnriched
+	}
+	dst = binary.LittleEndian.AppendUint16(dst, typ)
+	dst = append(dst, l.Text...)
+	if enriched {
+		dst = AppendExtra(dst, l.Extra)
+	}
+	return dst
+}
+
+// SplitRecord takes apart what the journal holds. What is too short to have a
+// type has type 0.
+func SplitRecord(rec []byte) (typ Type, text, extra []byte) {
+	if len(rec) < typeLen {
+		return 0, rec, nil
+	}
+	n := binary.LittleEndian.Uint16(rec)
+	if n&typeBits == typeEnriched {
+		if text, extra, ok := bytes.Cut(rec[typeLen:], []byte{enrichment}); ok {
+			return Type(n &^ typeEnriched), text, extra
+		}
+	}
+	return Type(n), rec[typeLen:], nil
+}
