@@ -6,12 +6,25 @@ import (
 )
 
 // Open flags, from asm-generic/fcntl.h; the access mode is the same everywhere,
-// and O_CREAT, O_EXCL and O_TRUNC on all architectures but MIPS, Alpha, PA-RISC and SPARC.
+// and the others on all architectures but MIPS, Alpha, PA-RISC and SPARC.
 const (
-	openAccess = 0o3
-	openExcl   = 0o200
-	openTrunc  = 0o1000
+	openAccess  = 0o3
+	openExcl    = 0o200
+	openTrunc   = 0o1000
+	openTmpfile = 0o20000000 // of O_TMPFILE; the rest of it is O_DIRECTORY
 )
+
+// openFlags are those that a call opens a file with, if its records tell.
+func (e *Event) openFlags() (flags uint64, ok bool) {
+	switch {
+	case e.call.verb != verbOpen:
+	case e.call.name == "openat2":
+		return e.args[3], true
+	case e.call.flagsArg >= 0:
+		return e.args[e.call.flagsArg], true
+	}
+	return 0, false
+}
 
 // describe says what an event was that is not about files; false if it is.
 func (e *Event) describe() bool {
@@ -104,21 +117,15 @@ func (e *Event) name() {
 
 // opened tells what opening a file came to.
 func (e *Event) opened() string {
+	flags, known := e.openFlags()
 	switch {
 	case e.has(ntCreate):
 		return "create"
 	case e.call.name == "creat":
 		return "write"
-	case e.call.name == "openat2":
-		return access(e.args[3])
-	case e.call.flagsArg >= 0:
-		return access(e.args[e.call.flagsArg])
-	}
-	return "open"
-}
-
-func access(flags uint64) string {
-	if flags&openAccess != 0 || flags&openTrunc != 0 {
+	case !known:
+		return "open"
+	case flags&(openAccess|openTrunc) != 0:
 		return "write"
 	}
 	return "read"

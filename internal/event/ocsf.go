@@ -180,7 +180,7 @@ func (enc *Encoder) ocsfFile(dst []byte, key string, n *Name, e *Event) []byte {
 	dst = append(dst, key...)
 	dst = append(dst, `":{`...)
 	name, path := lastPart(n.Path), n.Path
-	if path == nil && n.Dir != nil { // only the directory is known
+	if path == nil && n.Dir != nil && n.From != FromUnresolved { // only the directory is known
 		dst = ocsfStr(dst, "parent_folder", enc.short(n.Dir))
 	}
 	dst = append(dst, `"name":"`...) // required, even if nobody knows it

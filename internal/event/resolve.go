@@ -146,6 +146,9 @@ func (s *Stream) locate(e *Event, n *Name) {
 	switch {
 	case n.given == nil && n.parent == nil && n.item == nil:
 		return
+	case e.isNameless(n):
+		s.locateNameless(e, n)
+		return
 	case n.given == nil && n.parent == nil:
 		s.locateFile(e, n)
 		return
@@ -174,16 +177,8 @@ func (s *Stream) locate(e *Event, n *Name) {
 // the call followed: the PARENT is then the directory it led to. Of the calls
 // that have a PARENT, only those that may make a file by opening it do so.
 func (e *Event) mayFollow() bool {
-	if e.call.verb != verbOpen {
-		return false
-	}
-	switch {
-	case e.call.name == "openat2":
-		return e.args[3]&openExcl == 0
-	case e.call.flagsArg >= 0:
-		return e.args[e.call.flagsArg]&openExcl == 0
-	}
-	return true
+	flags, _ := e.openFlags() // 0, which may follow, where nothing tells
+	return e.call.verb == verbOpen && flags&openExcl == 0
 }
 
 // startsIn says whether the directory of the PARENT record is certainly the one
@@ -191,6 +186,25 @@ func (e *Event) mayFollow() bool {
 func (s *Stream) startsIn(e *Event, n *Name) bool {
 	dir, _ := splitName(n.given)
 	return len(dir) == 0 && n.parent.hasIno && s.startsFrom(e, n, n.parent)
+}
+
+// isNameless says whether n is a file that has no name (O_TMPFILE). The kernel
+// prints the name that the caller gave, which is the directory's, with the inode of
+// the file.
+func (e *Event) isNameless(n *Name) bool {
+	flags, _ := e.openFlags()
+	return flags&openTmpfile != 0 && n.given != nil && n.parent == nil && !n.item.isDir()
+}
+
+// locateNameless finds the directory that such a file was made in. Which one a
+// descriptor stands for cannot be found out: no record has its inode.
+func (s *Stream) locateNameless(e *Event, n *Name) {
+	base, from, ok := e.base(n.given, n.dirArg)
+	if !ok {
+		n.Dir, n.From = n.given, FromUnresolved
+		return
+	}
+	n.Dir, n.From = s.join(e, n, base), from
 }
 
 // locateDir finds the directory of a file whose name the records do not tell.
