@@ -18,6 +18,7 @@ import (
 type lookup struct {
 	mounts *mountTable
 	host   string // the host's mount namespace
+	finder *finder
 
 	// A look at a network file system goes through this pair, to a goroutine
 	// that may hang on a dead server. While it does there are no answers.
@@ -47,7 +48,7 @@ type look struct {
 const lookPatience = 20 * time.Millisecond
 
 func newLookup(mounts *mountTable) *lookup {
-	l := &lookup{mounts: mounts, host: hostView(), ask: make(chan string), answer: make(chan look)}
+	l := &lookup{mounts: mounts, host: hostView(), finder: newFinder(), ask: make(chan string), answer: make(chan look)}
 	go func() {
 		for path := range l.ask {
 			l.answer <- identify(path)
@@ -57,7 +58,16 @@ func newLookup(mounts *mountTable) *lookup {
 }
 
 // close ends the goroutine, unless it hangs.
-func (l *lookup) close() { close(l.ask) }
+func (l *lookup) close() {
+	close(l.ask)
+	l.finder.close()
+}
+
+// Seek implements event.Lookup.
+func (l *lookup) Seek(root []byte, dev event.Dev) { l.finder.seek(region{string(root), dev}) }
+
+// Found implements event.Lookup.
+func (l *lookup) Found(dev event.Dev, ino uint64) string { return l.finder.of(identity{dev, ino}) }
 
 // FD implements event.Lookup.
 func (l *lookup) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, bool) {

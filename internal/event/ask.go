@@ -32,6 +32,11 @@ type Lookup interface {
 	// knowing.
 	Exists(path []byte) bool
 
+	// Seek has directories on a device looked for below root, in the background and
+	// not for long. Found is where one was seen, empty for nowhere yet.
+	Seek(root []byte, dev Dev)
+	Found(dev Dev, ino uint64) string
+
 	// Now is the wall clock's time, in Unix milliseconds.
 	Now() int64
 }
@@ -114,6 +119,8 @@ func (s *Stream) ask(e *Event, n *Name) {
 	p.asked, p.askedAt = e.PID, now
 	if path := s.answers(e, n); path != "" {
 		p.answer = s.saw(e, path)
+	} else {
+		s.seekDir(e, p)
 	}
 }
 
@@ -178,14 +185,26 @@ const maxGuesses = 8
 
 // guess tries the words of the command line, as in mv report.csv archive/: a
 // directory which one of them leads to, and which is the record's, has that name.
-func (s *Stream) guess(e *Event, p *place) string {
+func (s *Stream) guess(e *Event, p *place) (told string) {
+	s.eachWord(e, func(path []byte) bool {
+		if s.lookup.Is(path, p.key.dev, p.key.ino) {
+			told = string(path)
+		}
+		return told != ""
+	})
+	return told
+}
+
+// eachWord calls f with the paths that the words of the command line may be, until
+// it returns true.
+func (s *Stream) eachWord(e *Event, f func(path []byte) bool) {
 	if !isAbs(e.Cwd) {
-		return ""
+		return
 	}
 	_, rest, _ := bytes.Cut(e.Title, []byte{0})
 	for range maxGuesses {
 		if len(rest) == 0 {
-			break
+			return
 		}
 		var word []byte
 		word, rest, _ = bytes.Cut(rest, []byte{0})
@@ -198,12 +217,45 @@ func (s *Stream) guess(e *Event, p *place) string {
 		}
 		path, plain := appendJoined(s.scratch[:0], base, word, base != nil)
 		s.scratch = path
-		if plain && s.lookup.Is(path, p.key.dev, p.key.ino) {
-			return string(path)
+		if plain && f(path) {
+			return
 		}
 	}
-	return ""
 }
+
+// seekDir has the directory of a name looked for below the words of the command
+// line: find /mnt/efs -name '*.tmp' -delete.
+func (s *Stream) seekDir(e *Event, p *place) {
+	s.eachWord(e, func(path []byte) bool {
+		s.lookup.Seek(path, p.key.dev)
+		return false
+	})
+}
+
+// findHeld asks for the directories of those who wait what was found of them.
+func (s *Stream) findHeld() {
+	if s.lookup == nil {
+		return
+	}
+	n := 0
+	for e := s.held.head; e != nil && n < maxFinds; e = e.queue.next {
+		for _, name := range []*Name{&e.Path, &e.Dest} {
+			p := name.place
+			if p == nil || name.wait.next == nil || p.answer.path != "" || !p.hasKey {
+				continue
+			}
+			n++
+			path := s.lookup.Found(p.key.dev, p.key.ino)
+			if path != "" && s.lookup.Is([]byte(path), p.key.dev, p.key.ino) {
+				p.answer = s.saw(e, path)
+				p.answer.view = 0
+			}
+		}
+	}
+}
+
+// maxFinds bounds how many names are looked up at a time.
+const maxFinds = 512
 
 // askFile looks at the process for a file of which no record has the directory: at
 // a descriptor of the file itself, or of the directory that its name starts from.

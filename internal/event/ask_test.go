@@ -15,6 +15,8 @@ type fakeLookup struct {
 	now     int64
 	views   map[uint32]uint64 // of those who are not as the host; 1 for one that is gone
 	links   map[string]bool   // what is a symlink
+	sought  map[string]bool   // noted here
+	found   map[int]string    // by inode
 	nowhere string            // what does not exist
 }
 
@@ -50,6 +52,14 @@ func (l fakeLookup) Still(path []byte, dir int, dev Dev, ino uint64, at int64) b
 func (l fakeLookup) View(pid uint32) (uint64, bool) { return l.views[pid], l.views[pid] != 1 }
 
 func (l fakeLookup) Exists(path []byte) bool { return string(path) != l.nowhere }
+
+func (l fakeLookup) Seek(root []byte, _ Dev) {
+	if l.sought != nil {
+		l.sought[string(root)] = true
+	}
+}
+
+func (l fakeLookup) Found(_ Dev, ino uint64) string { return l.found[int(ino)] }
 
 func (l fakeLookup) Now() int64 { return l.now }
 
@@ -112,6 +122,47 @@ func TestAsk(t *testing.T) {
 			k.s.Tick(time.UnixMilli(same + underway))
 			if got := k.paths()[0]; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestFound is about directories that no record names and no process tells: they are
+// looked for below the words of the command line, and found a little later.
+func TestFound(t *testing.T) {
+	const before, called = 1_600_000_000_000, 1_700_000_000_000
+	find := func(k *fakeKernel) {
+		k.run("/usr/bin/find", "find\x00/srv/p\x00sub\x00-name\x00*.o\x00-delete", 263, "a0=5 a1=1 a2=0",
+			pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{"f", 9, fileMode, "DELETE"})
+	}
+	tests := []struct {
+		name string
+		then func(k *fakeKernel)
+		at   string // where the directory is found
+		want string
+	}{
+		{"there", func(*fakeKernel) {}, "/srv/p/c", "/srv/p/c/f proc"},
+		{"nowhere", func(*fakeKernel) {}, "", "f unresolved"},
+		{"where it is not any more", func(*fakeKernel) {}, "/srv/gone", "f unresolved"},
+		{"where it came by a rename", func(k *fakeKernel) { k.rename(1, "/srv/o", 1, "/srv/p", 7) }, "/srv/p/c", "f unresolved"},
+		{"but a record names it", func(k *fakeKernel) { k.rmdir(1, "/srv/p/c", 8) }, "/srv/p/c", "/srv/p/c/f trail"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := fakeLookup{
+				files: map[string]fakeFile{"/srv/p/c": {8, 2, before}}, found: map[int]string{8: tt.at},
+				sought: map[string]bool{}, now: called + 200,
+			}
+			k := newFakeKernel(t, Options{Lookup: l})
+			find(k)
+			tt.then(k)
+			k.s.Tick(time.UnixMilli(called + 200))
+			k.s.Tick(time.UnixMilli(called + 200 + DefaultWait.Milliseconds()))
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if !l.sought["/srv/p"] || !l.sought["/home/sub"] {
+				t.Errorf("looked below %v", l.sought)
 			}
 		})
 	}

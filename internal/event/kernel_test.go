@@ -382,6 +382,10 @@ func (procLookup) View(uint32) (uint64, bool) { return 0, true }
 
 func (procLookup) Exists([]byte) bool { return true }
 
+func (procLookup) Seek([]byte, Dev) {}
+
+func (procLookup) Found(Dev, uint64) string { return "" }
+
 func (procLookup) Now() int64 { return time.Now().UnixMilli() }
 
 func look(path string, flags int) (st unix.Statx_t, ok bool) {

@@ -366,8 +366,9 @@ func (s *Stream) Tick(now time.Time) {
 	for e := s.held.tail; e != nil && e.heldAt == 0; e = e.queue.prev {
 		e.heldAt = s.tick
 	}
+	s.findHeld()
 	for e := s.held.head; e != nil; e = s.held.head {
-		if s.tick-e.heldAt < s.wait {
+		if s.tick-e.heldAt < s.wait || s.tick < e.looked+underway {
 			break
 		}
 		s.release(e)

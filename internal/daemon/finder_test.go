@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// TestFinder looks for directories by their inodes below others.
+func TestFinder(t *testing.T) {
+	root := t.TempDir()
+	var deep string
+	for i := range 30 {
+		deep = filepath.Join(root, fmt.Sprintf("a%d", i), "b c", "d")
+		if err := os.MkdirAll(deep, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(root, filepath.Join(root, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	dir := identify(deep)
+	f := newFinder()
+	defer f.close()
+
+	f.walk(region{root, event.MakeDev(9, 9)})
+	f.walk(region{"/nonexistent", dir.dev})
+	if got := f.of(dir.identity); got != "" {
+		t.Errorf("found at %s, on another device", got)
+	}
+	f.walk(region{root, dir.dev})
+	if got := f.of(dir.identity); got != deep {
+		t.Errorf("found at %q, it is at %s", got, deep)
+	}
+}
+
+// TestFinderIsAsked asks for walks, which a goroutine of its own makes.
+func TestFinderIsAsked(t *testing.T) {
+	root := t.TempDir()
+	sub := filepath.Join(root, "sub")
+	if err := os.Mkdir(sub, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir := identify(sub)
+	f := newFinder()
+	defer f.close()
+	f.seek(region{root, dir.dev})
+	for deadline := time.Now().Add(10 * time.Second); f.of(dir.identity) == ""; {
+		if time.Now().After(deadline) {
+			t.Fatal("not found")
+		}
+		runtime.Gosched()
+	}
+	f.mu.Lock()
+	clear(f.found)
+	f.mu.Unlock()
+	f.seek(region{root, dir.dev}) // too soon
+	f.stop()
+	f.seek(region{sub, dir.dev})
+	if len(f.walked) != 1 || len(f.roots) != 0 || f.of(dir.identity) != "" {
+		t.Errorf("walked %v, %d waiting", f.walked, len(f.roots))
+	}
+}
+
+// TestFinderIsBounded walks a tree that is larger than it may be.
+func TestFinderIsBounded(t *testing.T) {
+	f := newFinder()
+	defer f.close()
+	for i := range mostFound + 10 {
+		f.note(identity{1, uint64(i)}, "/d")
+	}
+	for i := range mostWalked + 10 {
+		f.mu.Lock()
+		f.walked[fmt.Sprint(i)] = time.Now()
+		f.mu.Unlock()
+		f.seek(region{fmt.Sprint("/nonexistent", i), 1})
+	}
+	if len(f.found) > mostFound || len(f.walked) > 2*mostWalked {
+		t.Errorf("%d directories, %d roots", len(f.found), len(f.walked))
+	}
+}
