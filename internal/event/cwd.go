@@ -67,6 +67,9 @@ var procLinks = [...]string{"fd", "cwd", "root", "exe", "map_files"}
 // viaProc says whether a name leads through such a link. fd is the descriptor that
 // it stands for if it is the whole name and the event's process's own, else -1.
 func (e *Event) viaProc(name []byte) (fd int32, via bool) {
+	if len(name) < 2 || name[0] != '/' || name[1] != 'p' && name[1] != 'd' {
+		return -1, false // nearly all
+	}
 	rest, ok := bytes.CutPrefix(name, []byte("/dev/fd/"))
 	if ok {
 		return descriptorName(rest), true

@@ -20,6 +20,9 @@ type Encoder struct {
 	MaxBytes   int   // no event becomes longer than this; 0: DefaultMaxBytes
 	Names      Names // nil: numbers only, but for what the log has names for
 
+	stamp  []byte // a time as text up to its seconds, which most events share with the one before
+	second int64  // of stamp
+
 	scratch []byte
 	cut     int // the most a field may have, 0 for no limit
 	wasCut  bool
@@ -65,7 +68,7 @@ func (enc *Encoder) appendObject(dst []byte, e *Event) []byte {
 	dst = append(dst, `{"v":1,"id":"`...)
 	dst = e.ID.append(dst)
 	dst = append(dst, `","time":"`...)
-	dst = e.ID.Time().AppendFormat(dst, timeFormat)
+	dst = enc.appendTime(dst, e.ID)
 	dst = append(dst, '"')
 	dst = enc.str(dst, "host", enc.Host)
 	dst = enc.bytes(dst, "key", e.Key)
@@ -90,6 +93,15 @@ func (enc *Encoder) appendObject(dst []byte, e *Event) []byte {
 		dst = append(dst, `,"truncated":true`...)
 	}
 	return append(dst, '}')
+}
+
+// appendTime appends an event's own time in timeFormat.
+func (enc *Encoder) appendTime(dst []byte, id ID) []byte {
+	if id.Sec != enc.second || len(enc.stamp) == 0 {
+		enc.second, enc.stamp = id.Sec, id.Time().AppendFormat(enc.stamp[:0], "2006-01-02T15:04:05")
+	}
+	dst = append(dst, enc.stamp...)
+	return append(dst, '.', '0'+byte(id.Milli/100), '0'+byte(id.Milli/10%10), '0'+byte(id.Milli%10), 'Z')
 }
 
 func (enc *Encoder) appendNames(dst []byte, e *Event) []byte {

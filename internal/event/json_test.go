@@ -36,3 +36,13 @@ func TestExample(t *testing.T) {
 		t.Errorf("%d bytes, want at most 600", len(got))
 	}
 }
+
+// TestTimes prints times one after the other, of the same second and of others.
+func TestTimes(t *testing.T) {
+	enc := &Encoder{}
+	for _, id := range []ID{{Sec: 0}, {Sec: 0, Milli: 7}, {Sec: 1785139200, Milli: 123}, {Sec: 1785139200, Milli: 999}, {Sec: 1785139201}, {Sec: 0, Milli: 1}, {Sec: 999999999999}} {
+		if got, want := string(enc.appendTime(nil, id)), id.Time().Format(timeFormat); got != want {
+			t.Errorf("%v: got %s, want %s", id, got, want)
+		}
+	}
+}

@@ -14,8 +14,12 @@ func MakeDev(major, minor uint32) Dev { return Dev(major)<<32 | Dev(minor) }
 
 // parseDev reads a device as the kernel prints it: fe:00, in hex.
 func parseDev(b []byte) Dev {
-	major, minor, _ := bytes.Cut(b, []byte(":"))
-	return MakeDev(uint32(hexadecimal(major)), uint32(hexadecimal(minor)))
+	for i, c := range b {
+		if c == ':' {
+			return MakeDev(uint32(hexadecimal(b[:i])), uint32(hexadecimal(b[i+1:])))
+		}
+	}
+	return MakeDev(uint32(hexadecimal(b)), 0)
 }
 
 // A nametype is the part a PATH record plays in its event.

@@ -380,8 +380,8 @@ func (n *Name) unresolved() {
 // settle completes all who waited for a directory whose path is known now.
 func (s *Stream) settle(e *Event) {
 	s.settleAt(s.tree.root)
-	if root := s.tree.roots[e.view]; root != nil {
-		s.settleAt(root)
+	if e.view != 0 {
+		s.settleAt(s.tree.rootOf(e.view))
 	}
 }
 
