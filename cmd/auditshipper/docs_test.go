@@ -261,3 +261,29 @@ func TestDashboardMetrics(t *testing.T) {
 		}
 	}
 }
+
+var localLink = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// TestLinks follows the links between documents.
+func TestLinks(t *testing.T) {
+	files, err := filepath.Glob("../../*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no documents: %v", err)
+	}
+	links := 0
+	for _, doc := range append(files, documents(t)...) {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range localLink.FindAllStringSubmatch(string(text), -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s: %v", doc, err)
+			}
+		}
+	}
+	if links == 0 {
+		t.Error("no links")
+	}
+}
