@@ -460,3 +460,23 @@ func TestOpenThroughLink(t *testing.T) {
 		}
 	}
 }
+
+// TestOneParent is about renames that print one PARENT only.
+func TestOneParent(t *testing.T) {
+	parent := pathRecord{"/home", 8, dirMode, "PARENT"}
+	tests := []struct{ name, args, want string }{
+		{"the new directory is not there", "a0=3 a1=1 a2=4 a3=2", "/srv/d trail >  "},
+		{"one string for both names", "a0=3 a1=1 a2=4 a3=1", "  > /srv/d trail"},
+		{"one string in one directory", "a0=3 a1=1 a2=3 a3=1", "/srv/d trail > /srv/d trail"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			k.result(264, "success=no exit=-2", tt.args, parent)
+			k.rmdir(1, "/srv/d", 8)
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
