@@ -47,7 +47,7 @@ func (e *Event) mayHold(at, old *Name) bool {
 func (e *Event) isHere(n *Name) bool {
 	if n.given != nil {
 		dir, last := splitName(n.given)
-		return len(dir) == 0 && len(last) > 0 && string(last) != ".." && string(last) != "."
+		return e.fromCWD(n.dirArg) && len(dir) == 0 && len(last) > 0 && string(last) != ".." && string(last) != "."
 	}
 	for _, p := range e.parents() {
 		if bytes.Equal(p.name, e.Cwd) || len(p.name) > 0 && !isAbs(p.name) && !bytes.Contains(p.name, []byte("..")) {

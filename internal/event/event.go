@@ -54,6 +54,7 @@ type Event struct {
 	titleCut bool // the kernel kept the beginning of the command line only
 
 	overwritten *item // what a rename replaced
+	victim      item  // that, where the kernel took its record for the old name's
 	exchanged   *item // the DELETE record of what changed places with the old name
 	two         [2]*item
 

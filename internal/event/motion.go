@@ -81,7 +81,7 @@ func (m *motions) holds(a answer, e *Event) bool {
 			return false
 		}
 	}
-	return m.lost.seq == 0 || !m.lost.spoils(a, e)
+	return m.lost.seq <= e.First && (m.lost.seq == 0 || !m.lost.spoils(a, e))
 }
 
 // spoils says whether a rename between an event and an answer may be why that is

@@ -36,8 +36,8 @@ func TestOrphanGone(t *testing.T) {
 		}, []string{"/srv/d/f trail", "/srv/d/f trail", "/srv/d/f trail", "/srv/d absolute"}},
 		{"renamed", func(k *fakeKernel) {
 			chmod(k, "4", "f")
-			k.call(264, "a0=4 a1=1 a2=3 a3=2",
-				pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{k.cwd, 7, dirMode, "PARENT"},
+			k.call(264, "a0=4 a1=1 a2=4 a3=2",
+				pathRecord{k.cwd, 7, dirMode, "PARENT"}, pathRecord{k.cwd, 7, dirMode, "PARENT"},
 				pathRecord{"f", 9, fileMode, "DELETE"}, pathRecord{"g", 9, fileMode, "CREATE"})
 		}, []string{"/e/f proc"}},
 		{"deleted below the directory", func(k *fakeKernel) {

@@ -313,6 +313,10 @@ func TestTrail(t *testing.T) {
 			k.rmdirat(1, "q", 8)
 			k.rmdir(2, "/srv", 1)
 		}, []string{"/srv/p/c/f trail", "/srv/p absolute > /srv/q absolute", "/srv/q/c trail", "/srv/q trail", "/srv absolute"}},
+		{"onto a file whose name ends alike, of which the kernel prints one record", func(k *fakeKernel) {
+			k.call(82, "a0=1 a1=2", pathRecord{"/srv/b/", 2, dirMode, "PARENT"}, pathRecord{"/srv/a/", 1, dirMode, "PARENT"},
+				pathRecord{"/srv/a/f", 8, fileMode, "DELETE"}, pathRecord{"/srv/b/f", 7, fileMode, "CREATE"})
+		}, []string{"/srv/a/f absolute > /srv/b/f absolute"}},
 		{"a symlink that is gone", func(k *fakeKernel) {
 			k.unlink(8, "/srv/link/x")
 			k.call(87, "a0=1", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/link", 5, "0120777", "DELETE"})

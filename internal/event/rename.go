@@ -27,6 +27,9 @@ func (e *Event) chooseRename() {
 		e.chooseRefused()
 		return
 	}
+	if deleted == nil {
+		deleted = e.merged(created)
+	}
 	e.use(&e.Path, deleted, nil, c.dir)
 	e.use(&e.Dest, created, nil, c.dest)
 	if deleted == nil || created == nil {
@@ -48,6 +51,21 @@ func (e *Event) chooseRename() {
 		e.Overwrote, e.overwritten = other.key.ino, other
 	}
 	e.sameName()
+}
+
+// merged is the DELETE record of a rename onto a file whose name ends alike. The
+// kernel takes that file's for the old name's, and prints one, with the old name and
+// the inode of what was overwritten.
+func (e *Event) merged(created *item) *item {
+	d := e.first(ntDelete)
+	if d == nil || created == nil || d.name == nil || created.name == nil || !d.hasIno || !created.hasIno ||
+		e.Success != Yes || bytes.Equal(d.name, created.name) || !bytes.Equal(lastPart(d.name), lastPart(created.name)) {
+		return nil
+	}
+	e.victim = *d
+	e.Overwrote, e.overwritten = d.key.ino, &e.victim
+	d.key, d.mode, d.dev = created.key, created.mode, created.dev
+	return d
 }
 
 // crossed says whether an exchange lost a record: where both names end alike, the
@@ -181,14 +199,19 @@ func (s *Stream) learnOrder(o order) {
 	}
 }
 
-// witness finds the order from which of the two directories is the one that a
-// name started from.
+// witness finds the order from which of the two directories is the working one, if
+// records have told that. A descriptor tells nothing: by the time anybody looks it may
+// be open on the other one, and what is learnt here counts for all that follow.
 func (s *Stream) witness(e *Event, two []*item) order {
+	at := s.tree.peek(s.tree.rootOf(e.view), e.Cwd)
+	if at == nil || !at.hasKey {
+		return orderUnknown
+	}
 	for i, n := range []*Name{&e.Path, &e.Dest} {
-		if dir, _ := splitName(n.given); len(dir) > 0 {
+		if dir, _ := splitName(n.given); len(dir) > 0 || !e.fromCWD(n.dirArg) {
 			continue
 		}
-		zero, one := s.startsFrom(e, n, two[0]), s.startsFrom(e, n, two[1])
+		zero, one := at.key == two[0].key, at.key == two[1].key
 		switch {
 		case zero == one:
 		case zero == (i == 0):
