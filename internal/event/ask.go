@@ -74,10 +74,24 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 	case age > briefly || !s.agree(s.found, now):
 		p = nil
 	}
+	if p != nil && s.outdated(e, p, now-age) {
+		return nil
+	}
 	if p != nil {
 		s.tree.touch(p)
 	}
 	return p
+}
+
+// outdated says whether a rename may have made untrue what was said of a place at a
+// time. A look tells only that it is true again.
+func (s *Stream) outdated(e *Event, p *place, said int64) bool {
+	if !s.motions.after(said) {
+		return false
+	}
+	path, _, _ := s.tree.render(s.scratch[:0], p, e.First)
+	s.scratch = path
+	return s.motions.outdated(p, path, said)
 }
 
 // confirm looks which of several places the directory is at now.

@@ -1,6 +1,9 @@
 package event
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // What a process is asked is answered a little later than its call was made, and a
 // directory may have been renamed in between: then the answer is a path that the
@@ -82,6 +85,55 @@ func (m *motions) holds(a answer, e *Event) bool {
 		}
 	}
 	return m.lost.seq <= e.First && (m.lost.seq == 0 || !m.lost.spoils(a, e))
+}
+
+// unsettled says whether a rename after an event, of other names than the tree knows
+// (a link, another view), may be why a place has the path it has.
+func (m *motions) unsettled(e *Event, p *place, path []byte) bool {
+	for i := len(m.list) - 1; i >= 0 && m.list[i].seq > e.First; i-- {
+		v := &m.list[i]
+		if (v.new == "" || hasPart(path, v.new)) && !p.movedAt(v.seq) {
+			return true
+		}
+	}
+	return m.lost.seq > e.First
+}
+
+// outdated says whether a rename at a time or later, of other names than the tree
+// knows, may have made a path untrue.
+func (m *motions) outdated(p *place, path []byte, at int64) bool {
+	for i := len(m.list) - 1; i >= 0 && m.list[i].at >= at; i-- {
+		v := &m.list[i]
+		if (v.old == "" || hasPart(path, v.old) || hasPart(path, v.new)) && !p.movedAt(v.seq) {
+			return true
+		}
+	}
+	return m.lost.seq != 0 && m.lost.at >= at
+}
+
+// hasPart says whether the last part of name is one of path's.
+func hasPart(path []byte, name string) bool {
+	last := lastPart([]byte(name))
+	for rest := path; len(rest) > 0; {
+		var part []byte
+		part, rest, _ = bytes.Cut(rest, []byte("/"))
+		if bytes.Equal(part, last) {
+			return true
+		}
+	}
+	return false
+}
+
+// movedAt says whether the tree has p, or what is above it, moved by an event.
+func (p *place) movedAt(seq uint64) bool {
+	for q := p; q != nil; q = q.parent {
+		for w := q.was; w != nil; w = w.before {
+			if w.until == seq {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // spoils says whether a rename between an event and an answer may be why that is

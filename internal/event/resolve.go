@@ -322,7 +322,7 @@ func (s *Stream) finish(n *Name, from From) bool {
 	e := n.event
 	start := len(e.built)
 	built, root, ok := s.tree.render(e.built, n.place, e.First)
-	if !ok || root.view != 0 && root.view != e.view || !n.fits(built[start:]) {
+	if !ok || root.view != 0 && root.view != e.view || !n.fits(built[start:]) || s.motions.unsettled(e, n.place, built[start:]) {
 		return false
 	}
 	n.complete(built, start, from)
