@@ -65,6 +65,7 @@ type Event struct {
 	paths    []item
 	fields   []field // other records' fields, for events that are no file's
 	closed   bool
+	silent   bool // was delivered before a restart, and only teaches what it did
 	hasCall  bool
 	whole    bool // its last record was seen
 	born     uint64

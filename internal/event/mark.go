@@ -51,14 +51,28 @@ type resume struct {
 	pending map[ID]uint64
 }
 
-// skips says whether a record belongs to an event that was delivered.
-func (r *resume) skips(seq uint64, id ID) bool {
+// A fate is what becomes of a record that is read again.
+type fate uint8
+
+const (
+	fateDeliver fate = iota // its event is still to be delivered
+	fateLearn               // it was, but what it did to directories must be known
+	fateSkip                // it was, and a later one with the same ID is to come
+)
+
+// of is the fate of a record.
+func (r *resume) of(seq uint64, id ID) fate {
 	if seq > r.high {
 		r.pending = nil
-		return false
+		return fateDeliver
 	}
-	first, ok := r.pending[id]
-	return !ok || seq < first
+	switch first, ok := r.pending[id]; {
+	case !ok:
+		return fateLearn
+	case seq < first:
+		return fateSkip
+	}
+	return fateDeliver
 }
 
 // ahead is how many events are still to be delivered that begin after high: a

@@ -23,6 +23,8 @@ type fakeKernel struct {
 	layer func(ino int) int
 
 	exe, title string // of the program, if they matter
+
+	journal []scripted // what was pushed
 	lost       int    // how many PATH records of an event are lost
 }
 
@@ -101,6 +103,7 @@ func (k *fakeKernel) stacked(head string, paths []pathRecord) {
 
 func (k *fakeKernel) push(typ Type, text string) {
 	k.seq++
+	k.journal = append(k.journal, scripted{typ, text})
 	k.s.Push(k.seq, typ, []byte(text))
 }
 

@@ -221,3 +221,35 @@ func TestMarkAtOnce(t *testing.T) {
 		push(b, low+read, low+read)
 	}
 }
+
+// TestRestartKnowsMoves restarts between a rename that was delivered and the record
+// that names, by its new path, the directory of an event that waited before it.
+func TestRestartKnowsMoves(t *testing.T) {
+	k := newFakeKernel(t, Options{})
+	k.unlinkat(83, "f") // in /srv/p/c
+	k.rename(1, "/srv/p", 1, "/srv/q", 8)
+	for e, ok := k.s.Next(); ok; e, ok = k.s.Next() {
+		if e.Action != "rename" {
+			t.Fatalf("delivered before the restart: %s", e.Action)
+		}
+		k.s.Free(e)
+	}
+	again := NewStream(Options{})
+	low, err := again.Resume(k.s.AppendMark(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, rec := range k.journal[low-1:] {
+		again.Push(low+uint64(i), rec.typ, []byte(rec.text))
+	}
+	k.s = again
+	k.rmdir(8, "/srv/q/c", 83)
+	k.s.Flush()
+	var got []string
+	for e, ok := k.s.Next(); ok; e, ok = k.s.Next() {
+		got = append(got, e.Action+" "+string(e.Path.Path))
+	}
+	if want := []string{"delete /srv/p/c/f", "delete /srv/q/c"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -144,12 +144,13 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 	if typ >= TypeGap && id.Serial == 0 {
 		id = NoteID(id, seq)
 	}
-	if s.resume.skips(seq, id) {
+	fate := s.resume.of(seq, id)
+	if fate == fateSkip {
 		return
 	}
 	s.follow(id.UnixMilli())
 
-	e := s.eventOf(id, seq, typ)
+	e := s.eventOf(id, seq, typ, fate == fateLearn)
 	if e == nil {
 		s.expire()
 		return
@@ -188,29 +189,37 @@ func (s *Stream) follow(now int64) {
 
 // eventOf is the open event with an ID, or a new one; nil for the end of an
 // event that is not open.
-func (s *Stream) eventOf(id ID, seq uint64, typ Type) *Event {
-	if s.last != nil && s.last.ID == id && !s.last.closed {
+func (s *Stream) eventOf(id ID, seq uint64, typ Type, silent bool) *Event {
+	if s.last != nil && s.last.ID == id && !s.last.closed && s.last.silent == silent {
 		return s.last
 	}
 	e := s.open[id]
+	if e != nil && e.silent != silent { // more came of it after it was delivered
+		s.shut(e)
+		s.Free(e)
+		e = nil
+	}
 	if e == nil {
 		if typ == typeEOE {
 			return nil
 		}
-		e = s.begin(id, seq)
+		e = s.begin(id, seq, silent)
 	}
 	s.last = e
 	return e
 }
 
-func (s *Stream) begin(id ID, seq uint64) *Event {
+func (s *Stream) begin(id ID, seq uint64, silent bool) *Event {
 	if s.young.n >= s.limit {
 		s.close(s.young.head)
 	}
 	e := s.alloc()
 	e.ID, e.First, e.Last, e.born, e.bornAt = id, seq, seq, s.records, s.clock
+	e.silent = silent
 	s.open[id] = e
-	s.live.push(e)
+	if !silent {
+		s.live.push(e)
+	}
 	s.young.push(e)
 	return e
 }
@@ -237,10 +246,10 @@ func (s *Stream) Free(e *Event) {
 // pushBroken delivers a record without a readable header as an event of its own.
 func (s *Stream) pushBroken(seq uint64, typ Type, text []byte) {
 	id := ID{Sec: s.clock / 1000, Milli: uint16(s.clock % 1000), Serial: noteSerial + seq}
-	if s.resume.skips(seq, id) {
+	if s.resume.of(seq, id) != fateDeliver {
 		return
 	}
-	e := s.begin(id, seq)
+	e := s.begin(id, seq, false)
 	e.add(seq, typ, text, len(text), nil)
 	e.Action, e.Partial = "unparsed", true
 	s.shut(e)
@@ -261,20 +270,32 @@ func (s *Stream) shut(e *Event) {
 func (s *Stream) close(e *Event) {
 	s.shut(e)
 	e.parse()
-	if s.process != nil && e.PID != 0 {
+	if s.process != nil && e.PID != 0 && !e.silent {
 		e.Container, e.Unit = s.process(e.PID)
 	}
 	switch {
 	case e.describe():
 		s.note(e)
 		s.heed(e)
-		s.ready.push(e)
-	case s.resolve(e):
+		s.yield(e)
+	case s.resolve(e), e.silent:
+		s.stopWaiting(&e.Path)
+		s.stopWaiting(&e.Dest)
 		e.name()
-		s.ready.push(e)
+		s.yield(e)
 	default:
 		s.hold(e)
 	}
+}
+
+// yield makes an event ready to be returned, but for one that was delivered before a
+// restart.
+func (s *Stream) yield(e *Event) {
+	if e.silent {
+		s.Free(e)
+		return
+	}
+	s.ready.push(e)
 }
 
 // heed draws the consequences of what a note of our own says. What was lost may
@@ -319,8 +340,7 @@ func (s *Stream) solved(e *Event) {
 // release lets a held event go with what is known of it.
 func (s *Stream) release(e *Event) {
 	for _, n := range []*Name{&e.Path, &e.Dest} {
-		if n.wait.next != nil {
-			s.stopWaiting(n)
+		if s.stopWaiting(n) {
 			s.giveUp(n)
 		}
 	}
@@ -330,13 +350,17 @@ func (s *Stream) release(e *Event) {
 	s.ready.push(e)
 }
 
-// stopWaiting takes n from the ring that it waits in.
-func (s *Stream) stopWaiting(n *Name) {
-	if n.place == nil {
+// stopWaiting takes n from the ring that it waits in, if it does.
+func (s *Stream) stopWaiting(n *Name) bool {
+	switch {
+	case n.wait.next == nil:
+		return false
+	case n.place == nil:
 		s.leave(n)
-		return
+	default:
+		n.wait.unlink()
 	}
-	n.wait.unlink()
+	return true
 }
 
 // expire gives up open events after enough later records, and lets held events
