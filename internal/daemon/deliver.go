@@ -40,6 +40,7 @@ type deliverer struct {
 	output  atomic.Pointer[output]
 	counts  eventCounts
 	damaged func(*journal.Damage)
+	mounts  *mountTable
 	now     func() time.Time
 
 	reader *journal.Reader
@@ -65,6 +66,7 @@ func (d *deliverer) deliver(ctx context.Context) error {
 	defer d.reader.Close()
 	for turn := 0; ; turn++ {
 		d.beat.Add(1)
+		d.heedMounts()
 		err := d.read(ctx)
 		if errors.Is(err, io.EOF) {
 			d.cursor.snapshot(d.stream, d.added)
@@ -80,6 +82,18 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// heedMounts lets the stream know when mounts came or went.
+func (d *deliverer) heedMounts() {
+	gone, changed := d.mounts.news()
+	if !changed {
+		return
+	}
+	for _, dev := range gone {
+		d.stream.DropDev(dev)
+	}
+	d.stream.Doubt(d.now())
 }
 
 // addAside has it shipped beside the events as soon as these leave time for it.

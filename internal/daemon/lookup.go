@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -253,6 +255,9 @@ type mountTable struct {
 	byID map[string]event.Dev
 	efs  map[event.Dev]string
 	list []mount
+
+	changed atomic.Bool // since news was asked for
+	gone    []event.Dev // of those that were there before
 }
 
 // set replaces the table after a change.
@@ -270,7 +275,37 @@ func (t *mountTable) set(list []mount) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	for _, dev := range t.byID {
+		if !holds(byID, dev) {
+			t.gone = append(t.gone, dev)
+		}
+	}
+	if !maps.Equal(t.byID, byID) {
+		t.changed.Store(true)
+	}
 	t.byID, t.efs, t.list = byID, efs, list
+}
+
+func holds(byID map[string]event.Dev, dev event.Dev) bool {
+	for _, d := range byID {
+		if d == dev {
+			return true
+		}
+	}
+	return false
+}
+
+// news reports whether mounts have changed since it was last called, and which devices
+// have gone.
+func (t *mountTable) news() (gone []event.Dev, changed bool) {
+	if !t.changed.Load() {
+		return nil, false
+	}
+	t.changed.Store(false)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	gone, t.gone = t.gone, nil
+	return gone, true
 }
 
 // mounts returns the table as a list, which the caller must not change.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,5 +142,32 @@ func TestLookupAge(t *testing.T) {
 		if ok := l.Still([]byte(path), len(path), now.dev, now.ino, at); ok != want {
 			t.Errorf("Still answers %v for an event %d ms before the file was changed", ok, now.changed-at)
 		}
+	}
+}
+
+// TestMountNews is about what the stream hears of mounts that come and go.
+func TestMountNews(t *testing.T) {
+	var table mountTable
+	root, efs := mount{ID: "1", Dev: "8:1", Point: "/"}, mount{ID: "2", Dev: "0:42", Point: "/mnt/efs"}
+	tests := []struct {
+		name    string
+		list    []mount
+		gone    []event.Dev
+		changed bool
+	}{
+		{"the first look", []mount{root, efs}, nil, true},
+		{"the same", []mount{root, efs}, nil, false},
+		{"unmounted", []mount{root}, []event.Dev{event.MakeDev(0, 42)}, true},
+		{"mounted again, by another id", []mount{root, {ID: "3", Dev: "0:42", Point: "/mnt/other"}}, nil, true},
+		{"a second view, and one of them gone", []mount{root, {ID: "4", Dev: "0:42", Point: "/mnt/more"}}, nil, true},
+	}
+	for _, tt := range tests {
+		table.set(tt.list)
+		if gone, changed := table.news(); !slices.Equal(gone, tt.gone) || changed != tt.changed {
+			t.Errorf("%s: gone %v, changed %v", tt.name, gone, changed)
+		}
+	}
+	if _, changed := table.news(); changed {
+		t.Error("told twice")
 	}
 }

@@ -141,6 +141,7 @@ func TestDeliverAllocations(t *testing.T) {
 	r.receive(1 + runs)
 	enc := &event.Encoder{Host: "host", Names: &names{mounts: new(mountTable), path: "/etc/passwd", now: time.Now}}
 	d := &deliverer{
+		mounts: new(mountTable),
 		stream: event.NewStream(event.Options{}), reader: r.journal.Reader(1),
 		cursor: &cursor{journal: r.journal, failed: func(err error) { t.Error(err) }},
 	}

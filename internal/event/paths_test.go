@@ -25,7 +25,7 @@ type fakeKernel struct {
 	exe, title string // of the program, if they matter
 
 	journal []scripted // what was pushed
-	lost       int    // how many PATH records of an event are lost
+	lost    int        // how many PATH records of an event are lost
 }
 
 func newFakeKernel(t *testing.T, o Options) *fakeKernel {

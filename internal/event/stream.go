@@ -444,6 +444,13 @@ func (s *Stream) Low() uint64 {
 // Pending is how many events have begun and were not returned yet.
 func (s *Stream) Pending() int { return s.live.n }
 
+// Doubt has all that was said up to now looked at again before it is believed: what
+// is mounted where has changed.
+func (s *Stream) Doubt(now time.Time) {
+	s.doubt = max(s.doubt, now.UnixMilli())
+	s.givings = nil
+}
+
 // DropDev forgets what was learnt of a file system: it goes away.
 func (s *Stream) DropDev(dev Dev) {
 	s.tree.dropDev(dev)

@@ -5,6 +5,21 @@ import (
 	"time"
 )
 
+// TestDoubt requires what was said before mounts changed to be confirmed.
+func TestDoubt(t *testing.T) {
+	for _, changed := range []bool{false, true} {
+		k := newFakeKernel(t, Options{Lookup: fakeLookup{}})
+		k.unlink(8, "/srv/d/x")
+		if changed {
+			k.s.Doubt(k.now)
+		}
+		k.unlinkat(8, "f")
+		if got := k.paths()[1]; got != map[bool]string{false: "/srv/d/f trail", true: "f unresolved"}[changed] {
+			t.Errorf("mounts changed %v: %q", changed, got)
+		}
+	}
+}
+
 // TestGiveUp is about an event whose process is stopped between two of its records
 // while others make thousands: it is given up by their number and the time they
 // took, so that it does not come in two halves.
