@@ -162,7 +162,7 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 	failed := func(err error) { t.Error(err) }
 	enc := &event.Encoder{Host: "host", Names: &names{mounts: new(mountTable), path: "/etc/passwd", now: time.Now}}
 	d.deliver = &deliverer{
-		mounts: new(mountTable),
+		mounts:  new(mountTable),
 		journal: d.journal, cursor: &cursor{journal: d.journal, failed: failed},
 		poked: make(chan struct{}, 1), damaged: func(g *journal.Damage) { t.Error(g) }, now: time.Now,
 		stream: event.NewStream(event.Options{Process: (&homes{now: time.Now}).of}),

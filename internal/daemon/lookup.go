@@ -2,8 +2,8 @@ package daemon
 
 import (
 	"bytes"
-	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -275,24 +275,30 @@ func (t *mountTable) set(list []mount) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, dev := range t.byID {
-		if !holds(byID, dev) {
-			t.gone = append(t.gone, dev)
-		}
-	}
-	if !maps.Equal(t.byID, byID) {
+	if !slices.Equal(t.list, list) {
+		t.gone = append(t.gone, goneDevices(t.list, list)...)
 		t.changed.Store(true)
 	}
 	t.byID, t.efs, t.list = byID, efs, list
 }
 
-func holds(byID map[string]event.Dev, dev event.Dev) bool {
-	for _, d := range byID {
-		if d == dev {
-			return true
+// goneDevices are those of which no mount has stayed as it was. Ids and devices are
+// given again at once, so that another file system may look like the one before.
+func goneDevices(before, now []mount) (gone []event.Dev) {
+	stayed := map[mount]bool{}
+	for _, m := range now {
+		stayed[m] = true
+	}
+	there := map[string]bool{}
+	for _, m := range before {
+		there[m.Dev] = there[m.Dev] || stayed[m]
+	}
+	for text, there := range there {
+		if dev, ok := parseDev(text); ok && !there {
+			gone = append(gone, dev)
 		}
 	}
-	return false
+	return gone
 }
 
 // news reports whether mounts have changed since it was last called, and which devices

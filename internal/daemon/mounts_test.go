@@ -158,8 +158,10 @@ func TestMountNews(t *testing.T) {
 		{"the first look", []mount{root, efs}, nil, true},
 		{"the same", []mount{root, efs}, nil, false},
 		{"unmounted", []mount{root}, []event.Dev{event.MakeDev(0, 42)}, true},
-		{"mounted again, by another id", []mount{root, {ID: "3", Dev: "0:42", Point: "/mnt/other"}}, nil, true},
-		{"a second view, and one of them gone", []mount{root, {ID: "4", Dev: "0:42", Point: "/mnt/more"}}, nil, true},
+		{"mounted again", []mount{root, efs}, nil, true},
+		{"another one, with its id and device", []mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}}, []event.Dev{event.MakeDev(0, 42)}, true},
+		{"a second view", []mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}, {ID: "4", Dev: "0:42", Point: "/mnt/more"}}, nil, true},
+		{"one of them gone", []mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}}, nil, true},
 	}
 	for _, tt := range tests {
 		table.set(tt.list)
