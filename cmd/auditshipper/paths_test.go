@@ -21,22 +21,26 @@ func TestKernelPaths(t *testing.T) {
 		name, script string
 		want         []string // "PATH" or "PATH > DEST"
 	}{
-		{"a cleaner leaves the directories", `
+		{
+			"a cleaner leaves the directories", `
 			mkdir -p p/a/b p/c; touch p/a/1.o p/a/b/2.o p/c/3.o p/c/keep
 			find W/p -name '*.o' -delete`,
 			[]string{"W/p/a/1.o", "W/p/a/b/2.o", "W/p/c/3.o"},
 		},
-		{"a directory above is renamed, and deleted", `
+		{
+			"a directory above is renamed, and deleted", `
 			mkdir -p m/a/b; touch m/a/b/1.o m/a/b/rest
 			find W/m -name '*.o' -delete; mv W/m W/n; rm -rf W/n`,
 			[]string{"W/m/a/b/1.o", "W/m > W/n", "W/n/a/b/rest", "W/n/a/b", "W/n/a", "W/n"},
 		},
-		{"what the program stands in is renamed", `
+		{
+			"what the program stands in is renamed", `
 			mkdir -p proj/sub archive
 			cd proj/sub; mv ../../proj ../../archive/; cd /; rm -r W/archive`,
 			[]string{"W/proj > W/archive/proj", "W/archive/proj/sub", "W/archive/proj", "W/archive"},
 		},
-		{"two directories change places", `
+		{
+			"two directories change places", `
 			mkdir -p x y; touch x/f y/f
 			python3 -c 'import ctypes; ctypes.CDLL(None).syscall(316, -100, b"W/x", -100, b"W/y", 2)'
 			rm -r x y`,
