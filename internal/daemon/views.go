@@ -18,15 +18,6 @@ func hostView() string {
 	return ns
 }
 
-// Exists implements event.Lookup. The point of a network mount is there, whatever
-// the server says.
-func (l *lookup) Exists(path []byte) bool {
-	if m, ok := mountOf(l.mounts.mounts(), string(path)); ok && isNetwork(m.Type) {
-		return true
-	}
-	return identify(string(path)).ino != 0
-}
-
 // View implements event.Lookup.
 func (l *lookup) View(pid uint32) (view uint64, ok bool) {
 	if int(pid) == os.Getpid() {

@@ -28,10 +28,6 @@ type Lookup interface {
 	// the process is gone.
 	View(pid uint32) (view uint64, ok bool)
 
-	// Exists says whether there is something at path; true stands also for not
-	// knowing.
-	Exists(path []byte) bool
-
 	// Seek has directories on a device looked for below root, in the background and
 	// not for long. Found is where one was seen, empty for nowhere yet.
 	Seek(root []byte, dev Dev)

@@ -17,7 +17,6 @@ type fakeLookup struct {
 	links   map[string]bool   // what is a symlink
 	sought  map[string]bool   // noted here
 	found   map[int]string    // by inode
-	nowhere string            // what does not exist
 }
 
 type fakeFile struct {
@@ -50,8 +49,6 @@ func (l fakeLookup) Still(path []byte, dir int, dev Dev, ino uint64, at int64) b
 }
 
 func (l fakeLookup) View(pid uint32) (uint64, bool) { return l.views[pid], l.views[pid] != 1 }
-
-func (l fakeLookup) Exists(path []byte) bool { return string(path) != l.nowhere }
 
 func (l fakeLookup) Seek(root []byte, _ Dev) {
 	if l.sought != nil {

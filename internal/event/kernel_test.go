@@ -380,8 +380,6 @@ func (l procLookup) Still(path []byte, dir int, dev Dev, ino uint64, at int64) b
 
 func (procLookup) View(uint32) (uint64, bool) { return 0, true }
 
-func (procLookup) Exists([]byte) bool { return true }
-
 func (procLookup) Seek([]byte, Dev) {}
 
 func (procLookup) Found(Dev, uint64) string { return "" }

@@ -229,8 +229,10 @@ func (s *Stream) applyLink(e *Event, n *Name) {
 	if n.From == FromUnresolved || !isAbs(path) {
 		return
 	}
-	if p := s.tree.peek(s.tree.rootOf(e.view), path); p != nil && p.parent != nil {
-		s.tree.bury(p)
+	for _, root := range []*place{s.tree.root, s.tree.rootOf(e.view)} { // a stranger's may be the host's
+		if p := s.tree.peek(root, path); p != nil && p.parent != nil {
+			s.tree.bury(p)
+		}
 	}
 	if n.item.kind == ntCreate {
 		s.tree.walk(s.tree.rootOf(e.view), path, e.ID.UnixMilli()).since = e.First

@@ -13,14 +13,13 @@ const stranger = 1 << 63
 type viewer struct {
 	view uint64
 	at   int64 // in Unix milliseconds
-	gone bool  // it was not there any more, and is taken to see what the host sees
 }
 
 // maxViewers bounds how many processes are remembered, and how many views.
 const maxViewers = 1024
 
 // viewOf is how the event's process sees the tree: 0 for as the host does. One that
-// is gone saw it as its parent does.
+// is gone is a stranger, unless its parent has a view of its own.
 func (s *Stream) viewOf(e *Event) uint64 {
 	if s.lookup == nil || e.PID == 0 {
 		return 0
@@ -31,43 +30,24 @@ func (s *Stream) viewOf(e *Event) uint64 {
 	}
 	view, ok := s.lookup.View(e.PID)
 	if !ok {
-		view, _ = s.lookup.View(e.PPID)
+		if view, _ = s.lookup.View(e.PPID); view == 0 {
+			view = stranger | uint64(e.PID)
+		}
 	}
-	s.regard(e.PID, viewer{view, now, !ok && view == 0})
-	return view
-}
-
-func (s *Stream) regard(pid uint32, v viewer) {
 	if s.viewers == nil || len(s.viewers) >= maxViewers {
 		s.viewers = make(map[uint32]viewer)
 	}
-	s.viewers[pid] = v
+	s.viewers[e.PID] = viewer{view, now}
+	return view
 }
 
 // rootFor is the root under which to note that the event names a directory by an
 // absolute path: the host's if that is where the path leads, whatever the view.
 func (s *Stream) rootFor(e *Event, path []byte, key inodeKey) *place {
-	if v := s.viewers[e.PID]; v.gone && e.view == 0 {
-		if v.gone = false; !s.lookup.Exists(firstPart(path)) {
-			v.view = stranger | uint64(e.PID)
-			e.view = v.view
-		}
-		s.regard(e.PID, v)
-	}
 	if e.view != 0 && s.lookup.Is(path, key.dev, key.ino) {
 		return s.tree.root
 	}
 	return s.tree.rootOf(e.view)
-}
-
-// firstPart is an absolute path's directory in the root.
-func firstPart(path []byte) []byte {
-	for i := 1; i < len(path); i++ {
-		if path[i] == '/' {
-			return path[:i]
-		}
-	}
-	return path
 }
 
 // inView is whether a place is known in the event's own view, from what was said a

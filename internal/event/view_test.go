@@ -15,7 +15,7 @@ func TestView(t *testing.T) {
 		run  func(k *fakeKernel)
 		want []string
 	}{
-		{"what the host names, later", func(k *fakeKernel) {
+		{"what the host names, later, of a process that is gone", func(k *fakeKernel) {
 			by(k, gone).unlinkat(8, "f")
 			by(k, host).rmdir(1, "/srv/d", 8)
 		}, []string{"/srv/d/f trail", "/srv/d absolute"}},
@@ -43,6 +43,14 @@ func TestView(t *testing.T) {
 			by(k, host).unlinkat(8, "f")
 			by(k, gone).rmdir(1, "/jail/d", 8)
 		}, []string{"f unresolved", "/jail/d absolute"}},
+		{"but for itself, gone as it is", func(k *fakeKernel) {
+			by(k, gone).unlinkat(8, "f")
+			by(k, gone).rmdir(1, "/jail/d", 8)
+		}, []string{"/jail/d/f trail", "/jail/d absolute"}},
+		{"a process that is gone named what is on the host", func(k *fakeKernel) {
+			by(k, host).unlinkat(8, "f")
+			by(k, gone).rmdir(7, "/mnt/efs/d", 8)
+		}, []string{"/mnt/efs/d/f trail", "/mnt/efs/d absolute"}},
 		{"the host's name comes too late, after a container's", func(k *fakeKernel) {
 			by(k, host).unlinkat(8, "f")
 			by(k, inside).unlink(8, "/data/d/x")
@@ -57,9 +65,8 @@ func TestView(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			k := newFakeKernel(t, Options{Lookup: fakeLookup{
-				files:   map[string]fakeFile{"/mnt/efs": {7, 2, before}},
-				views:   map[uint32]uint64{inside: 5, alike: 5, gone: 1},
-				nowhere: "/jail",
+				files: map[string]fakeFile{"/mnt/efs": {7, 2, before}},
+				views: map[uint32]uint64{inside: 5, alike: 5, gone: 1},
 			}})
 			tt.run(k)
 			k.expect(tt.want...)
