@@ -138,6 +138,9 @@ func (s *Stream) ask(e *Event, n *Name) {
 // all is read that came before.
 func (s *Stream) saw(e *Event, path string) answer {
 	e.looked = s.lookup.Now()
+	if e.view&stranger != 0 {
+		return answer{path, e.looked, 0} // it told nothing any more: we saw it
+	}
 	return answer{path, e.looked, e.view}
 }
 

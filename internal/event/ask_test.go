@@ -148,7 +148,7 @@ func TestFound(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := fakeLookup{
 				files: map[string]fakeFile{"/srv/p/c": {8, 2, before}}, found: map[int]string{8: tt.at},
-				sought: map[string]bool{}, now: called + 200,
+				sought: map[string]bool{}, now: called + 200, views: map[uint32]uint64{100: 1},
 			}
 			k := newFakeKernel(t, Options{Lookup: l})
 			find(k)

@@ -63,14 +63,14 @@ func (n *Name) known() bool { return n.From != FromUnresolved && isAbs(n.Path) }
 type answer struct {
 	path   string // empty for none
 	looked int64  // when, in Unix milliseconds
-	view   uint64 // of who saw it
+	view   uint64 // in which it is true
 }
 
-// suits says whether the answer is not too old or young for an event, nor of another
-// view than its process's. No answer suits all.
+// suits says whether the answer is not too old or young for an event, and of the
+// host's view or its process's. No answer suits all.
 func (a answer) suits(e *Event) bool {
 	age := e.ID.UnixMilli() - a.looked
-	return a.path == "" || a.view == e.view && max(age, -age) <= soon
+	return a.path == "" || (a.view == 0 || a.view == e.view) && max(age, -age) <= soon
 }
 
 // soon is how much earlier or later than an event a path may be seen that is told
