@@ -222,7 +222,8 @@ func (w *witness) drain(s *Stream) {
 	for e, ok := s.Next(); ok; e, ok = s.Next() {
 		w.line = w.enc.AppendJSON(w.line[:0], e)
 		w.bytes += len(w.line)
-		if names, ok := callNames[e.Syscall]; ok && e.PID != 0 {
+		// What strace prints of /proc/self/fd/5 is just that, so it is no witness of where it leads.
+		if names, ok := callNames[e.Syscall]; ok && e.PID != 0 && !e.isVia(&e.Path) {
 			w.events = append(w.events, w.see(e, names))
 		}
 		s.Free(e)

@@ -274,6 +274,8 @@ func (s *Stream) close(e *Event) {
 		e.Container, e.Unit = s.process(e.PID)
 	}
 	switch {
+	case e.silent && e.Partial: // reading again began in its midst
+		s.yield(e)
 	case e.describe():
 		s.note(e)
 		s.heed(e)
