@@ -137,7 +137,7 @@ func (s *Stream) ask(e *Event, n *Name) {
 // saw is what was seen just now on behalf of an event, which must not go before
 // all is read that came before.
 func (s *Stream) saw(e *Event, path string) answer {
-	e.looked = s.lookup.Now()
+	e.looked = max(e.looked, s.lookup.Now())
 	if e.view&stranger != 0 {
 		return answer{path, e.looked, 0} // it told nothing any more: we saw it
 	}
@@ -254,7 +254,11 @@ func (s *Stream) findHeld() {
 	for e := s.held.head; e != nil && n < maxFinds; e = e.queue.next {
 		for _, name := range []*Name{&e.Path, &e.Dest} {
 			p := name.place
-			if p == nil || name.wait.next == nil || p.answer.path != "" || !p.hasKey {
+			if p == nil || name.wait.next == nil || !p.hasKey {
+				continue
+			}
+			if p.answer.path != "" {
+				e.looked = max(e.looked, p.answer.looked)
 				continue
 			}
 			n++

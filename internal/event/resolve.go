@@ -305,6 +305,7 @@ func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
 		return
 	}
 	s.ask(e, n)
+	e.looked = max(e.looked, n.place.answer.looked) // another event may have asked
 	if n.place.overdue && n.place.answer.looked < e.ID.UnixMilli() && s.takeAnswer(n) {
 		return // seen before the call was made, so nothing that follows can spoil it
 	}
