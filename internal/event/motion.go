@@ -149,7 +149,7 @@ func (m *motion) spoils(a answer, e *Event) bool {
 // its parts. Anything may lead through what is not known.
 func leadsThrough(path, what string) bool {
 	if what == "" || what[0] != '/' {
-		return strings.Contains(path+"/", "/"+what+"/") || what == ""
+		return what == "" || hasPart([]byte(path), what)
 	}
 	rest, ok := strings.CutPrefix(path, what)
 	return ok && (rest == "" || rest[0] == '/')
