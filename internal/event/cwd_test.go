@@ -7,7 +7,7 @@ import "testing"
 func TestMovedCwd(t *testing.T) {
 	rename := func(k *fakeKernel, old string, oldDir int, dest string, newDir int) {
 		name := func(path string, dir int) pathRecord {
-			d, _ := splitName([]byte(path))
+			d, _ := splitName(path)
 			if len(d) == 0 {
 				return pathRecord{k.cwd, dir, dirMode, "PARENT"}
 			}

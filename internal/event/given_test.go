@@ -11,8 +11,7 @@ func (k *fakeKernel) openat(dir, parent int, name string, ino int, fd string) {
 	}
 	dirName := k.cwd
 	if name[0] == '/' {
-		d, _ := splitName([]byte(name))
-		dirName = string(d)
+		dirName, _ = splitName(name)
 	}
 	k.result(257, "success=yes exit="+fd, "a0="+from+" a1=1 a2=c1", pathRecord{dirName, parent, dirMode, "PARENT"}, pathRecord{name, ino, fileMode, "CREATE"})
 }

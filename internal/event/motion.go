@@ -17,27 +17,84 @@ type motion struct {
 	seq      uint64
 	at       int64  // Unix milliseconds
 	old, new string // paths if both are known, else names; both empty where neither is
+
+	// By number, the motions before this one that a path with the last part of old,
+	// or of new, may lead through.
+	beforeOld, beforeNew uint64
 }
 
-// maxMotions bounds how many renames are remembered; older ones count as any.
-const maxMotions = 256
+// maxMotions bounds how many renames are remembered; older ones count as any. A
+// daemon that comes back under load has some seconds to catch up with.
+const maxMotions = 1 << 13
 
 // slowest is how long a rename takes that is said to be at a time, in milliseconds.
 const slowest = 1000
 
-// motions are the latest renames of directories, the oldest first.
+// motions are the latest renames of directories, found by the names they took away
+// and gave.
 type motions struct {
-	list []motion
-	lost motion // the last one that there was no room for
+	ring  []motion
+	count uint64            // of all that there ever were, hence the number of the last one
+	by    map[string]uint64 // the last one by the last part of its names, "" for names not known
+	lost  motion            // the last one that there was no room for
+}
+
+// numbered is a motion that is remembered still, nil for none.
+func (m *motions) numbered(n uint64) *motion {
+	if n == 0 || n+maxMotions <= m.count {
+		return nil
+	}
+	return &m.ring[(n-1)%maxMotions]
 }
 
 func (m *motions) add(v motion) {
-	if len(m.list) == maxMotions {
-		m.lost = motion{seq: m.list[0].seq, at: m.list[0].at}
-		copy(m.list, m.list[1:])
-		m.list = m.list[:maxMotions-1]
+	if m.by == nil {
+		m.by = map[string]uint64{}
 	}
-	m.list = append(m.list, v)
+	if len(m.ring) < maxMotions {
+		m.ring = append(m.ring, motion{})
+	} else {
+		m.lose(m.count + 1 - maxMotions)
+	}
+	old, dest := lastPart(v.old), lastPart(v.new)
+	v.beforeOld, v.beforeNew = m.by[old], m.by[dest]
+	m.count++
+	*m.numbered(m.count) = v
+	m.by[old], m.by[dest] = m.count, m.count
+}
+
+// lose forgets the names of a motion.
+func (m *motions) lose(n uint64) {
+	v := m.numbered(n)
+	m.lost = motion{seq: v.seq, at: v.at}
+	for _, name := range []string{lastPart(v.old), lastPart(v.new)} {
+		if m.by[name] == n {
+			delete(m.by, name)
+		}
+	}
+}
+
+// each calls f with the motions that a path may lead through, or that nobody knows
+// the names of: of each part of the path the last first, until f returns false.
+func (m *motions) each(path []byte, f func(*motion) bool) {
+	m.eachOf(nil, f)
+	for rest := path; len(rest) > 0; {
+		var part []byte
+		part, rest, _ = bytes.Cut(rest, []byte("/"))
+		if len(part) > 0 {
+			m.eachOf(part, f)
+		}
+	}
+}
+
+func (m *motions) eachOf(part []byte, f func(*motion) bool) {
+	for v := m.numbered(m.by[string(part)]); v != nil && f(v); {
+		if lastPart(v.old) == string(part) {
+			v = m.numbered(v.beforeOld)
+		} else {
+			v = m.numbered(v.beforeNew)
+		}
+	}
 }
 
 // moves notes that an event renames a directory, or exchanges two.
@@ -79,45 +136,49 @@ const soon = 20_000
 
 // holds says whether a path that was seen is the one it was for an event.
 func (m *motions) holds(a answer, e *Event) bool {
-	for i := range m.list {
-		if m.list[i].spoils(a, e) {
-			return false
-		}
+	if m.lost.seq > e.First || m.lost.seq != 0 && m.lost.spoils(a, e) {
+		return false
 	}
-	return m.lost.seq <= e.First && (m.lost.seq == 0 || !m.lost.spoils(a, e))
+	spoilt := false
+	m.each([]byte(a.path), func(v *motion) bool {
+		spoilt = spoilt || v.spoils(a, e)
+		return !spoilt && (v.seq > e.First || v.at >= a.looked-2*slowest)
+	})
+	return !spoilt
 }
 
 // unsettled says whether a rename after an event, of other names than the tree knows
 // (a link, another view), may be why a place has the path it has.
 func (m *motions) unsettled(e *Event, p *place, path []byte) bool {
-	for i := len(m.list) - 1; i >= 0 && m.list[i].seq > e.First; i-- {
-		v := &m.list[i]
-		if (v.new == "" || hasPart(path, v.new)) && !p.movedAt(v.seq) {
-			return true
-		}
+	if last := m.numbered(m.count); last == nil || last.seq <= e.First {
+		return false
 	}
-	return m.lost.seq > e.First
+	found := m.lost.seq > e.First
+	m.each(path, func(v *motion) bool {
+		found = found || v.seq > e.First && (v.new == "" || hasPart(path, v.new)) && !p.movedAt(v.seq)
+		return !found && v.seq > e.First
+	})
+	return found
 }
 
 // outdated says whether a rename at a time or later, of other names than the tree
 // knows, may have made a path untrue.
 func (m *motions) outdated(p *place, path []byte, at int64) bool {
-	for i := len(m.list) - 1; i >= 0 && m.list[i].at >= at; i-- {
-		v := &m.list[i]
-		if (v.old == "" || hasPart(path, v.old) || hasPart(path, v.new)) && !p.movedAt(v.seq) {
-			return true
-		}
-	}
-	return m.lost.seq != 0 && m.lost.at >= at
+	found := m.lost.seq != 0 && m.lost.at >= at
+	m.each(path, func(v *motion) bool {
+		found = found || v.at >= at && !p.movedAt(v.seq)
+		return !found && v.at >= at
+	})
+	return found
 }
 
 // hasPart says whether the last part of name is one of path's.
 func hasPart(path []byte, name string) bool {
-	last := lastPart([]byte(name))
+	last := lastPart(name)
 	for rest := path; len(rest) > 0; {
 		var part []byte
 		part, rest, _ = bytes.Cut(rest, []byte("/"))
-		if bytes.Equal(part, last) {
+		if string(part) == last {
 			return true
 		}
 	}

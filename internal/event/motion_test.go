@@ -1,6 +1,7 @@
 package event
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -80,5 +81,47 @@ func TestMotion(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestManyMotions lets thousands of directories be renamed between the call and the
+// end of its wait, as in a flood that a daemon comes back to.
+func TestManyMotions(t *testing.T) {
+	for _, tt := range []struct {
+		renames int
+		what    string // a directory gets the name of in the midst of them
+		want    string
+	}{
+		{5000, "/srv/x", "/srv/p/a/f proc"},
+		{5000, "/srv/p", "f unresolved"},
+		{2 * maxMotions, "/srv/x", "f unresolved"},
+	} {
+		l := fakeLookup{
+			fds:   map[int32]string{3: "/srv/p/a"},
+			files: map[string]fakeFile{"/srv/p/a": {8, 2, 1_600_000_000_000}},
+			now:   1_700_000_000_020,
+		}
+		k := newFakeKernel(t, Options{Lookup: l})
+		k.unlinkat(8, "f")
+		for i := range tt.renames {
+			if i == tt.renames/2 {
+				k.rename(1, tt.what+"0", 1, tt.what, 7)
+			}
+			name := fmt.Sprint("/srv/", i)
+			k.rename(1, name, 1, name+".old", 1000+i)
+		}
+		k.s.Tick(time.UnixMilli(l.now + underway))
+		got := ""
+		for _, p := range k.paths() {
+			if !strings.Contains(p, " > ") {
+				got = p
+			}
+		}
+		if got != tt.want {
+			t.Errorf("after %d renames and one to %s: got %q, want %q", tt.renames, tt.what, got, tt.want)
+		}
+		if n := len(k.s.motions.by); n > 2*maxMotions+1 {
+			t.Errorf("after %d renames: %d names are remembered, want at most two for each of %d", tt.renames, n, maxMotions)
+		}
 	}
 }

@@ -4,14 +4,14 @@ import "bytes"
 
 // lastPart is a name without the directories before it. Slashes at its end,
 // which ask for a directory, are dropped, as the kernel does.
-func lastPart(name []byte) []byte {
+func lastPart[T string | []byte](name T) T {
 	_, last := splitName(name)
 	return last
 }
 
 // splitName cuts a name where the kernel does to find its PARENT: the
 // directory part keeps its slashes and is empty if there is none.
-func splitName(name []byte) (dir, last []byte) {
+func splitName[T string | []byte](name T) (dir, last T) {
 	end := len(name)
 	for end > 0 && name[end-1] == '/' {
 		end--

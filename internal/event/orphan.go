@@ -123,7 +123,7 @@ func (e *Event) amend(a *answer, p *item) {
 	case a.path == "" || e.ID.UnixMilli() > a.looked:
 	case p == e.overwritten || e.call.verb == verbDelete: // it was seen before
 	case e.call.verb != verbRename:
-		if string(lastPart(e.Dest.given)) == string(lastPart([]byte(a.path))) {
+		if string(lastPart(e.Dest.given)) == lastPart(a.path) {
 			*a = answer{}
 		}
 	case e.Exchange || !e.Path.known() || !e.Dest.known():

@@ -64,9 +64,9 @@ func (t *tree) leaves(p *place, seq uint64) {
 }
 
 // prune forgets moves before the event with sequence low, and reports whether
-// that leaves few enough.
+// that leaves few enough. It looks only when there are twice as many as it left.
 func (t *tree) prune(low uint64) bool {
-	if len(t.moved) < maxMoved {
+	if len(t.moved) < max(t.pruneAt, minMoved) {
 		return true
 	}
 	for key, w := range t.moved {
@@ -74,10 +74,14 @@ func (t *tree) prune(low uint64) bool {
 			delete(t.moved, key)
 		}
 	}
+	t.pruneAt = 2 * len(t.moved)
 	return len(t.moved) < maxMoved
 }
 
-const maxMoved = 512
+const (
+	minMoved = 512
+	maxMoved = 1 << 14
+)
 
 // A slot is a waiting Name's membership of a ring.
 type slot struct {
@@ -112,15 +116,16 @@ const maxNames = 4
 // A tree is all that is known of where directories are. It forgets the places
 // that were not used for longest.
 type tree struct {
-	root   *place
-	roots  map[uint64]*place // of other views
-	kids   map[kid]*place
-	inodes map[inodeKey][]*place // a directory's places, the latest confirmed last
-	moved  map[inodeKey]*placement
-	lru    place // ring: newer is the oldest, older the newest
-	size   int
-	limit  int
-	scrap  [][]*place
+	root    *place
+	roots   map[uint64]*place // of other views
+	kids    map[kid]*place
+	inodes  map[inodeKey][]*place // a directory's places, the latest confirmed last
+	moved   map[inodeKey]*placement
+	pruneAt int   // size of moved
+	lru     place // ring: newer is the oldest, older the newest
+	size    int
+	limit   int
+	scrap   [][]*place
 }
 
 func (t *tree) reset() {
@@ -128,7 +133,7 @@ func (t *tree) reset() {
 	t.roots = make(map[uint64]*place)
 	t.kids = make(map[kid]*place)
 	t.inodes = make(map[inodeKey][]*place)
-	t.moved = make(map[inodeKey]*placement)
+	t.moved, t.pruneAt = make(map[inodeKey]*placement), 0
 	t.lru.older, t.lru.newer = &t.lru, &t.lru
 	t.size = 0
 }
@@ -397,7 +402,7 @@ func (t *tree) forget(key inodeKey) {
 // another name: it was asked too late, when a new one had the inode.
 func (t *tree) doubtAnswers(key inodeKey, name []byte) {
 	for _, p := range t.inodes[key] {
-		if len(name) > 0 && p.answer.path != "" && string(lastPart([]byte(p.answer.path))) != string(name) {
+		if len(name) > 0 && p.answer.path != "" && lastPart(p.answer.path) != string(name) {
 			p.answer = answer{}
 		}
 	}

@@ -84,6 +84,6 @@ func (t *tree) rootOf(view uint64) *place {
 
 // after says whether there was a rename at a time, in Unix milliseconds, or later.
 func (m *motions) after(at int64) bool {
-	n := len(m.list)
-	return n > 0 && m.list[n-1].at >= at || m.lost.at >= at && m.lost.seq != 0
+	last := m.numbered(m.count)
+	return last != nil && last.at >= at || m.lost.at >= at && m.lost.seq != 0
 }
