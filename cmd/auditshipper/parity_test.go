@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
 // captures returns logs that real kernels and daemons wrote, unpacked.
@@ -121,7 +123,7 @@ const searches = `-a 145
 // printed must agree byte for byte, raw and in the default format.
 func TestParitySearch(t *testing.T) {
 	if _, err := exec.LookPath("ausearch"); err != nil {
-		t.Skip("ausearch is not installed")
+		kerneltest.Skip(t, "ausearch is not installed")
 	}
 	asked := 0
 	for _, file := range captures(t) {
@@ -195,7 +197,7 @@ type=PROCTITLE msg=audit(1700000000.002:2): proctitle=726D
 // TestParityReport asks aureport and us for every report of every capture.
 func TestParityReport(t *testing.T) {
 	if _, err := exec.LookPath("aureport"); err != nil {
-		t.Skip("aureport is not installed")
+		kerneltest.Skip(t, "aureport is not installed")
 	}
 	asked := 0
 	for _, file := range captures(t) {
@@ -246,7 +248,7 @@ var interpretations = []string{
 // invented logs with every kind of record and value.
 func TestParityInterpret(t *testing.T) {
 	if _, err := exec.LookPath("ausearch"); err != nil {
-		t.Skip("ausearch is not installed")
+		kerneltest.Skip(t, "ausearch is not installed")
 	}
 	files := captures(t)
 	for seed := range uint64(3) {
