@@ -123,10 +123,14 @@ func (s *Stream) ask(e *Event, n *Name) {
 	}
 	if !p.answer.suits(e) || !s.motions.holds(p.answer, e) {
 		p.answer = answer{}
-	} else if p.answer.path != "" && now-p.answer.looked < briefly || p.asked == e.PID && now-p.askedAt < briefly {
+	} else if p.answer.path != "" && now-p.answer.looked < briefly {
 		return
 	}
-	p.asked, p.askedAt = e.PID, now
+	fd, _ := e.standing(n)
+	if p.asked == e.PID && p.askedFD == fd && now-p.askedAt < briefly {
+		return
+	}
+	p.asked, p.askedFD, p.askedAt = e.PID, fd, now
 	if path := s.answers(e, n); path != "" {
 		p.answer = s.saw(e, path)
 	} else {
@@ -144,13 +148,32 @@ func (s *Stream) saw(e *Event, path string) answer {
 	return answer{path, e.looked, e.view}
 }
 
+// standing is the descriptor which stands for n's place: that of the directory which
+// the name starts from, or of the directory that the call is about itself.
+func (e *Event) standing(n *Name) (fd uint32, ok bool) {
+	switch file, open := e.openFile(n); {
+	case n.parent != nil:
+		return e.descriptor(n)
+	case open:
+		return uint32(file), true
+	case e.call.verb == verbOpen && e.Success == Yes:
+		return uint32(e.exit), true
+	}
+	return 0, false
+}
+
 // answers is the path of n's directory that the event's process tells, empty for
 // none.
 func (s *Stream) answers(e *Event, n *Name) (told string) {
 	p := n.place
-	if n.dirArg >= 0 && n.parent != nil {
-		path, key, ok := s.openDir(e, uint32(e.args[n.dirArg]))
+	if fd, ok := e.standing(n); ok {
+		path, key, ok := s.openDir(e, fd)
 		if ok && p.key == key && isAbs([]byte(path)) {
+			return path
+		}
+	}
+	if dir, _ := splitName(n.given); n.parent != nil && len(dir) > 0 {
+		if path := s.leadsTo(e, n, dir, p.key); path != "" {
 			return path
 		}
 	}

@@ -75,6 +75,14 @@ func TestAsk(t *testing.T) {
 	create := func(k *fakeKernel) {
 		k.result(257, "success=yes exit=4", "a0=3 a1=1 a2=41", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{"f", 9, fileMode, "CREATE"})
 	}
+	opendir := func(name string) func(k *fakeKernel) {
+		return func(k *fakeKernel) {
+			k.result(257, "success=yes exit=4", "a0=3 a1=1 a2=90800", pathRecord{name, 8, dirMode, "NORMAL"})
+		}
+	}
+	createBelow := func(k *fakeKernel) {
+		k.result(257, "success=yes exit=4", "a0=3 a1=1 a2=41", pathRecord{"sub/", 8, dirMode, "PARENT"}, pathRecord{"sub/f", 9, fileMode, "CREATE"})
+	}
 	fchmod := func(k *fakeKernel) { k.call(91, "a0=4 a1=1ff", pathRecord{"", 9, fileMode, "NORMAL"}) }
 	unlink := func(k *fakeKernel) { k.unlinkat(8, "f") }
 	tests := []struct {
@@ -99,6 +107,16 @@ func TestAsk(t *testing.T) {
 
 		{"made", create, map[int32]string{4: "/d/f"}, map[string]fakeFile{"/d": {8, 2, before}, "/d/f": {9, 1, after}}, "/d/f proc"},
 		{"made, and again elsewhere with the same inode", create, map[int32]string{4: "/e/f"}, map[string]fakeFile{"/d": {8, 2, before}, "/e": {7, 2, before}, "/e/f": {9, 1, after}}, "f unresolved"},
+
+		{"made below the directory", createBelow, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {7, 2, before}, "/d/sub": {8, 2, before}}, "/d/sub/f proc"},
+		{"made below the directory, through a link", createBelow, map[int32]string{3: "/d"}, map[string]fakeFile{"/d": {7, 2, before}, "/d/sub": {6, 2, before}}, "sub/f unresolved"},
+
+		{"a directory that was opened", opendir("d"), map[int32]string{4: "/srv/d"}, map[string]fakeFile{"/srv/d": {8, 2, before}}, "/srv/d proc"},
+		{"a directory that was opened through a link", opendir("way"), map[int32]string{4: "/srv/d"}, map[string]fakeFile{"/srv/d": {8, 2, before}}, "way unresolved"},
+		{"a directory that was opened, seen by a later call's descriptor", func(k *fakeKernel) {
+			opendir("d")(k)
+			unlink(k)
+		}, map[int32]string{3: "/srv/d"}, map[string]fakeFile{"/srv/d": {8, 2, before}}, "/srv/d proc"},
 
 		{"by its own descriptor", fchmod, map[int32]string{4: "/d/f"}, map[string]fakeFile{"/d/f": {9, 1, before}}, "/d/f proc"},
 		{"its own descriptor has a younger file by now", fchmod, map[int32]string{4: "/e/g"}, map[string]fakeFile{"/e/g": {9, 1, after}}, " unresolved"},

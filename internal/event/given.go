@@ -17,6 +17,8 @@ type giving struct {
 	last []byte // of its name then
 
 	loose bool     // the open may have followed a link, or says nothing of the directory
+	leads bool     // all the same, the name in dir is the file's or a link's to it
+	path  string   // of a loose one, if known
 	start inodeKey // of the descriptor's directory, shortly after the open; zero if not known
 }
 
@@ -49,12 +51,12 @@ func (s *Stream) given(e *Event) {
 		if s.givings == nil || len(s.givings) >= maxGivings {
 			s.givings = make(map[inodeKey]giving)
 		}
-		g := giving{pid: e.PID, fd: fd, name: string(n.given), at: e.ID.UnixMilli(), file: -1, loose: loose, start: n.orphan.start}
+		g := giving{pid: e.PID, fd: fd, name: string(n.given), at: e.ID.UnixMilli(), file: -1, loose: loose, leads: n.starts, start: n.orphan.start}
 		if n.parent != nil && n.parent.hasIno {
 			g.dir = n.parent.keep()
 		}
 		if loose && n.known() {
-			g.name, g.dir = string(n.Path), nil
+			g.path = string(n.Path)
 		}
 		if e.call.verb == verbOpen {
 			g.file, g.last = e.exit, append(g.last, lastPart(n.given)...)
@@ -71,8 +73,8 @@ func (s *Stream) recall(e *Event, n *Name) {
 	}
 	fd, ok := e.descriptor(n)
 	g, known := s.giving(e, n.item.key)
-	if ok && known && !g.loose && g.fd == fd && g.name == string(n.given) {
-		n.parent = g.dir
+	if ok && known && (!g.loose || g.leads) && g.fd == fd && g.name == string(n.given) {
+		n.parent, n.starts = g.dir, g.leads
 	}
 }
 

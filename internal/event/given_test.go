@@ -1,6 +1,9 @@
 package event
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // openat makes a file and has it open on a descriptor, as tar and cp do. dir is a
 // descriptor or -100 for the working directory.
@@ -88,6 +91,52 @@ func TestRecallOpen(t *testing.T) {
 			k := newFakeKernel(t, Options{})
 			tt.run(k)
 			k.expect(tt.want...)
+		})
+	}
+}
+
+// TestRecallName is about calls that name a file as the call did which opened and
+// made it, from the same descriptor. The open may have followed a link that led
+// nowhere; if the descriptor's directory is where the file was made, that matters not.
+func TestRecallName(t *testing.T) {
+	make := func(k *fakeKernel) {
+		k.result(257, "success=yes exit=4", "a0=3 a1=1 a2=41", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{"f", 9, fileMode, "CREATE"})
+	}
+	chmod := func(fd string) func(k *fakeKernel) {
+		return func(k *fakeKernel) { k.call(268, "a0="+fd+" a1=1 a2=1ff", pathRecord{"f", 9, fileMode, "NORMAL"}) }
+	}
+	tests := []struct {
+		name string
+		open string // on the descriptor that the name starts from
+		then []func(k *fakeKernel)
+		want string // of the last call
+	}{
+		{"there", "/srv/d", []func(k *fakeKernel){chmod("3")}, "/srv/d/f trail"},
+		{"twice", "/srv/d", []func(k *fakeKernel){chmod("3"), chmod("3")}, "/srv/d/f trail"},
+		{"through a link to elsewhere", "/srv/e", []func(k *fakeKernel){chmod("3")}, "f unresolved"},
+		{"another descriptor", "/srv/d", []func(k *fakeKernel){chmod("5")}, "f unresolved"},
+		{"it has another name since", "/srv/d", []func(k *fakeKernel){func(k *fakeKernel) {
+			k.renameat(8, "f", 8, "g")
+		}, chmod("3")}, "f unresolved"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+				fds:   map[int32]string{3: tt.open},
+				files: map[string]fakeFile{"/srv/d": {8, 2, 1}, "/srv/e": {7, 2, 1}, "/srv/d/f": {9, 2, 1}},
+				now:   1_700_000_000_000,
+			}})
+			k.rmdirat(8, "x", 20)
+			k.mkdir(1, "/srv/d", 8)
+			make(k)
+			for _, then := range tt.then {
+				then(k)
+			}
+			k.s.Tick(time.UnixMilli(1_700_000_000_000 + underway))
+			paths := k.paths()
+			if got := paths[len(paths)-1]; got != tt.want {
+				t.Errorf("got %q, want %q, of %q", got, tt.want, paths)
+			}
 		})
 	}
 }

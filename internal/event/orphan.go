@@ -78,6 +78,9 @@ func (s *Stream) recallLoose(e *Event, n *Name, fd int32) {
 		return
 	}
 	n.orphan = orphan{name: []byte(g.name), fd: g.fd, start: g.start, dir: g.dir}
+	if g.path != "" {
+		n.orphan = orphan{name: []byte(g.path), fd: g.fd, start: g.start}
+	}
 }
 
 // leave ends n's time as an orphan.

@@ -29,6 +29,7 @@ type place struct {
 	proc   bool     // told by the process, not by a record
 
 	asked   uint32 // the process that was looked at, see Stream.ask
+	askedFD uint32 // at which of its descriptors
 	askedAt int64
 	answer  answer // what it told
 	overdue bool   // some name waited in vain for a record, and took the answer

@@ -164,7 +164,8 @@ func (s *Stream) locate(e *Event, n *Name) {
 		s.locateFile(e, n)
 		return
 	}
-	if e.mayFollow() && !s.startsIn(e, n) {
+	n.starts = n.starts || s.startsIn(e, n)
+	if e.mayFollow() && !n.starts {
 		if !s.adopt(e, n) {
 			n.unresolved()
 		}
@@ -182,10 +183,36 @@ func (e *Event) mayFollow() bool {
 }
 
 // startsIn says whether the directory of the PARENT record is certainly the one
-// that the name starts from and, being of one part, is in.
+// that the name leads to, but for its last part, from where it starts. Where that is
+// not so, the last part is a symlink to elsewhere.
 func (s *Stream) startsIn(e *Event, n *Name) bool {
+	if !e.mayFollow() || !n.parent.hasIno {
+		return false // and nobody needs to know
+	}
 	dir, _ := splitName(n.given)
-	return len(dir) == 0 && n.parent.hasIno && s.startsFrom(e, n, n.parent)
+	if len(dir) == 0 {
+		return s.startsFrom(e, n, n.parent)
+	}
+	return s.leadsTo(e, n, dir, n.parent.key) != ""
+}
+
+// leadsTo is the path of a directory that n's name leads through, from a descriptor;
+// empty if that does not lead to key.
+func (s *Stream) leadsTo(e *Event, n *Name, dir []byte, key inodeKey) string {
+	fd, ok := e.descriptor(n)
+	if !ok || s.lookup == nil {
+		return ""
+	}
+	start, _, ok := s.openDir(e, fd)
+	if !ok || !isAbs([]byte(start)) {
+		return ""
+	}
+	path, plain := appendJoined(s.scratch[:0], []byte(start), dir, true)
+	s.scratch = path
+	if !plain || !s.lookup.Is(path, key.dev, key.ino) {
+		return ""
+	}
+	return string(path)
 }
 
 // isNameless says whether n is a file that has no name (O_TMPFILE). The kernel
@@ -435,7 +462,7 @@ func (s *Stream) counts(a answer, e *Event) bool {
 // takeAnswer uses what the process itself told of n's directory.
 func (s *Stream) takeAnswer(n *Name) bool {
 	p, e := n.place, n.event
-	if len(n.mid) > 0 || !s.counts(p.answer, e) {
+	if len(n.mid) > 0 || !s.counts(p.answer, e) || !n.fits([]byte(p.answer.path)) {
 		return false
 	}
 	start := len(e.built)

@@ -230,6 +230,14 @@ func (w *witness) drain(s *Stream) {
 	}
 }
 
+// all is the JSON of every event.
+func (w *witness) all() (text string) {
+	for _, ev := range w.events {
+		text += ev.json + "\n"
+	}
+	return text
+}
+
 func (w *witness) see(e *Event, names [][2]int) witnessed {
 	ev := witnessed{json: string(w.line), success: e.Success != No}
 	var said []string
