@@ -275,14 +275,14 @@ func (s *Stream) findHeld() {
 	}
 	n := 0
 	for e := s.held.head; e != nil && n < maxFinds; e = e.queue.next {
-		for _, name := range []*Name{&e.Path, &e.Dest} {
+		e.eachWaiting(func(name *Name) {
 			p := name.place
 			if p == nil || name.wait.next == nil || !p.hasKey {
-				continue
+				return
 			}
 			if p.answer.path != "" {
 				e.looked = max(e.looked, p.answer.looked)
-				continue
+				return
 			}
 			n++
 			path := s.lookup.Found(p.key.dev, p.key.ino)
@@ -290,7 +290,7 @@ func (s *Stream) findHeld() {
 				p.answer = s.saw(e, path)
 				p.answer.view = 0
 			}
-		}
+		})
 	}
 }
 

@@ -57,6 +57,7 @@ type Event struct {
 	victim      item  // that, where the kernel took its record for the old name's
 	exchanged   *item // the DELETE record of what changed places with the old name
 	two         [2]*item
+	sides       *sides // of a rename whose two directories are not told apart yet
 
 	buf      []byte // the records' texts, one after the other
 	records  []record

@@ -43,7 +43,7 @@ func (s *Stream) apply(e *Event) {
 		return
 	}
 	if e.unsettles() {
-		s.doubt, s.astray = e.ID.UnixMilli(), e.First
+		s.unseen(e)
 	}
 	if e.call.verb == verbRename {
 		s.applyRename(e)
@@ -144,13 +144,32 @@ func (s *Stream) applyRename(e *Event) {
 		return
 	}
 	if old.item == nil && dest.item != nil && dest.item.isDir() { // an overlay lost the old name with its slash
-		s.doubt, s.astray = e.ID.UnixMilli(), e.First
+		s.unseen(e)
 		s.tree.forget(dest.item.key)
 	}
 	if old.item == nil || !old.item.isDir() {
 		return
 	}
 	s.relocate(e, old, dest)
+}
+
+// applyDivided is applyRename for one whose directories nothing tells apart.
+func (s *Stream) applyDivided(e *Event) {
+	if e.Success != No {
+		moved := false
+		for _, it := range []*item{e.Path.item, e.Dest.item, e.exchanged, e.overwritten} {
+			if it != nil && it.isDir() {
+				s.tree.forget(it.key)
+				moved = true
+			}
+		}
+		if moved {
+			s.moves(e)
+			s.unseen(e)
+		}
+	}
+	s.given(e)
+	s.reunite(e)
 }
 
 // relocate moves the directory that was old to where dest is.
@@ -177,6 +196,11 @@ func (s *Stream) relocate(e *Event, old, dest *Name) {
 	s.tree.move(from, to, last, old.item.key, e.PID, e.ID.UnixMilli(), e.First)
 }
 
+// unseen notes that directories may have moved, and no record tells from where to where.
+func (s *Stream) unseen(e *Event) {
+	s.doubt, s.torn, s.astray = e.ID.UnixMilli(), e.ID.UnixMilli(), e.First
+}
+
 // strayed notes that a directory moved and that one of its paths is not known.
 // For all who wait, a path told later does not prove any more what it was; but
 // for those who wait below the same top as both its names, whom move rebases.
@@ -188,6 +212,8 @@ func (s *Stream) strayed(e *Event, from, to *place) {
 				w.name.sure = e.First
 			}
 		}
+	} else {
+		s.torn = e.ID.UnixMilli()
 	}
 	s.astray = e.First
 }
@@ -209,7 +235,7 @@ func (s *Stream) exchange(e *Event) {
 		p, q := s.placeOf(e, &old), s.placeOf(e, &dest)
 		s.settle(e)
 		if p == nil || q == nil || p.dead || q.dead {
-			s.doubt, s.astray = e.ID.UnixMilli(), e.First
+			s.unseen(e)
 			s.tree.forget(old.item.key)
 			s.tree.forget(dest.item.key)
 			return

@@ -19,7 +19,8 @@ type place struct {
 
 	key    inodeKey
 	hasKey bool
-	at     int64  // when a record last said so, in Unix milliseconds
+	at     int64  // when a record last said that there is such a name, in Unix milliseconds
+	told   int64  // and when, that it is key's
 	by     uint32 // the process of that record
 	since  uint64 // sequence of the event which made it
 	was    *placement
@@ -149,17 +150,32 @@ func (t *tree) top(p *place) *place {
 	return p
 }
 
+// said is when the first and the last was said of what makes up p's path, in Unix
+// milliseconds: that its names are there, and that what p or an alias stands for is
+// that directory. ok is false if it is known to be untrue.
+func (t *tree) said(p *place) (first, last int64, top *place, ok bool) {
+	first, last = 1<<63-1, 0
+	inode := true
+	for ; p.parent != nil; p = p.parent {
+		if p.dead {
+			return 0, 0, nil, false
+		}
+		inode = inode || p.name == ""
+		at := p.at
+		if inode {
+			at = p.told
+		}
+		first, last = min(first, at), max(last, at)
+		inode = p.name == ""
+	}
+	return first, last, p, !p.dead
+}
+
 // age is how long ago the oldest of what makes up p's path was said, in
 // milliseconds; ok is false if the path is not known, or known to be untrue.
 func (t *tree) age(p *place, now int64) (age int64, ok bool) {
-	for p.parent != nil {
-		if p.dead {
-			return 0, false
-		}
-		age = max(age, now-p.at, p.at-now)
-		p = p.parent
-	}
-	return age, p == t.root
+	first, last, top, ok := t.said(p)
+	return max(0, now-first, last-now), ok && top == t.root
 }
 
 // candidates are the places that a directory may be at, the latest said first,
@@ -176,9 +192,11 @@ func (t *tree) candidates(dst []*place, key inodeKey, now, maxAge int64) []*plac
 
 // confirm notes that a path is true now, because somebody has looked.
 func (t *tree) confirm(p *place, pid uint32, now int64) {
-	p.by = pid
+	p.by, p.told = pid, now
 	for ; p.parent != nil; p = p.parent {
-		p.at = now
+		if p.at = now; p.name == "" {
+			p.told, p.parent.told = now, now
+		}
 	}
 }
 
@@ -203,27 +221,33 @@ func (t *tree) same(p, q *place) bool {
 
 // awaited is the place under which names in a directory wait whose path is not
 // known: the one with its detached chain, or a new top.
-func (t *tree) awaited(key inodeKey, now int64) *place {
+func (t *tree) awaited(key inodeKey, now, doubt, torn int64) *place {
 	for _, p := range t.inodes[key] {
-		if t.open(p) {
+		if t.open(p, doubt, torn) {
 			return p
 		}
 	}
 	p := t.add(nil, "")
-	p.key, p.hasKey, p.at, p.was = key, true, now, t.moved[key]
+	p.key, p.hasKey, p.at, p.told, p.was = key, true, now, now, t.moved[key]
 	p.waiting.init()
 	t.remember(p)
 	return p
 }
 
-// open says whether p leads to a top whose place may yet be told.
-func (t *tree) open(p *place) bool {
+// open says whether p leads to a top whose place may yet be told. A directory on the
+// way may have moved at a time of doubt if only its name is known, and at any rate
+// when things moved from one top to another.
+func (t *tree) open(p *place, doubt, torn int64) bool {
+	first, _, _, ok := t.said(p)
+	if !ok || first <= torn {
+		return false
+	}
 	for ; p.parent != nil; p = p.parent {
-		if p.dead {
+		if !p.hasKey && p.name != "" && p.at <= doubt {
 			return false
 		}
 	}
-	return p != t.root && !p.dead
+	return p != t.root
 }
 
 // kid is the place of a name in a directory. The caller touches what it uses.
@@ -318,7 +342,7 @@ func (t *tree) bind(p *place, key inodeKey, pid uint32, now int64) *place {
 	if !p.hasKey {
 		p.was = t.moved[key]
 	}
-	p.key, p.hasKey, p.at, p.by, p.proc = key, true, now, pid, false
+	p.key, p.hasKey, p.at, p.told, p.by, p.proc = key, true, now, now, pid, false
 	for _, q := range t.inodes[key] {
 		if q != p && q.parent == nil && t.top(p) != q {
 			t.alias(q, p)
@@ -340,7 +364,7 @@ func (t *tree) replace(p *place) *place {
 
 // alias hangs a top under the place that turned out to be the same directory.
 func (t *tree) alias(top, p *place) {
-	top.parent, top.at = p, p.at
+	top.parent, top.at, top.told = p, p.at, p.told
 	if len(p.tops) == maxNames {
 		p.tops = append(p.tops[:0], p.tops[1:]...)
 	}
@@ -469,7 +493,7 @@ func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now
 	t.leaves(p, seq)
 	p.parent, p.name = parent, string(name)
 	t.kids[kid{parent, p.name}] = p
-	p.at, p.by, p.proc = now, pid, false
+	p.at, p.told, p.by, p.proc = now, now, pid, false
 	t.remember(p)
 }
 

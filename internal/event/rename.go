@@ -11,6 +11,7 @@ const (
 	orderUnknown order = iota
 	orderNewFirst
 	orderOldFirst
+	orderDisputed // by what was seen; never that of a stream
 )
 
 // chooseRename tells old from new name, and finds what the new one replaced.
@@ -193,12 +194,6 @@ func (e *Event) pairOne(p *item) {
 	}
 }
 
-func (s *Stream) learnOrder(o order) {
-	if o != orderUnknown {
-		s.order = o
-	}
-}
-
 // witness finds the order from which of the two directories is the working one, if
 // records have told that. A descriptor tells nothing: by the time anybody looks it may
 // be open on the other one, and what is learnt here counts for all that follow.
@@ -267,19 +262,6 @@ func (e *Event) pairUring() {
 	if once != nil && twice != nil {
 		e.Path.parent, e.Dest.parent = once, twice
 	}
-}
-
-// unpaired is for a rename that nothing tells the sides of: a name that needs no
-// directory is known all the same.
-func (n *Name) unpaired(e *Event) {
-	base, from, ok := e.base(n.given, n.dirArg)
-	if !ok {
-		n.unresolved()
-		return
-	}
-	start := len(e.built)
-	e.built, _ = appendJoined(e.built, base, n.given, base != nil)
-	n.Path, n.From = e.built[start:len(e.built):len(e.built)], from
 }
 
 // matches says whether a PARENT record may be the one of a name.

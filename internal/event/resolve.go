@@ -13,15 +13,9 @@ func (s *Stream) resolve(e *Event) bool {
 	e.adrift = e.movesCwd()
 	e.view = s.viewOf(e)
 	if e.call.verb == verbRename && !s.pair(e) {
-		e.Path.unpaired(e)
-		e.Dest.unpaired(e)
-		if e.Path.item.isDir() {
-			s.tree.forget(e.Path.item.key)
-			s.doubt, s.astray = e.ID.UnixMilli(), e.First
-			s.motions.add(motion{seq: e.First, at: e.ID.UnixMilli()})
-		}
-		s.reunite(e)
-		return true
+		s.applyDivided(e)
+		s.divide(e)
+		return false
 	}
 	s.unslash(e)
 	s.place(e)
@@ -327,7 +321,7 @@ func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
 			return
 		}
 	}
-	n.place = s.tree.awaited(key, e.ID.UnixMilli())
+	n.place = s.tree.awaited(key, e.ID.UnixMilli(), s.doubt, s.torn)
 	if s.inView(e, n.place) && s.finish(n, FromTrail) {
 		return
 	}

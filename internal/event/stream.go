@@ -88,8 +88,10 @@ type Stream struct {
 	limbo   slot     // ring of names with an answer and nothing else to wait for
 	found   []*place // scratch of known
 	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
+	torn    int64    // no detached chain from before it holds, likewise
 	astray  uint64   // the last event that moved directories nobody knows where
 	order   order
+	hinted  hint
 	boot    string
 	scratch []byte
 }
@@ -281,8 +283,7 @@ func (s *Stream) close(e *Event) {
 		s.heed(e)
 		s.yield(e)
 	case s.resolve(e), e.silent:
-		s.stopWaiting(&e.Path)
-		s.stopWaiting(&e.Dest)
+		e.eachWaiting(func(n *Name) { s.stopWaiting(n) })
 		e.name()
 		s.yield(e)
 	default:
@@ -312,7 +313,7 @@ func (s *Stream) heed(e *Event) {
 	case TypeDaemon:
 		if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
 			s.Forget()
-			s.boot, s.order = string(boot), orderUnknown
+			s.boot, s.order, s.hinted = string(boot), orderUnknown, hint{}
 		}
 	}
 }
@@ -334,22 +335,37 @@ func (s *Stream) solved(e *Event) {
 	if e.unsolved > 0 || e.queue == (link{}) && s.held.head != e {
 		return
 	}
-	s.held.remove(e)
-	e.name()
-	s.ready.push(e)
+	s.letGo(e)
 }
 
 // release lets a held event go with what is known of it.
 func (s *Stream) release(e *Event) {
-	for _, n := range []*Name{&e.Path, &e.Dest} {
+	e.eachWaiting(func(n *Name) {
 		if s.stopWaiting(n) {
 			s.giveUp(n)
 		}
-	}
+	})
 	e.unsolved = 0
+	s.letGo(e)
+}
+
+func (s *Stream) letGo(e *Event) {
 	s.held.remove(e)
+	if e.sides != nil {
+		s.unite(e)
+	}
 	e.name()
 	s.ready.push(e)
+}
+
+// eachWaiting calls f with the names that may wait for something.
+func (e *Event) eachWaiting(f func(*Name)) {
+	f(&e.Path)
+	f(&e.Dest)
+	if e.sides != nil {
+		f(&e.sides.dirs[0])
+		f(&e.sides.dirs[1])
+	}
 }
 
 // stopWaiting takes n from the ring that it waits in, if it does.

@@ -53,15 +53,12 @@ func (s *Stream) rootFor(e *Event, path []byte, key inodeKey) *place {
 // inView is whether a place is known in the event's own view, from what was said a
 // moment ago and no rename since may have made untrue.
 func (s *Stream) inView(e *Event, p *place) bool {
-	if e.view == 0 || s.tree.top(p).view != e.view {
+	since, last, top, ok := s.tree.said(p)
+	if e.view == 0 || !ok || top.view != e.view {
 		return false
 	}
 	now := e.ID.UnixMilli()
-	since := now
-	for q := p; q.parent != nil; q = q.parent {
-		since = min(since, q.at)
-	}
-	return now-since <= briefly && !s.motions.after(since)
+	return max(now-since, last-now) <= briefly && !s.motions.after(since)
 }
 
 // rootOf is the root of a view.

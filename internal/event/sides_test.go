@@ -1,0 +1,93 @@
+package event
+
+import (
+	"testing"
+	"time"
+)
+
+// TestSides is about renames into another directory, given by a descriptor, on a
+// kernel of which nothing has told yet which PARENT record is the old name's:
+// mv report.csv archive/ as the first thing that is seen of a boot.
+func TestSides(t *testing.T) {
+	const called = 1_700_000_000_000
+	// The working directory is 7, archive 8; the new name's record comes first.
+	mv := func(k *fakeKernel) {
+		k.call(316, "a0=ffffff9c a1=1 a2=3 a3=2", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{k.cwd, 7, dirMode, "PARENT"},
+			pathRecord{"f", 9, fileMode, "DELETE"}, pathRecord{"f", 9, fileMode, "CREATE"})
+	}
+	byFDs := func(k *fakeKernel) { k.renameat(8, "f", 7, "f") }
+	another := func(do func(k *fakeKernel)) func(k *fakeKernel) {
+		return func(k *fakeKernel) {
+			k.pid++
+			do(k)
+		}
+	}
+	later := func(ms time.Duration) func(k *fakeKernel) {
+		return func(k *fakeKernel) { k.later(ms * time.Millisecond) }
+	}
+	there := map[string]fakeFile{"/home": {7, 2, 1}, "/home/archive": {8, 2, 1}, "/home/archive/f": {9, 1, 1}}
+	tests := []struct {
+		name  string
+		run   []func(k *fakeKernel)
+		fds   map[int32]string
+		files map[string]fakeFile
+		want  string // of the first event
+	}{
+		{"nobody to ask", []func(k *fakeKernel){mv}, nil, nil, "/home/f cwd > f unresolved"},
+		{"the working directory and the new one are there", []func(k *fakeKernel){mv}, map[int32]string{3: "/home/archive"}, there, "/home/f cwd > /home/archive/f proc"},
+		{
+			"the new directory is named later",
+			[]func(k *fakeKernel){mv, func(k *fakeKernel) { k.unlink(8, "/home/archive/x") }},
+			nil, there, "/home/f cwd > /home/archive/f trail",
+		},
+		{"a later rename tells the order", []func(k *fakeKernel){mv, func(k *fakeKernel) {
+			k.rename(20, "/a/d", 21, "/b/d", 22)
+			k.unlink(8, "/home/archive/x")
+		}}, nil, nil, "/home/f cwd > /home/archive/f trail"},
+		{
+			"by descriptors, and the file is in the new directory",
+			[]func(k *fakeKernel){byFDs},
+			map[int32]string{3: "/home", 4: "/home/archive"},
+			there,
+			"/home/f proc > /home/archive/f proc",
+		},
+		{
+			"by descriptors, and the file is not there any more",
+			[]func(k *fakeKernel){byFDs},
+			map[int32]string{3: "/home", 4: "/home/archive"},
+			map[string]fakeFile{"/home": {7, 2, 1}, "/home/archive": {8, 2, 1}},
+			"f unresolved > f unresolved",
+		},
+		{"the directories change places before the look", []func(k *fakeKernel){mv, later(10), func(k *fakeKernel) {
+			k.rename(1, "/home", 1, "/old", 7)
+			k.rename(1, "/new", 1, "/home", 8)
+		}}, nil, map[string]fakeFile{"/old": {7, 2, 1}, "/home": {8, 2, 1}, "/home/f": {9, 1, 1}}, "/home/f cwd > f unresolved"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			const looked = called + 20
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: tt.fds, files: tt.files, now: looked}})
+			for _, do := range tt.run {
+				do(k)
+			}
+			k.s.Tick(time.UnixMilli(looked + underway))
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+
+	// What was seen for two processes is believed for those that follow, at once.
+	k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: map[int32]string{3: "/home/archive"}, files: there, now: called}})
+	for _, do := range []func(k *fakeKernel){mv, mv, another(mv)} {
+		if k.s.order != orderUnknown {
+			t.Error("one process's word was enough")
+		}
+		do(k)
+		k.s.Tick(time.UnixMilli(called + underway))
+		k.s.Flush()
+	}
+	if k.s.order != orderNewFirst {
+		t.Errorf("the order is %d after two processes' word, want that of the new name first", k.s.order)
+	}
+}
