@@ -14,8 +14,7 @@ func (s *Stream) resolve(e *Event) bool {
 	e.view = s.viewOf(e)
 	if e.call.verb == verbRename && !s.pair(e) {
 		s.applyDivided(e)
-		s.divide(e)
-		return false
+		return s.divide(e)
 	}
 	s.unslash(e)
 	s.place(e)

@@ -13,65 +13,123 @@ type sides struct {
 	by    answer  // which it saw
 }
 
-// divide lets e wait for its sides.
-func (s *Stream) divide(e *Event) {
-	two := e.parents()
+// divide lets e wait for its sides. It returns false if it has to.
+func (s *Stream) divide(e *Event) bool {
 	e.sides = &sides{}
 	e.unsolved++
-	for i, p := range two {
-		n := &e.sides.dirs[i]
-		n.event, n.parent, n.dirArg = e, p, s.argOf(e, p)
-		s.await(e, n)
+	d := e.sides
+	for i, p := range e.parents() {
+		n := &d.dirs[i]
+		n.event, n.parent, n.dirArg = e, p, dirNone
 	}
-	if s.lookup != nil && !e.silent {
-		s.look(e, two)
+	look := s.lookup != nil && e.PID != 0 && !e.silent && (e.view == 0 || e.view&stranger != 0)
+	if look && !s.seeCwd(e) && (s.strange(e, &d.dirs[0]) || s.strange(e, &d.dirs[1]) || s.hintDue(e, fdsGap)) {
+		s.seeFDs(e)
+	}
+	for i := range d.dirs {
+		s.await(e, &d.dirs[i])
+	}
+	if look && d.seen == orderUnknown {
+		s.seeFile(e)
+	}
+	if d.order = s.order; d.order != orderUnknown { // this very look was the last that it took
+		e.unsolved--
+	}
+	if e.unsolved > 0 {
+		return false
+	}
+	s.unite(e)
+	return true
+}
+
+// sawSides notes what was seen at path: whether the first record is the old name's.
+func (s *Stream) sawSides(e *Event, old bool, path string) {
+	e.sides.seen, e.sides.by = orderNewFirst, s.saw(e, path)
+	if old {
+		e.sides.seen = orderOldFirst
 	}
 }
 
-// argOf is the argument of a rename which is open on a directory, dirNone for none.
-func (s *Stream) argOf(e *Event, dir *item) int8 {
-	if s.lookup == nil || e.PID == 0 {
-		return dirNone
-	}
+// seeCwd looks which of the directories is the working one, if a name starts from it.
+func (s *Stream) seeCwd(e *Event) bool {
 	for _, n := range []*Name{&e.Path, &e.Dest} {
-		if fd, ok := e.descriptor(n); ok {
-			if _, key, ok := s.openDir(e, fd); ok && key == dir.key {
-				return n.dirArg
-			}
+		if dir, _ := splitName(n.given); len(dir) > 0 || !e.fromCWD(n.dirArg) {
+			continue
+		}
+		zero, one := &e.sides.dirs[0].parent.key, &e.sides.dirs[1].parent.key
+		first, second := s.lookup.Is(e.Cwd, zero.dev, zero.ino), s.lookup.Is(e.Cwd, one.dev, one.ino)
+		if first != second {
+			s.sawSides(e, first == (n == &e.Path), string(e.Cwd))
+			s.argOf(e, &e.Path)
+			s.argOf(e, &e.Dest)
+			return true
 		}
 	}
-	return dirNone
+	return false
 }
 
-// look sees which directory is the working one, or holds the new name now.
-func (s *Stream) look(e *Event, two []*item) {
-	for _, n := range []*Name{&e.Path, &e.Dest} {
-		dir, last := splitName(n.given)
-		if len(dir) > 0 || len(last) == 0 {
-			continue
+// strange says whether neither records nor a look have told lately where a side is.
+func (s *Stream) strange(e *Event, n *Name) bool {
+	for _, p := range s.tree.inodes[n.parent.key] {
+		if p.answer.path != "" && e.ID.UnixMilli()-p.answer.looked < briefly || s.tree.anchored(p) && !p.dead {
+			return false
 		}
-		var path string
-		var first, second bool
-		if e.fromCWD(n.dirArg) {
-			path = string(e.Cwd)
-			first, second = s.lookup.Is(e.Cwd, two[0].key.dev, two[0].key.ino), s.lookup.Is(e.Cwd, two[1].key.dev, two[1].key.ino)
-		} else if fd, ok := e.descriptor(n); ok && n == &e.Dest && n.item.hasIno {
-			at, key, ok := s.openDir(e, fd)
-			file, plain := appendJoined(s.scratch[:0], []byte(at), last, true)
-			s.scratch = file
-			if ok && plain && isAbs(file) && s.lookup.Is(file, n.item.key.dev, n.item.key.ino) {
-				path, first, second = at, key == two[0].key, key == two[1].key
-			}
+	}
+	return true
+}
+
+// argOf looks which side a name's descriptor is open on, -1 for none of them.
+func (s *Stream) argOf(e *Event, n *Name) int {
+	fd, ok := e.descriptor(n)
+	if !ok {
+		return -1
+	}
+	_, key, ok := s.openDir(e, fd)
+	for i := range e.sides.dirs {
+		if side := &e.sides.dirs[i]; ok && side.parent.key == key {
+			side.dirArg = n.dirArg
+			return i
 		}
-		if first == second {
-			continue
-		}
-		e.sides.seen = orderNewFirst
-		if first == (n == &e.Path) {
-			e.sides.seen = orderOldFirst
-		}
-		e.sides.by = s.saw(e, path)
+	}
+	return -1
+}
+
+// seeFDs looks which descriptor is open on which side. They may stand for others by
+// now, so that it is but a hint.
+func (s *Stream) seeFDs(e *Event) {
+	old, dest := s.argOf(e, &e.Path), s.argOf(e, &e.Dest)
+	switch {
+	case !s.hintDue(e, fdsGap):
+	case old == 0 && dest == 1:
+		s.hint(orderOldFirst, e, 1)
+	case old == 1 && dest == 0:
+		s.hint(orderNewFirst, e, 1)
+	}
+}
+
+// seeFile looks whether the file is in the directory that its new name's descriptor is
+// open on.
+func (s *Stream) seeFile(e *Event) {
+	key := e.Dest.item.key
+	dir, last := splitName(e.Dest.given)
+	if len(dir) > 0 || len(last) == 0 {
 		return
+	}
+	for i := range e.sides.dirs {
+		n := &e.sides.dirs[i]
+		at := string(n.Dir)
+		if at == "" && n.place != nil {
+			at = n.place.answer.path
+		}
+		if at == "" {
+			continue
+		}
+		file, plain := appendJoined(s.scratch[:0], []byte(at), last, true)
+		s.scratch = file
+		if plain && s.lookup.Is(file, key.dev, key.ino) && s.argOf(e, &e.Dest) == i {
+			s.sawSides(e, i == 1, at)
+			return
+		}
 	}
 }
 
@@ -98,7 +156,9 @@ func (s *Stream) unite(e *Event) {
 	o := d.order
 	if o == orderUnknown && d.seen != orderUnknown && s.counts(d.by, e) {
 		o = d.seen
-		s.hint(o, e.PID)
+		if s.hintDue(e, hintGap) {
+			s.hint(o, e, hintEnough/2)
+		}
 	}
 	switch o {
 	case orderOldFirst:
@@ -142,21 +202,42 @@ func (n *Name) unpaired(e *Event) {
 	n.Path, n.From = e.built[start:len(e.built):len(e.built)], from
 }
 
-// A hint is what a look told of the order of a boot's PARENT records, and in whose
-// event.
+// A hint is what looks told of the order of a boot's PARENT records.
 type hint struct {
-	order order
-	pid   uint32
+	order  order
+	pid    uint32 // of the last one's process
+	at     int64  // and its event's time, in Unix milliseconds
+	weight int
 }
 
-// hint takes the word of two processes, if none ever says otherwise.
-func (s *Stream) hint(o order, pid uint32) {
-	switch h := &s.hinted; {
-	case h.order == orderUnknown:
-		*h = hint{o, pid}
-	case h.order != o:
+const (
+	// hintGap is how long after one look at files or the working directory another one
+	// is no more misled by what misled the first, in milliseconds.
+	hintGap = 1000
+
+	// fdsGap is that time for looks at descriptors, of which it takes many.
+	fdsGap = 100
+
+	// hintEnough is the weight of hints that tell an order for all that follow, if none
+	// ever said otherwise: of two looks, or of as many as this at descriptors.
+	hintEnough = 8
+)
+
+// hintDue says whether a look for an event would tell more than the last.
+func (s *Stream) hintDue(e *Event, gap int64) bool {
+	h := &s.hinted
+	return h.order != orderDisputed && (h.pid != e.PID || e.ID.UnixMilli()-h.at >= gap)
+}
+
+// hint weighs a look that was made for an event.
+func (s *Stream) hint(o order, e *Event, weight int) {
+	h := &s.hinted
+	if h.order != orderUnknown && h.order != o {
 		h.order = orderDisputed
-	case h.pid != pid:
+		return
+	}
+	*h = hint{o, e.PID, e.ID.UnixMilli(), h.weight + weight}
+	if h.weight >= hintEnough {
 		s.learnOrder(o)
 	}
 }

@@ -16,12 +16,6 @@ func TestSides(t *testing.T) {
 			pathRecord{"f", 9, fileMode, "DELETE"}, pathRecord{"f", 9, fileMode, "CREATE"})
 	}
 	byFDs := func(k *fakeKernel) { k.renameat(8, "f", 7, "f") }
-	another := func(do func(k *fakeKernel)) func(k *fakeKernel) {
-		return func(k *fakeKernel) {
-			k.pid++
-			do(k)
-		}
-	}
 	later := func(ms time.Duration) func(k *fakeKernel) {
 		return func(k *fakeKernel) { k.later(ms * time.Millisecond) }
 	}
@@ -76,18 +70,85 @@ func TestSides(t *testing.T) {
 			}
 		})
 	}
+}
 
-	// What was seen for two processes is believed for those that follow, at once.
-	k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: map[int32]string{3: "/home/archive"}, files: there, now: called}})
-	for _, do := range []func(k *fakeKernel){mv, mv, another(mv)} {
-		if k.s.order != orderUnknown {
-			t.Error("one process's word was enough")
-		}
-		do(k)
-		k.s.Tick(time.UnixMilli(called + underway))
-		k.s.Flush()
+// TestHints is about what is learnt from looks: two that agree, for two processes or
+// at different times, tell the order for all that follow; one that disagrees ends it.
+func TestHints(t *testing.T) {
+	mv := func(k *fakeKernel, zero, one int) {
+		k.call(316, "a0=ffffff9c a1=1 a2=3 a3=2", pathRecord{k.cwd, zero, dirMode, "PARENT"}, pathRecord{k.cwd, one, dirMode, "PARENT"},
+			pathRecord{"f", 9, fileMode, "DELETE"}, pathRecord{"f", 9, fileMode, "CREATE"})
 	}
-	if k.s.order != orderNewFirst {
-		t.Errorf("the order is %d after two processes' word, want that of the new name first", k.s.order)
+	newFirst := func(k *fakeKernel) { mv(k, 8, 7) }
+	oldFirst := func(k *fakeKernel) { mv(k, 7, 8) }
+	process := func(k *fakeKernel) { k.pid++ }
+	second := func(k *fakeKernel) { k.later(time.Second) }
+	for _, tt := range []struct {
+		name  string
+		steps []func(k *fakeKernel)
+		want  order
+	}{
+		{"one", []func(k *fakeKernel){newFirst}, orderUnknown},
+		{"two of a process", []func(k *fakeKernel){newFirst, newFirst}, orderUnknown},
+		{"two processes", []func(k *fakeKernel){newFirst, process, newFirst}, orderNewFirst},
+		{"two processes, the other way", []func(k *fakeKernel){oldFirst, process, oldFirst}, orderOldFirst},
+		{"a second later", []func(k *fakeKernel){newFirst, second, newFirst}, orderNewFirst},
+		{"they disagree", []func(k *fakeKernel){newFirst, process, oldFirst, process, newFirst, process, newFirst}, orderUnknown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			for _, step := range tt.steps {
+				k.s.lookup = fakeLookup{
+					files: map[string]fakeFile{"/home": {7, 2, 1}, "/home/archive": {8, 2, 1}}, now: k.now.UnixMilli(),
+				}
+				step(k)
+				k.s.Tick(k.now.Add(underway * time.Millisecond))
+				k.s.Flush()
+			}
+			if k.s.order != tt.want {
+				t.Errorf("the order is %d, want %d", k.s.order, tt.want)
+			}
+		})
+	}
+}
+
+// TestSteadyDescriptors is about files that are gone when somebody looks. Descriptors
+// that are open on both directories tell their order if that stays so for long.
+func TestSteadyDescriptors(t *testing.T) {
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name   string
+		times  int
+		every  time.Duration
+		steady bool
+		want   order
+	}{
+		{"not often enough", hintEnough - 1, fdsGap * ms, true, orderUnknown},
+		{"often enough", hintEnough, fdsGap * ms, true, orderNewFirst},
+		{"often, in a short time", 50, ms, true, orderUnknown},
+		{"never as before", 50, fdsGap * ms, false, orderUnknown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			fds := map[int32]string{3: "/home", 4: "/home/archive"}
+			k.s.lookup = fakeLookup{fds: fds, files: map[string]fakeFile{"/home": {7, 2, 1}, "/home/archive": {8, 2, 1}}, now: k.now.UnixMilli()}
+			for range tt.times {
+				k.renameat(8, "f", 7, "f")
+				k.later(tt.every)
+				if !tt.steady {
+					fds[3], fds[4] = fds[4], fds[3]
+				}
+			}
+			if k.s.order != tt.want {
+				t.Errorf("the order is %d, want %d", k.s.order, tt.want)
+			}
+			k.s.Flush()
+			n := 0
+			for e, ok := k.s.Next(); ok; e, ok = k.s.Next() {
+				if n++; tt.want != orderUnknown && string(e.Dest.Path) != "/home/archive/f" {
+					t.Errorf("event %d: %q > %q (%v)", n, e.Path.Path, e.Dest.Path, e.Dest.From)
+				}
+			}
+		})
 	}
 }
