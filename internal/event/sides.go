@@ -216,7 +216,7 @@ const (
 	hintGap = 1000
 
 	// fdsGap is that time for looks at descriptors, of which it takes many.
-	fdsGap = 100
+	fdsGap = 50
 
 	// hintEnough is the weight of hints that tell an order for all that follow, if none
 	// ever said otherwise: of two looks, or of as many as this at descriptors.
