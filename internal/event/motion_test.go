@@ -7,6 +7,16 @@ import (
 	"time"
 )
 
+// noRename is the path of the last event that is no rename.
+func (k *fakeKernel) noRename() (got string) {
+	for _, p := range k.paths() {
+		if !strings.Contains(p, " > ") {
+			got = p
+		}
+	}
+	return got
+}
+
 // TestMotion is about renames between a call and the moment at which its process
 // is asked for the directory of a descriptor, or for a file.
 func TestMotion(t *testing.T) {
@@ -71,13 +81,7 @@ func TestMotion(t *testing.T) {
 				step(k)
 			}
 			k.s.Tick(time.UnixMilli(l.now + underway))
-			got := ""
-			for _, p := range k.paths() {
-				if !strings.Contains(p, " > ") {
-					got = p
-				}
-			}
-			if got != tt.want {
+			if got := k.noRename(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
@@ -111,13 +115,7 @@ func TestManyMotions(t *testing.T) {
 			k.rename(1, name, 1, name+".old", 1000+i)
 		}
 		k.s.Tick(time.UnixMilli(l.now + underway))
-		got := ""
-		for _, p := range k.paths() {
-			if !strings.Contains(p, " > ") {
-				got = p
-			}
-		}
-		if got != tt.want {
+		if got := k.noRename(); got != tt.want {
 			t.Errorf("after %d renames and one to %s: got %q, want %q", tt.renames, tt.what, got, tt.want)
 		}
 		if n := len(k.s.motions.by); n > 2*maxMotions+1 {
