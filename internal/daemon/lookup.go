@@ -27,6 +27,16 @@ type lookup struct {
 	ask    chan string
 	answer chan look
 	hung   bool
+
+	lies lie // the last answer
+}
+
+// A lie is whether a path may lie on a device, by one version of the mount table.
+type lie struct {
+	path    string
+	dev     event.Dev
+	version uint64
+	ok      bool
 }
 
 // An identity tells a file from all others that there are.
@@ -96,6 +106,18 @@ func (l *lookup) Is(path []byte, dev event.Dev, ino uint64) bool {
 func (l *lookup) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
 	got, local := l.look(string(path))
 	return got.identity == identity{dev, ino} && got.links == 1 && (!local || got.before(at))
+}
+
+// Lies implements event.Lookup. What the table denies is looked at: it may be behind.
+func (l *lookup) Lies(path []byte, dev event.Dev) bool {
+	if c := &l.lies; c.dev != dev || c.path != string(path) || c.version != l.mounts.version.Load() {
+		*c = lie{string(path), dev, l.mounts.version.Load(), l.mounts.holds(string(path), dev)}
+	}
+	if l.lies.ok {
+		return true
+	}
+	got, _ := l.look(string(path))
+	return got.ino != 0 && got.dev == dev
 }
 
 // Still implements event.Lookup. Names are part of what the time of a file's last
@@ -256,6 +278,9 @@ type mountTable struct {
 	efs  map[event.Dev]string
 	list []mount
 
+	version atomic.Uint64 // counts changes
+	past    []pastMounts  // that were there a moment ago
+
 	changed atomic.Bool // since news was asked for
 	gone    []event.Dev // of those that were there before
 }
@@ -276,10 +301,48 @@ func (t *mountTable) set(list []mount) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !slices.Equal(t.list, list) {
+		t.version.Add(1)
+		t.past = slices.DeleteFunc(t.past, func(p pastMounts) bool { return time.Since(p.until) > mountsMemory })
+		t.past = append(t.past, pastMounts{t.list, time.Now()})
 		t.gone = append(t.gone, goneDevices(t.list, list)...)
 		t.changed.Store(true)
 	}
 	t.byID, t.efs, t.list = byID, efs, list
+}
+
+// pastMounts are the mounts that there were until a moment.
+type pastMounts struct {
+	list  []mount
+	until time.Time
+}
+
+// mountsMemory is longer than events wait for a flood to pass.
+const mountsMemory = 30 * time.Second
+
+// holds says whether a directory at path may be on a device, now or a moment ago. Of
+// file systems that tell one device in records and another one in the table nothing is
+// known.
+func (t *mountTable) holds(path string, dev event.Dev) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if m, ok := mountOf(t.list, path); !ok || m.holds(dev) {
+		return true
+	}
+	for _, p := range t.past {
+		if m, ok := mountOf(p.list, path); ok && time.Since(p.until) <= mountsMemory && m.holds(dev) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m mount) holds(dev event.Dev) bool {
+	switch m.Type {
+	case "overlay", "aufs", "ecryptfs", "btrfs", "autofs":
+		return true
+	}
+	own, ok := parseDev(m.Dev)
+	return !ok || own == dev
 }
 
 // goneDevices are those of which no mount has stayed as it was. Ids and devices are

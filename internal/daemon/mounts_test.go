@@ -173,3 +173,40 @@ func TestMountNews(t *testing.T) {
 		t.Error("told twice")
 	}
 }
+
+// TestHolds asks what may lie on which device, while a file system goes away.
+func TestHolds(t *testing.T) {
+	root := mount{"20", "259:1", "/", "ext4", "/dev/nvme0n1p1"}
+	efs := mount{"30", "0:42", "/mnt/efs", "nfs4", "fs-0123.efs.eu-west-1.amazonaws.com:/"}
+	layers := mount{"40", "0:50", "/var/lib/box", "overlay", "overlay"}
+	disk, server := event.MakeDev(259, 1), event.MakeDev(0, 42)
+	var mounts mountTable
+	check := func(when, path string, dev event.Dev, want bool) {
+		t.Helper()
+		if got := mounts.holds(path, dev); got != want {
+			t.Errorf("%s: %s on %v is %v, want %v", when, path, dev, got, want)
+		}
+	}
+	check("before the table is read", "/sub", server, true)
+	mounts.set([]mount{root, efs, layers})
+	check("mounted", "/mnt/efs/sub", server, true)
+	check("mounted", "/mnt/efs/sub", disk, false)
+	check("mounted", "/mnt", disk, true)
+	check("mounted, printed from where it is mounted", "/sub", server, false)
+	check("mounted, and directories have two devices", "/var/lib/box/sub", disk, true)
+	mounts.set([]mount{root, layers})
+	check("unmounted a moment ago", "/mnt/efs/sub", server, true)
+	check("unmounted a moment ago", "/sub", server, false)
+	mounts.past[len(mounts.past)-1].until = time.Now().Add(-2 * mountsMemory)
+	check("unmounted long ago", "/mnt/efs/sub", server, false)
+
+	l := newLookup(&mounts)
+	defer l.close()
+	here := identify(t.TempDir())
+	if !l.Lies([]byte(t.TempDir()), here.dev) {
+		t.Error("what the table does not know is not looked at")
+	}
+	if l.Lies([]byte("/sub that is not there"), server) {
+		t.Error("what is not there lies on a device that is not mounted")
+	}
+}

@@ -23,6 +23,10 @@ type Lookup interface {
 	// stands also for not knowing.
 	Still(path []byte, dir int, dev Dev, ino uint64, at int64) bool
 
+	// Lies says whether a directory at path may be on a device, as file systems are
+	// mounted or were a moment ago. True stands also for not knowing.
+	Lies(path []byte, dev Dev) bool
+
 	// View tells how a process sees the tree of names: 0 for as the host does, else a
 	// number below 1<<63 which those have in common who see it alike. ok is false if
 	// the process is gone.

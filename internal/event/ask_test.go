@@ -15,8 +15,10 @@ type fakeLookup struct {
 	now     int64
 	views   map[uint32]uint64 // of those who are not as the host; 1 for one that is gone
 	links   map[string]bool   // what is a symlink
-	sought  map[string]bool   // noted here
-	found   map[int]string    // by inode
+
+	unmounted map[string]bool // what is on another device than the host's path
+	sought    map[string]bool // noted here
+	found     map[int]string  // by inode
 }
 
 type fakeFile struct {
@@ -47,6 +49,8 @@ func (l fakeLookup) Still(path []byte, dir int, dev Dev, ino uint64, at int64) b
 	}
 	return l.Only(path, dev, ino, at) && l.changed[string(path)] <= at+clockStep
 }
+
+func (l fakeLookup) Lies(path []byte, _ Dev) bool { return !l.unmounted[string(path)] }
 
 func (l fakeLookup) View(pid uint32) (uint64, bool) { return l.views[pid], l.views[pid] != 1 }
 

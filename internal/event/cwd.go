@@ -5,7 +5,9 @@ import "bytes"
 // The kernel prints the working directory as it is when the call ends. A call may
 // have moved it: a process renames a directory that it stands in, or one above; or
 // it goes into a chroot, from where the path is another one. Names that started
-// from it began elsewhere then, and what is printed says nothing of them.
+// from it began elsewhere then, and what is printed says nothing of them. Nor does it
+// where the directory's file system was unmounted lazily (umount -l): the path begins
+// at what was mounted.
 
 // movesCwd says whether the call may have changed the path of its process's
 // working directory.
@@ -51,6 +53,24 @@ func (e *Event) isHere(n *Name) bool {
 	}
 	for _, p := range e.parents() {
 		if bytes.Equal(p.name, e.Cwd) || len(p.name) > 0 && !isAbs(p.name) && !bytes.Contains(p.name, []byte("..")) {
+			return true
+		}
+	}
+	return false
+}
+
+// elsewhere says whether the working directory cannot have the path that is printed,
+// for its file system is not mounted there: what a name of one part starts from is the
+// PARENT.
+func (s *Stream) elsewhere(e *Event) bool {
+	if s.lookup == nil || e.view != 0 && e.view&stranger == 0 {
+		return false
+	}
+	for _, n := range []*Name{&e.Path, &e.Dest} {
+		if n.parent == nil || !n.parent.hasIno || !e.fromCWD(n.dirArg) {
+			continue
+		}
+		if dir, last := splitName(n.given); len(dir) == 0 && len(last) > 0 && !s.lookup.Lies(e.Cwd, n.parent.key.dev) {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ func (s *Stream) resolve(e *Event) bool {
 		s.applyDivided(e)
 		return s.divide(e)
 	}
+	e.adrift = e.adrift || s.elsewhere(e)
 	s.unslash(e)
 	s.place(e)
 	return e.unsolved == 0
