@@ -170,6 +170,7 @@ func (s *Stream) applyDivided(e *Event) {
 	}
 	s.given(e)
 	s.reunite(e)
+	s.rejoin(e)
 }
 
 // relocate moves the directory that was old to where dest is.

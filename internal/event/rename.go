@@ -56,11 +56,14 @@ func (e *Event) chooseRename() {
 
 // merged is the DELETE record of a rename onto a file whose name ends alike. The
 // kernel takes that file's for the old name's, and prints one, with the old name and
-// the inode of what was overwritten.
+// the inode of what was overwritten. Both names may be the same, from two directories.
 func (e *Event) merged(created *item) *item {
 	d := e.first(ntDelete)
 	if d == nil || created == nil || d.name == nil || created.name == nil || !d.hasIno || !created.hasIno ||
-		e.Success != Yes || bytes.Equal(d.name, created.name) || !bytes.Equal(lastPart(d.name), lastPart(created.name)) {
+		e.Success != Yes || !bytes.Equal(lastPart(d.name), lastPart(created.name)) {
+		return nil
+	}
+	if two := e.parents(); bytes.Equal(d.name, created.name) && (e.Partial || len(two) != 2 || two[0].key == two[1].key) {
 		return nil
 	}
 	e.victim = *d
@@ -153,8 +156,8 @@ func (s *Stream) pair(e *Event) bool {
 		s.learnOrder(orderNewFirst)
 	case oldFirst && !newFirst:
 		s.learnOrder(orderOldFirst)
-	case newFirst && two[0].key != two[1].key && s.order == orderUnknown:
-		s.learnOrder(s.witness(e, two))
+	case newFirst && two[0].key != two[1].key:
+		s.learnOrder(s.witness(e, two)) // records know better than looks
 	}
 	switch {
 	case two[0].key == two[1].key:
@@ -199,7 +202,8 @@ func (e *Event) pairOne(p *item) {
 // be open on the other one, and what is learnt here counts for all that follow.
 func (s *Stream) witness(e *Event, two []*item) order {
 	at := s.tree.peek(s.tree.rootOf(e.view), e.Cwd)
-	if at == nil || !at.hasKey {
+	now := e.ID.UnixMilli()
+	if at == nil || !at.hasKey || max(now-at.told, at.told-now) > briefly {
 		return orderUnknown
 	}
 	for i, n := range []*Name{&e.Path, &e.Dest} {

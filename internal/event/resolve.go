@@ -14,7 +14,8 @@ func (s *Stream) resolve(e *Event) bool {
 	e.view = s.viewOf(e)
 	if e.call.verb == verbRename && !s.pair(e) {
 		s.applyDivided(e)
-		return s.divide(e)
+		s.divide(e)
+		return false
 	}
 	e.adrift = e.adrift || s.elsewhere(e)
 	s.unslash(e)
@@ -34,6 +35,7 @@ func (s *Stream) place(e *Event) {
 	s.settle(e)
 	s.given(e)
 	s.reunite(e)
+	s.rejoin(e)
 	s.visit(e)
 }
 

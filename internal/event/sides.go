@@ -1,5 +1,10 @@
 package event
 
+import (
+	"bytes"
+	"slices"
+)
+
 // A rename from one directory to another prints a PARENT record for each, and which
 // is the old name's depends on how the kernel was compiled. Until records of this boot
 // have told, mv report.csv archive/ waits for them. The directories are found
@@ -9,12 +14,13 @@ package event
 type sides struct {
 	dirs  [2]Name // in the order of their records
 	order order   // once records have told
-	seen  order   // what a look at the directories told
+	seen  order   // what a look told
 	by    answer  // which it saw
+	file  bool    // of the file: another record of that spoils it
 }
 
-// divide lets e wait for its sides. It returns false if it has to.
-func (s *Stream) divide(e *Event) bool {
+// divide lets e wait for its sides.
+func (s *Stream) divide(e *Event) {
 	e.sides = &sides{}
 	e.unsolved++
 	d := e.sides
@@ -23,8 +29,9 @@ func (s *Stream) divide(e *Event) bool {
 		n.event, n.parent, n.dirArg = e, p, dirNone
 	}
 	look := s.lookup != nil && e.PID != 0 && !e.silent && (e.view == 0 || e.view&stranger != 0)
-	if look && !s.seeCwd(e) && (s.strange(e, &d.dirs[0]) || s.strange(e, &d.dirs[1]) || s.hintDue(e, fdsGap)) {
-		s.seeFDs(e)
+	if look && !s.seeCwd(e) && (s.strange(e, &d.dirs[0]) || s.strange(e, &d.dirs[1])) {
+		s.argOf(e, &e.Path)
+		s.argOf(e, &e.Dest)
 	}
 	for i := range d.dirs {
 		s.await(e, &d.dirs[i])
@@ -32,14 +39,12 @@ func (s *Stream) divide(e *Event) bool {
 	if look && d.seen == orderUnknown {
 		s.seeFile(e)
 	}
-	if d.order = s.order; d.order != orderUnknown { // this very look was the last that it took
-		e.unsolved--
+	if key := e.Dest.item.key; !e.silent && e.Dest.item.hasIno {
+		if s.divided == nil {
+			s.divided = map[inodeKey][]*Event{}
+		}
+		s.divided[key] = append(s.divided[key], e)
 	}
-	if e.unsolved > 0 {
-		return false
-	}
-	s.unite(e)
-	return true
 }
 
 // sawSides notes what was seen at path: whether the first record is the old name's.
@@ -78,59 +83,107 @@ func (s *Stream) strange(e *Event, n *Name) bool {
 	return true
 }
 
-// argOf looks which side a name's descriptor is open on, -1 for none of them.
-func (s *Stream) argOf(e *Event, n *Name) int {
+// argOf looks which side a name's descriptor is open on, for the path of that. Whose
+// side it is does not follow: programs open both again, the other way round.
+func (s *Stream) argOf(e *Event, n *Name) {
 	fd, ok := e.descriptor(n)
 	if !ok {
-		return -1
+		return
 	}
 	_, key, ok := s.openDir(e, fd)
 	for i := range e.sides.dirs {
 		if side := &e.sides.dirs[i]; ok && side.parent.key == key {
 			side.dirArg = n.dirArg
-			return i
 		}
 	}
-	return -1
 }
 
-// seeFDs looks which descriptor is open on which side. They may stand for others by
-// now, so that it is but a hint.
-func (s *Stream) seeFDs(e *Event) {
-	old, dest := s.argOf(e, &e.Path), s.argOf(e, &e.Dest)
-	switch {
-	case !s.hintDue(e, fdsGap):
-	case old == 0 && dest == 1:
-		s.hint(orderOldFirst, e, 1)
-	case old == 1 && dest == 0:
-		s.hint(orderNewFirst, e, 1)
-	}
-}
-
-// seeFile looks whether the file is in the directory that its new name's descriptor is
-// open on.
+// seeFile looks in which directory the file is, by its only name.
 func (s *Stream) seeFile(e *Event) {
-	key := e.Dest.item.key
-	dir, last := splitName(e.Dest.given)
-	if len(dir) > 0 || len(last) == 0 {
+	key, last := e.Dest.item.key, lastPart(e.Dest.given)
+	if e.Dest.item.isDir() || e.Exchange || len(last) == 0 {
 		return
 	}
-	for i := range e.sides.dirs {
+	var there [2]bool
+	var at [2]string
+	for i := range there {
 		n := &e.sides.dirs[i]
-		at := string(n.Dir)
-		if at == "" && n.place != nil {
-			at = n.place.answer.path
+		if at[i] = string(n.Dir); at[i] == "" && n.place != nil {
+			at[i] = n.place.answer.path
 		}
-		if at == "" {
-			continue
-		}
-		file, plain := appendJoined(s.scratch[:0], []byte(at), last, true)
-		s.scratch = file
-		if plain && s.lookup.Is(file, key.dev, key.ino) && s.argOf(e, &e.Dest) == i {
-			s.sawSides(e, i == 1, at)
+		if at[i] == "" {
 			return
 		}
+		file, plain := appendJoined(s.scratch[:0], []byte(at[i]), last, true)
+		s.scratch = file
+		there[i] = plain && s.lookup.Only(file, key.dev, key.ino, anyAge)
 	}
+	if e.sides.file = there[0] != there[1]; !e.sides.file {
+		return
+	}
+	if there[0] {
+		s.sawSides(e, false, at[0])
+	} else {
+		s.sawSides(e, true, at[1])
+	}
+}
+
+// rejoin takes from an event what it says of the sides of those who wait: the next
+// record of a renamed file tells in which directory it was. What is seen of the file
+// from then on says nothing of the rename.
+func (s *Stream) rejoin(e *Event) {
+	if len(s.divided) == 0 || e.Success == No {
+		return
+	}
+	for i := range e.paths {
+		p := &e.paths[i]
+		if p.kind != ntDelete && p.kind != ntCreate {
+			continue
+		}
+		waiting := s.divided[p.key]
+		delete(s.divided, p.key)
+		for _, w := range waiting {
+			if w.sides != nil { // it may have gone when another one taught the order
+				if w.sides.file {
+					w.sides.seen = orderUnknown
+				}
+				s.takes(e, p, w)
+			}
+		}
+	}
+}
+
+// forgo ends e's wait for the next record of its file.
+func (s *Stream) forgo(e *Event) {
+	key := e.Dest.item.key
+	if left := slices.DeleteFunc(s.divided[key], func(w *Event) bool { return w == e }); len(left) > 0 {
+		s.divided[key] = left
+	} else {
+		delete(s.divided, key)
+	}
+}
+
+// takes finds w's sides if e takes its file away by the name that w gave it.
+func (s *Stream) takes(e *Event, it *item, w *Event) {
+	gone := &e.Path
+	if it != gone.item || it.kind != ntDelete || gone.parent == nil || !gone.parent.hasIno || e.Exchange ||
+		!bytes.Equal(lastPart(gone.given), lastPart(w.Dest.given)) {
+		return
+	}
+	d := w.sides
+	if d.order != orderUnknown {
+		return
+	}
+	switch gone.parent.key {
+	case d.dirs[0].parent.key:
+		d.order = orderNewFirst
+	case d.dirs[1].parent.key:
+		d.order = orderOldFirst
+	default:
+		return
+	}
+	s.hint(d.order, w)
+	s.solved(w)
 }
 
 // learnOrder is told by records; events that waited for nothing else go.
@@ -153,12 +206,11 @@ func (s *Stream) learnOrder(o order) {
 // or a look that no rename of directories makes doubtful.
 func (s *Stream) unite(e *Event) {
 	d := e.sides
+	s.forgo(e)
 	o := d.order
 	if o == orderUnknown && d.seen != orderUnknown && s.counts(d.by, e) {
 		o = d.seen
-		if s.hintDue(e, hintGap) {
-			s.hint(o, e, hintEnough/2)
-		}
+		s.hint(o, e)
 	}
 	switch o {
 	case orderOldFirst:
@@ -202,42 +254,28 @@ func (n *Name) unpaired(e *Event) {
 	n.Path, n.From = e.built[start:len(e.built):len(e.built)], from
 }
 
-// A hint is what looks told of the order of a boot's PARENT records.
+// A hint is what was told of the order of a boot's PARENT records by a file's next
+// record, or by a look.
 type hint struct {
-	order  order
-	pid    uint32 // of the last one's process
-	at     int64  // and its event's time, in Unix milliseconds
-	weight int
+	order order
+	pid   uint32 // of its event's process
+	at    int64  // and its time, in Unix milliseconds
 }
 
-const (
-	// hintGap is how long after one look at files or the working directory another one
-	// is no more misled by what misled the first, in milliseconds.
-	hintGap = 1000
+// hintGap is how long after one hint another one is no more misled by what misled the
+// first, in milliseconds.
+const hintGap = 1000
 
-	// fdsGap is that time for looks at descriptors, of which it takes many.
-	fdsGap = 50
-
-	// hintEnough is the weight of hints that tell an order for all that follow, if none
-	// ever said otherwise: of two looks, or of as many as this at descriptors.
-	hintEnough = 8
-)
-
-// hintDue says whether a look for an event would tell more than the last.
-func (s *Stream) hintDue(e *Event, gap int64) bool {
-	h := &s.hinted
-	return h.order != orderDisputed && (h.pid != e.PID || e.ID.UnixMilli()-h.at >= gap)
-}
-
-// hint weighs a look that was made for an event.
-func (s *Stream) hint(o order, e *Event, weight int) {
-	h := &s.hinted
-	if h.order != orderUnknown && h.order != o {
+// hint takes the word of two, if none ever says otherwise: for two processes, or one
+// at different times.
+func (s *Stream) hint(o order, e *Event) {
+	h, now := &s.hinted, e.ID.UnixMilli()
+	switch {
+	case h.order == orderUnknown:
+		*h = hint{o, e.PID, now}
+	case h.order != o:
 		h.order = orderDisputed
-		return
-	}
-	*h = hint{o, e.PID, e.ID.UnixMilli(), h.weight + weight}
-	if h.weight >= hintEnough {
+	case h.pid != e.PID || now-h.at >= hintGap:
 		s.learnOrder(o)
 	}
 }

@@ -112,43 +112,57 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// TestSteadyDescriptors is about files that are gone when somebody looks. Descriptors
-// that are open on both directories tell their order if that stays so for long.
-func TestSteadyDescriptors(t *testing.T) {
-	const ms = time.Millisecond
-	for _, tt := range []struct {
-		name   string
-		times  int
-		every  time.Duration
-		steady bool
-		want   order
+// TestRejoin is about files that are gone when somebody looks: their next record tells
+// in which directory they were. Descriptors tell nothing: programs open both again the
+// other way round, or exchange them.
+func TestRejoin(t *testing.T) {
+	rename := func(k *fakeKernel) { k.renameat(8, "f", 7, "f") }
+	unlink := func(dir int, name string) func(k *fakeKernel) {
+		return func(k *fakeKernel) {
+			k.call(263, "a0=4 a1=1 a2=0", pathRecord{k.cwd, dir, dirMode, "PARENT"}, pathRecord{name, 9, fileMode, "DELETE"})
+		}
+	}
+	tests := []struct {
+		name string
+		then []func(k *fakeKernel)
+		at   string // where the file is seen
+		want string
 	}{
-		{"not often enough", hintEnough - 1, fdsGap * ms, true, orderUnknown},
-		{"often enough", hintEnough, fdsGap * ms, true, orderNewFirst},
-		{"often, in a short time", 50, ms, true, orderUnknown},
-		{"never as before", 50, fdsGap * ms, false, orderUnknown},
-	} {
+		{"it is deleted in the new directory", []func(k *fakeKernel){unlink(8, "f")}, "", "/home/f proc > /home/archive/f proc"},
+		{"it is deleted by another name", []func(k *fakeKernel){unlink(8, "g")}, "", "f unresolved > f unresolved"},
+		{"it is deleted elsewhere", []func(k *fakeKernel){unlink(6, "f")}, "", "f unresolved > f unresolved"},
+		{"nothing", nil, "", "f unresolved > f unresolved"},
+		{"it is seen there", nil, "/home/archive/f", "/home/f proc > /home/archive/f proc"},
+		{"it is moved back, and seen there", []func(k *fakeKernel){func(k *fakeKernel) { k.renameat(7, "f", 8, "f") }}, "/home/f", "f unresolved > f unresolved"},
+		{"it gets another name there, is deleted and seen", []func(k *fakeKernel){unlink(8, "f")}, "/home/f", "/home/f proc > /home/archive/f proc"},
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			files := map[string]fakeFile{"/home": {7, 2, 1}, "/home/archive": {8, 2, 1}, tt.at: {9, 1, 1}}
 			k := newFakeKernel(t, Options{})
-			fds := map[int32]string{3: "/home", 4: "/home/archive"}
-			k.s.lookup = fakeLookup{fds: fds, files: map[string]fakeFile{"/home": {7, 2, 1}, "/home/archive": {8, 2, 1}}, now: k.now.UnixMilli()}
-			for range tt.times {
-				k.renameat(8, "f", 7, "f")
-				k.later(tt.every)
-				if !tt.steady {
-					fds[3], fds[4] = fds[4], fds[3]
-				}
+			k.s.lookup = fakeLookup{fds: map[int32]string{3: "/home", 4: "/home/archive"}, files: files, now: k.now.UnixMilli()}
+			rename(k)
+			for _, then := range tt.then {
+				then(k)
 			}
-			if k.s.order != tt.want {
-				t.Errorf("the order is %d, want %d", k.s.order, tt.want)
+			k.s.Tick(k.now.Add(underway * time.Millisecond))
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
-			k.s.Flush()
-			n := 0
-			for e, ok := k.s.Next(); ok; e, ok = k.s.Next() {
-				if n++; tt.want != orderUnknown && string(e.Dest.Path) != "/home/archive/f" {
-					t.Errorf("event %d: %q > %q (%v)", n, e.Path.Path, e.Dest.Path, e.Dest.From)
-				}
+			if len(k.s.divided) > 0 {
+				t.Errorf("%d files are waited for still", len(k.s.divided))
 			}
 		})
+	}
+
+	// Exchanged descriptors, time and again, teach nothing.
+	k := newFakeKernel(t, Options{})
+	k.s.lookup = fakeLookup{fds: map[int32]string{4: "/home", 3: "/home/archive"}, files: map[string]fakeFile{"/home": {7, 2, 1}, "/home/archive": {8, 2, 1}}, now: k.now.UnixMilli()}
+	for range 50 {
+		rename(k)
+		k.later(hintGap * time.Millisecond)
+	}
+	if k.s.order != orderUnknown || k.s.hinted.order != orderUnknown {
+		t.Error("descriptors taught the order")
 	}
 }

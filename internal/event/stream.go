@@ -92,6 +92,7 @@ type Stream struct {
 	astray  uint64   // the last event that moved directories nobody knows where
 	order   order
 	hinted  hint
+	divided map[inodeKey][]*Event // that wait for their sides, by the file they rename
 	boot    string
 	scratch []byte
 }
