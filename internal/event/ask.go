@@ -49,7 +49,8 @@ const anyAge = 1<<63 - 1
 // harm of what changes out of it: other clients of a file server, processes
 // that the kernel does not audit, another view of the tree (chroot, container).
 const (
-	briefly   = 5_000   // without asking: the caller's own word, or all others' if there is nobody to ask
+	atOnce    = 200     // without asking: the caller's own word
+	briefly   = 5_000   // likewise, and all others', if there is nobody to ask
 	ownWord   = 60_000  // the caller's own word if there is nobody to ask
 	confirmed = 600_000 // anybody's word, if it turns out to be true still
 )
@@ -67,7 +68,7 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 		age = max(age, ownWord+1) // said before something moved that nobody knows
 	}
 	switch {
-	case p.by == e.PID && age <= briefly:
+	case p.by == e.PID && age <= briefly && (age <= atOnce || s.lookup == nil):
 	case s.lookup != nil:
 		p = s.confirm(e, s.found, key)
 	case p.by == e.PID && age <= ownWord:

@@ -123,3 +123,41 @@ func TestManyMotions(t *testing.T) {
 		}
 	}
 }
+
+// TestAcrossGap is about what is told or seen after events were lost: a rename may be
+// among them, so it says nothing of what came before.
+func TestAcrossGap(t *testing.T) {
+	later := func(k *fakeKernel) { k.unlink(8, "/srv/p/a/x") }
+	for _, tt := range []struct {
+		name string
+		gap  bool
+		then func(k *fakeKernel)
+		want string
+	}{
+		{"told, nothing lost", false, later, "/srv/p/a/f trail"},
+		{"told", true, later, "f unresolved"},
+		{"seen, nothing lost", false, nil, "/srv/p/a/f proc"},
+		{"seen", true, nil, "f unresolved"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := fakeLookup{now: 1_700_000_000_020}
+			if tt.then == nil {
+				l.fds, l.files = map[int32]string{3: "/srv/p/a"}, map[string]fakeFile{"/srv/p/a": {8, 2, 1}}
+			}
+			k := newFakeKernel(t, Options{Lookup: l})
+			k.unlinkat(8, "f")
+			if tt.gap {
+				k.later(10 * time.Millisecond)
+				k.note(TypeGap, NoteField{"cause", "kernel_lost"})
+			}
+			if tt.then != nil {
+				k.later(10 * time.Millisecond)
+				tt.then(k)
+			}
+			k.s.Tick(time.UnixMilli(l.now + underway))
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -310,6 +310,8 @@ func (s *Stream) heed(e *Event) {
 	case TypeGap:
 		if string(e.Field("cause")) != "rejected" { // that one was read, not missed
 			s.Forget()
+			s.unseen(e) // nor does what is told or seen later hold for what came before
+			s.motions.add(motion{seq: e.First, at: e.ID.UnixMilli()})
 		}
 	case TypeDaemon:
 		if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
