@@ -49,7 +49,7 @@ const anyAge = 1<<63 - 1
 // harm of what changes out of it: other clients of a file server, processes
 // that the kernel does not audit, another view of the tree (chroot, container).
 const (
-	atOnce    = 200     // without asking: the caller's own word
+	atOnce    = 200     // without asking, where we are not behind: the caller's own word
 	briefly   = 5_000   // likewise, and all others', if there is nobody to ask
 	ownWord   = 60_000  // the caller's own word if there is nobody to ask
 	confirmed = 600_000 // anybody's word, if it turns out to be true still
@@ -68,7 +68,7 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 		age = max(age, ownWord+1) // said before something moved that nobody knows
 	}
 	switch {
-	case p.by == e.PID && age <= briefly && (age <= atOnce || s.lookup == nil):
+	case p.by == e.PID && age <= briefly && (age <= atOnce || s.lookup == nil || s.lookup.Now()-now > underway):
 	case s.lookup != nil:
 		p = s.confirm(e, s.found, key)
 	case p.by == e.PID && age <= ownWord:
@@ -128,8 +128,13 @@ func (s *Stream) ask(e *Event, n *Name) {
 	}
 	if !p.answer.suits(e) || !s.motions.holds(p.answer, e) {
 		p.answer = answer{}
-	} else if p.answer.path != "" && now-p.answer.looked < briefly {
-		return
+	}
+	from := p.answer.from
+	if p.answer.path != "" && now-p.answer.looked < briefly {
+		if now-p.answer.looked <= atOnce || s.lookup.Is([]byte(p.answer.path), p.key.dev, p.key.ino) {
+			return
+		}
+		p.answer, p.asked, from = answer{}, 0, e.First // something above was renamed unseen
 	}
 	fd, _ := e.standing(n)
 	if p.asked == e.PID && p.askedFD == fd && now-p.askedAt < briefly {
@@ -138,6 +143,7 @@ func (s *Stream) ask(e *Event, n *Name) {
 	p.asked, p.askedFD, p.askedAt = e.PID, fd, now
 	if path := s.answers(e, n); path != "" {
 		p.answer = s.saw(e, path)
+		p.answer.from = from
 	} else {
 		s.seekDir(e, p)
 	}
@@ -148,9 +154,9 @@ func (s *Stream) ask(e *Event, n *Name) {
 func (s *Stream) saw(e *Event, path string) answer {
 	e.looked = max(e.looked, s.lookup.Now())
 	if e.view&stranger != 0 {
-		return answer{path, e.looked, 0} // it told nothing any more: we saw it
+		return answer{path: path, looked: e.looked} // it told nothing any more: we saw it
 	}
-	return answer{path, e.looked, e.view}
+	return answer{path: path, looked: e.looked, view: e.view}
 }
 
 // standing is the descriptor which stands for n's place: that of the directory which

@@ -133,7 +133,7 @@ func TestKernelTruthOfCalls(t *testing.T) {
 				t.Fatal(err)
 			}
 			save(t, ".strace", seen)
-			save(t, ".json", []byte(live.all()))
+			save(t, ".json", live.all())
 			alone := &witness{}
 			s := NewStream(Offline()) // a slow machine takes its time to remove a tree
 			pushLines(t, s, log)

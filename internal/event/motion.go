@@ -121,13 +121,14 @@ type answer struct {
 	path   string // empty for none
 	looked int64  // when, in Unix milliseconds
 	view   uint64 // in which it is true
+	from   uint64 // sequence of the first event it counts for: a rename that nobody saw came before
 }
 
 // suits says whether the answer is not too old or young for an event, and of the
 // host's view or its process's. No answer suits all.
 func (a answer) suits(e *Event) bool {
 	age := e.ID.UnixMilli() - a.looked
-	return a.path == "" || (a.view == 0 || a.view == e.view) && max(age, -age) <= soon
+	return a.path == "" || e.First >= a.from && (a.view == 0 || a.view == e.view) && max(age, -age) <= soon
 }
 
 // soon is how much earlier or later than an event a path may be seen that is told

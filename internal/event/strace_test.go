@@ -231,11 +231,12 @@ func (w *witness) drain(s *Stream) {
 }
 
 // all is the JSON of every event.
-func (w *witness) all() (text string) {
+func (w *witness) all() []byte {
+	var text bytes.Buffer
 	for _, ev := range w.events {
-		text += ev.json + "\n"
+		text.WriteString(ev.json + "\n")
 	}
-	return text
+	return text.Bytes()
 }
 
 func (w *witness) see(e *Event, names [][2]int) witnessed {
