@@ -11,7 +11,7 @@ const (
 	orderUnknown order = iota
 	orderNewFirst
 	orderOldFirst
-	orderDisputed // by what was seen; never that of a stream
+	orderDisputed // by what was told, or never to be known; not that of a stream
 )
 
 // chooseRename tells old from new name, and finds what the new one replaced.

@@ -202,6 +202,20 @@ func (s *Stream) learnOrder(o order) {
 	}
 }
 
+// nextBoot forgets the order: another kernel may have another one. Those who wait for
+// it will never know.
+func (s *Stream) nextBoot() {
+	s.order, s.hinted = orderUnknown, hint{}
+	for e := s.held.head; e != nil; {
+		next := e.queue.next
+		if e.sides != nil && e.sides.order == orderUnknown {
+			e.sides.order = orderDisputed
+			s.solved(e)
+		}
+		e = next
+	}
+}
+
 // unite gives the names of a rename their sides, if anything has told them: records,
 // or a look that no rename of directories makes doubtful.
 func (s *Stream) unite(e *Event) {

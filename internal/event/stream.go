@@ -316,7 +316,8 @@ func (s *Stream) heed(e *Event) {
 	case TypeDaemon:
 		if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
 			s.Forget()
-			s.boot, s.order, s.hinted = string(boot), orderUnknown, hint{}
+			s.boot = string(boot)
+			s.nextBoot()
 		}
 	}
 }
