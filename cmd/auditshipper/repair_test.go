@@ -185,11 +185,11 @@ func TestKernelNoFight(t *testing.T) {
 			back = err == nil && len(loaded) == len(all)
 			return back || pausing()
 		})
-		if repairs++; repairs > 6 {
-			t.Fatalf("%d repairs, and no pause", repairs)
-		}
 		if !back {
 			break
+		}
+		if repairs++; repairs > 6 {
+			t.Fatalf("%d repairs, and no pause", repairs)
 		}
 		if err := c.DeleteRule(all[0].Encode()); err != nil {
 			t.Fatal(err)
