@@ -356,17 +356,11 @@ func (s *Stream) ofFile(e *Event, n *Name) (path string, ok bool) {
 // may stand for another directory; if the file has one name only, and it is this
 // one, it is the one it had.
 func (s *Stream) fromDir(e *Event, n *Name) string {
-	fd, ok := e.descriptor(n)
-	if !ok || len(n.given) == 0 || n.parent != nil {
+	if len(n.given) == 0 || n.parent != nil {
 		return ""
 	}
-	dir, _, ok := s.openDir(e, fd)
-	if !ok || !isAbs([]byte(dir)) {
-		return ""
-	}
-	path, plain := appendJoined(s.scratch[:0], []byte(dir), n.given, true)
-	s.scratch = path
-	if !plain || !s.lookup.Only(path, n.item.key.dev, n.item.key.ino, sooner(e)) {
+	path, ok := s.belowFD(e, n, n.given)
+	if !ok || !s.lookup.Only(path, n.item.key.dev, n.item.key.ino, sooner(e)) {
 		return ""
 	}
 	return string(path)

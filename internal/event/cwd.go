@@ -32,15 +32,7 @@ func (e *Event) mayHold(at, old *Name) bool {
 		return false
 	}
 	name := lastPart(at.given)
-	if len(name) == 0 {
-		return true
-	}
-	for _, part := range bytes.Split(e.Cwd, []byte("/")) {
-		if bytes.Equal(part, name) {
-			return true
-		}
-	}
-	return false
+	return len(name) == 0 || hasPart(e.Cwd, string(name))
 }
 
 // isHere says whether n is in or below the working directory, so that what it names
@@ -63,7 +55,7 @@ func (e *Event) isHere(n *Name) bool {
 // for its file system is not mounted there: what a name of one part starts from is the
 // PARENT.
 func (s *Stream) elsewhere(e *Event) bool {
-	if s.lookup == nil || e.view != 0 && e.view&stranger == 0 {
+	if s.lookup == nil || !e.maySeeAsHost() {
 		return false
 	}
 	for _, n := range []*Name{&e.Path, &e.Dest} {

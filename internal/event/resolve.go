@@ -195,20 +195,27 @@ func (s *Stream) startsIn(e *Event, n *Name) bool {
 // leadsTo is the path of a directory that n's name leads through, from a descriptor;
 // empty if that does not lead to key.
 func (s *Stream) leadsTo(e *Event, n *Name, dir []byte, key inodeKey) string {
-	fd, ok := e.descriptor(n)
-	if !ok || s.lookup == nil {
-		return ""
-	}
-	start, _, ok := s.openDir(e, fd)
-	if !ok || !isAbs([]byte(start)) {
-		return ""
-	}
-	path, plain := appendJoined(s.scratch[:0], []byte(start), dir, true)
-	s.scratch = path
-	if !plain || !s.lookup.Is(path, key.dev, key.ino) {
+	path, ok := s.belowFD(e, n, dir)
+	if !ok || !s.lookup.Is(path, key.dev, key.ino) {
 		return ""
 	}
 	return string(path)
+}
+
+// belowFD is the path of a relative name below the directory that n's descriptor is
+// open on by now. It is valid until scratch is used again.
+func (s *Stream) belowFD(e *Event, n *Name, name []byte) (path []byte, ok bool) {
+	fd, ok := e.descriptor(n)
+	if !ok || s.lookup == nil {
+		return nil, false
+	}
+	dir, _, ok := s.openDir(e, fd)
+	if !ok || !isAbs([]byte(dir)) {
+		return nil, false
+	}
+	path, plain := appendJoined(s.scratch[:0], []byte(dir), name, true)
+	s.scratch = path
+	return path, plain
 }
 
 // isNameless says whether n is a file that has no name (O_TMPFILE). The kernel

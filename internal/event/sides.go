@@ -28,8 +28,8 @@ func (s *Stream) divide(e *Event) {
 		n := &d.dirs[i]
 		n.event, n.parent, n.dirArg = e, p, dirNone
 	}
-	look := s.lookup != nil && e.PID != 0 && !e.silent && (e.view == 0 || e.view&stranger != 0)
-	if look && !s.seeCwd(e) && (s.strange(e, &d.dirs[0]) || s.strange(e, &d.dirs[1])) {
+	look := s.lookup != nil && e.PID != 0 && !e.silent && e.maySeeAsHost()
+	if look && (s.seeCwd(e) || s.strange(e, &d.dirs[0]) || s.strange(e, &d.dirs[1])) {
 		s.argOf(e, &e.Path)
 		s.argOf(e, &e.Dest)
 	}
@@ -65,8 +65,6 @@ func (s *Stream) seeCwd(e *Event) bool {
 		first, second := s.lookup.Is(e.Cwd, zero.dev, zero.ino), s.lookup.Is(e.Cwd, one.dev, one.ino)
 		if first != second {
 			s.sawSides(e, first == (n == &e.Path), string(e.Cwd))
-			s.argOf(e, &e.Path)
-			s.argOf(e, &e.Dest)
 			return true
 		}
 	}
@@ -192,24 +190,22 @@ func (s *Stream) learnOrder(o order) {
 		return
 	}
 	s.order = o
-	for e := s.held.head; e != nil; {
-		next := e.queue.next
-		if e.sides != nil && e.sides.order == orderUnknown {
-			e.sides.order = o
-			s.solved(e)
-		}
-		e = next
-	}
+	s.endWait(o)
 }
 
 // nextBoot forgets the order: another kernel may have another one. Those who wait for
 // it will never know.
 func (s *Stream) nextBoot() {
 	s.order, s.hinted = orderUnknown, hint{}
+	s.endWait(orderDisputed)
+}
+
+// endWait tells all who wait for the order what it is.
+func (s *Stream) endWait(o order) {
 	for e := s.held.head; e != nil; {
 		next := e.queue.next
 		if e.sides != nil && e.sides.order == orderUnknown {
-			e.sides.order = orderDisputed
+			e.sides.order = o
 			s.solved(e)
 		}
 		e = next

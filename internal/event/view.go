@@ -9,6 +9,9 @@ package event
 // stranger marks the view of a process which nobody else is known to share.
 const stranger = 1 << 63
 
+// maySeeAsHost says whether the event's process is not known to have another view.
+func (e *Event) maySeeAsHost() bool { return e.view == 0 || e.view&stranger != 0 }
+
 // A viewer is a process whose view was looked at.
 type viewer struct {
 	view uint64
