@@ -92,7 +92,7 @@ func (s *Stream) outdated(e *Event, p *place, said int64) bool {
 	}
 	path, _, _ := s.tree.render(s.scratch[:0], p, e.First)
 	s.scratch = path
-	return s.motions.outdated(p, path, said)
+	return s.motions.outdated(e, p, path, said)
 }
 
 // confirm looks which of several places the directory is at now.

@@ -140,9 +140,7 @@ type Name struct {
 
 	event  *Event
 	place  *place // the directory, while its path is awaited
-	mid    []byte // names between place and the last part of given
 	starts bool   // the parent is where the name leads, but for its last part; see startsIn
-	sure   uint64 // up to which event all moves that matter to place are known
 	wait   slot
 
 	orphan orphan // of a file of which no record has the directory

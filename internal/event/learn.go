@@ -165,7 +165,7 @@ func (s *Stream) applyDivided(e *Event) {
 		}
 		if moved {
 			s.moves(e)
-			s.unseen(e)
+			s.doubt, s.torn = e.ID.UnixMilli(), e.ID.UnixMilli()
 		}
 	}
 	s.given(e)
@@ -202,25 +202,16 @@ func (s *Stream) unseen(e *Event) {
 	s.doubt, s.torn, s.astray = e.ID.UnixMilli(), e.ID.UnixMilli(), e.First
 }
 
-// strayed notes that a directory moved and that one of its paths is not known.
-// For all who wait, a path told later does not prove any more what it was; but
-// for those who wait below the same top as both its names, whom move rebases.
+// strayed notes that a directory moved and that one of its paths is not known: what
+// hangs on the one does not on the other.
 func (s *Stream) strayed(e *Event, from, to *place) {
-	if from != nil && to != nil && s.tree.top(from) == s.tree.top(to) {
-		ring := &s.tree.top(from).waiting
-		for w := ring.next; w != nil && w != ring; w = w.next {
-			if !s.lost(w.name) {
-				w.name.sure = e.First
-			}
-		}
-	} else {
+	if from == nil || to == nil || s.tree.top(from) != s.tree.top(to) {
 		s.torn = e.ID.UnixMilli()
 	}
-	s.astray = e.First
 }
 
 // lost says whether directories moved unseen after the event of a waiting name.
-func (s *Stream) lost(n *Name) bool { return max(n.event.First, n.sure) < s.astray }
+func (s *Stream) lost(n *Name) bool { return n.event.First < s.astray }
 
 // exchange lets two names change places, of which one or both are directories.
 func (s *Stream) exchange(e *Event) {

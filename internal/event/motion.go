@@ -15,8 +15,9 @@ import (
 // A motion is the rename of a directory.
 type motion struct {
 	seq      uint64
-	at       int64  // Unix milliseconds
-	old, new string // paths if both are known, else names; both empty where neither is
+	at       int64    // Unix milliseconds
+	old, new string   // paths if both are known, else names; both empty where neither is
+	key      inodeKey // of the directory; zero if not known
 
 	// By number, the motions before this one that a path with the last part of old,
 	// or of new, may lead through.
@@ -106,11 +107,21 @@ func (s *Stream) moves(e *Event) {
 	case len(old) > 0 && len(dest) > 0:
 		v.old, v.new = string(old), string(dest)
 	}
+	v.key = e.movedKey(e.Path.item)
 	s.motions.add(v)
 	if e.Exchange {
-		v.old, v.new = v.new, v.old
+		v.old, v.new, v.key = v.new, v.old, e.movedKey(e.exchanged)
 		s.motions.add(v)
 	}
+}
+
+// movedKey is the identity of what a rename moved. A layer's says nothing of the
+// directory that the layer's users see.
+func (e *Event) movedKey(it *item) inodeKey {
+	if it == nil || !it.hasIno || e.Stacked {
+		return inodeKey{}
+	}
+	return it.key
 }
 
 // known says whether n's path is.
@@ -148,29 +159,47 @@ func (m *motions) holds(a answer, e *Event) bool {
 	return !spoilt
 }
 
-// unsettled says whether a rename after an event, of other names than the tree knows
-// (a link, another view), may be why a place has the path it has.
+// unsettled says whether a rename after an event, which the tree knows nothing of (by a
+// link, in another view, from or to where is not known), may be why a place has the path it has.
 func (m *motions) unsettled(e *Event, p *place, path []byte) bool {
 	if last := m.numbered(m.count); last == nil || last.seq <= e.First {
 		return false
 	}
 	found := m.lost.seq > e.First
 	m.each(path, func(v *motion) bool {
-		found = found || v.seq > e.First && (v.new == "" || hasPart(path, v.new)) && !p.movedAt(v.seq)
+		found = found || v.seq > e.First && v.moved(p, e.First, v.new)
 		return !found && v.seq > e.First
 	})
 	return found
 }
 
-// outdated says whether a rename at a time or later, of other names than the tree
-// knows, may have made a path untrue.
-func (m *motions) outdated(p *place, path []byte, at int64) bool {
+// outdated says whether a rename at a time or later, which the tree knows nothing of,
+// may have made untrue the path that a place had for an event.
+func (m *motions) outdated(e *Event, p *place, path []byte, at int64) bool {
 	found := m.lost.seq != 0 && m.lost.at >= at
 	m.each(path, func(v *motion) bool {
-		found = found || v.at >= at && !p.movedAt(v.seq)
+		found = found || v.at >= at && (v.moved(p, e.First, v.old) || v.moved(p, e.First, v.new))
 		return !found && v.at >= at
 	})
 	return found
+}
+
+// moved says whether v may have given or taken away a name on the path that p had
+// for an event with sequence seq, and the tree knows nothing of it.
+func (v *motion) moved(p *place, seq uint64, name string) bool {
+	last := lastPart(name)
+	if last == "" {
+		return true
+	}
+	for depth := 0; p != nil && depth < maxDepth; depth++ {
+		parent, has := p.as(seq)
+		other := p.hasKey && p.told > v.at && v.key != (inodeKey{}) && p.key != v.key
+		if has == last && !other && !p.movedAt(v.seq) {
+			return true
+		}
+		p = parent
+	}
+	return false
 }
 
 // hasPart says whether the last part of name is one of path's.
@@ -186,13 +215,11 @@ func hasPart(path []byte, name string) bool {
 	return false
 }
 
-// movedAt says whether the tree has p, or what is above it, moved by an event.
+// movedAt says whether the tree has p moved by an event.
 func (p *place) movedAt(seq uint64) bool {
-	for q := p; q != nil; q = q.parent {
-		for w := q.was; w != nil; w = w.before {
-			if w.until == seq {
-				return true
-			}
+	for w := p.was; w != nil; w = w.before {
+		if w.until == seq {
+			return true
 		}
 	}
 	return false

@@ -161,3 +161,41 @@ func TestAcrossGap(t *testing.T) {
 		})
 	}
 }
+
+// TestUntoldMoves is about directories that move by descriptors nobody knows, while a
+// name waits for its directory to be told: only what may be that one, or above it, counts.
+func TestUntoldMoves(t *testing.T) {
+	move := func(old, dest string, ino int) func(k *fakeKernel) {
+		return func(k *fakeKernel) {
+			k.call(264, "a0=9 a1=1 a2=10 a3=2", pathRecord{k.cwd, 50, dirMode, "PARENT"}, pathRecord{k.cwd, 51, dirMode, "PARENT"},
+				pathRecord{old, ino, dirMode, "DELETE"}, pathRecord{dest, ino, dirMode, "CREATE"})
+		}
+	}
+	told := func(k *fakeKernel) { k.rmdir(2, "/srv/p", 8) }
+	for _, tt := range []struct {
+		name  string
+		steps []func(k *fakeKernel)
+		want  string
+	}{
+		{"another one", []func(k *fakeKernel){move("x", "y", 7), told}, "/srv/p/f trail"},
+		{"another one gets the same name", []func(k *fakeKernel){move("x", "p", 7), told}, "/srv/p/f trail"},
+		{"the same one", []func(k *fakeKernel){move("q", "p", 8), told}, "f unresolved"},
+		{"the one above", []func(k *fakeKernel){move("x", "srv", 2), told}, "f unresolved"},
+		{"another one gets the name of that above", []func(k *fakeKernel){move("x", "srv", 7), told}, "/srv/p/f trail"},
+		{"one that may be above", []func(k *fakeKernel){move("x", "top", 7), func(k *fakeKernel) { k.rmdir(2, "/top/srv/p", 8) }}, "f unresolved"},
+		{"the same one, once it is told", []func(k *fakeKernel){told, move("x", "p", 8)}, "/srv/p/f trail"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{})
+			k.rename(3, "/v/a", 4, "/w/a", 99) // tells the order of a rename's directories
+			k.unlinkat(8, "f")
+			for _, step := range tt.steps {
+				k.later(10 * time.Millisecond)
+				step(k)
+			}
+			if got := k.paths()[1]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

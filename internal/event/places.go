@@ -471,7 +471,6 @@ func (t *tree) unname(p *place) {
 // the event with sequence seq on. What is below p follows; other names the
 // directory had do not hold any more.
 func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now int64, seq uint64) {
-	t.rebase(p)
 	t.disown(p)
 	for _, q := range append([]*place(nil), t.inodes[key]...) {
 		if q == p {
@@ -516,8 +515,6 @@ func (t *tree) swap(p, q *place, seq uint64) {
 		t.bury(q)
 		return
 	}
-	t.rebase(p)
-	t.rebase(q)
 	t.disown(p)
 	t.disown(q)
 	for _, both := range [][2]*place{{p, q}, {q, p}} {
@@ -543,27 +540,6 @@ func (t *tree) inside(p, dir *place) bool {
 		}
 	}
 	return false
-}
-
-// rebase lets those who wait below p, which is about to move, wait for where p
-// was: their names stand before the move.
-func (t *tree) rebase(p *place) {
-	top := t.top(p)
-	if top == t.root || p.parent == nil || top.waiting.next == nil {
-		return
-	}
-	for s := top.waiting.next; s != &top.waiting; s = s.next {
-		if n := s.name; t.inside(n.place, p) {
-			var mid []byte
-			for q := n.place; q != p.parent; q = q.parent {
-				if q.name != "" {
-					mid = append(append([]byte(q.name), '/'), mid...)
-				}
-			}
-			n.mid = append(mid, n.mid...)
-			n.place = p.parent
-		}
-	}
 }
 
 // maxDepth is more than any path has parts.

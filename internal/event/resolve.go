@@ -380,11 +380,10 @@ func (n *Name) complete(built []byte, start int, from From) {
 	if n.parent == nil { // the place is the file itself
 		last = nil
 	}
-	if len(n.mid) > 0 || len(last) > 0 {
+	if len(last) > 0 {
 		if len(built) == start || built[len(built)-1] != '/' {
 			built = append(built, '/')
 		}
-		built = append(built, n.mid...)
 		built = append(built, last...)
 	}
 	if len(built) == start {
@@ -423,7 +422,7 @@ func (s *Stream) settleAt(root *place) {
 	for w := ring.next; w != nil && w != ring; {
 		n := w.name
 		w = w.next
-		if root.view != 0 && (n.event.view != root.view || s.motions.after(n.event.ID.UnixMilli())) {
+		if root.view != 0 && n.event.view != root.view {
 			continue
 		}
 		n.wait.unlink()
@@ -465,7 +464,7 @@ func (s *Stream) counts(a answer, e *Event) bool {
 // takeAnswer uses what the process itself told of n's directory.
 func (s *Stream) takeAnswer(n *Name) bool {
 	p, e := n.place, n.event
-	if len(n.mid) > 0 || !s.counts(p.answer, e) || !n.fits([]byte(p.answer.path)) {
+	if !s.counts(p.answer, e) || !n.fits([]byte(p.answer.path)) {
 		return false
 	}
 	start := len(e.built)

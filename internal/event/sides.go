@@ -161,10 +161,11 @@ func (s *Stream) forgo(e *Event) {
 	}
 }
 
-// takes finds w's sides if e takes its file away by the name that w gave it.
+// takes finds w's sides if e takes its file away by the name that w gave it. A layer's
+// identity of a file tells nothing: the next one may have its number.
 func (s *Stream) takes(e *Event, it *item, w *Event) {
 	gone := &e.Path
-	if it != gone.item || it.kind != ntDelete || gone.parent == nil || !gone.parent.hasIno || e.Exchange ||
+	if it != gone.item || it.kind != ntDelete || e.Stacked || it.mode&modeType != w.Dest.item.mode&modeType || gone.parent == nil || !gone.parent.hasIno || e.Exchange ||
 		!bytes.Equal(lastPart(gone.given), lastPart(w.Dest.given)) {
 		return
 	}

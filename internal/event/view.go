@@ -61,7 +61,7 @@ func (s *Stream) inView(e *Event, p *place) bool {
 		return false
 	}
 	now := e.ID.UnixMilli()
-	return max(now-since, last-now) <= briefly && !s.motions.after(since)
+	return max(now-since, last-now) <= briefly && !s.outdated(e, p, since)
 }
 
 // rootOf is the root of a view.

@@ -56,11 +56,21 @@ func TestView(t *testing.T) {
 			by(k, inside).unlink(8, "/data/d/x")
 			by(k, host).rmdir(1, "/srv/d", 8)
 		}, []string{"f unresolved", "/data/d/x absolute", "/srv/d absolute"}},
-		{"a rename elsewhere may have moved it", func(k *fakeKernel) {
+		{"a rename of what is above it elsewhere does not move it", func(k *fakeKernel) {
 			by(k, inside).unlink(8, "/data/d/x")
 			by(k, host).rename(1, "/srv/p", 1, "/srv/q", 5)
 			by(k, alike).unlinkat(8, "f")
-		}, []string{"/data/d/x absolute", "/srv/p absolute > /srv/q absolute", "f unresolved"}},
+		}, []string{"/data/d/x absolute", "/srv/p absolute > /srv/q absolute", "/data/d/f trail"}},
+		{"a rename of it does, by whatever name", func(k *fakeKernel) {
+			by(k, inside).unlink(8, "/data/d/x")
+			by(k, host).rename(1, "/srv/p/d", 1, "/srv/p/e", 8)
+			by(k, alike).unlinkat(8, "f")
+		}, []string{"/data/d/x absolute", "/srv/p/d absolute > /srv/p/e absolute", "f unresolved"}},
+		{"a rename tells where it was", func(k *fakeKernel) {
+			by(k, inside).unlinkat(8, "f")
+			by(k, host).rename(1, "/srv/p/d", 1, "/srv/p/e", 8)
+			by(k, inside).unlink(8, "/data/e/x")
+		}, []string{"/srv/p/d/f trail", "/srv/p/d absolute > /srv/p/e absolute", "/data/e/x absolute"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
