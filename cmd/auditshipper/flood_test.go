@@ -3,6 +3,9 @@
 package main
 
 import (
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,5 +122,77 @@ func TestKernelDowntime(t *testing.T) {
 		if !covers(gaps, time.UnixMilli(d.Millis)) {
 			t.Fatalf("%+v is not covered by %+v", d, gaps)
 		}
+	}
+}
+
+// TestKernelAbsence kills daemons whose socket nobody keeps while directories change
+// places, and their inodes are given to the next ones. What happened meanwhile is not
+// known, and no event of before or after may bear a path because of that.
+func TestKernelAbsence(t *testing.T) {
+	kerneltest.Need(t)
+	r := newRig(t, "")
+	r.start()
+	const rounds = 600
+	cmd := exec.Command("sh", "-ec", strings.ReplaceAll(`
+		deploy() {
+			mkdir -p W/$1/src W/$1/dst/deep W/$1/build/out-$1 W/$1/build.new; touch W/$1/src/a-$1 W/$1/build/file-$1 W/$1/build/left-$1
+			cd W/$1/src; mv a-$1 ../dst/deep/; cd ../build
+			mv out-$1 file-$1 ../build.new/; cd ..
+			mv build build.old; mv build.new build
+			rm build.old/left-$1; rm -r build build.old
+		}
+		for of in 1 2 3; do for i in $(seq $of 3 600); do deploy $i; done & all="$all $!"; done
+		for one in $all; do wait $one; done`, "W", r.watched))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	kills := 0
+	for more := true; more; kills++ {
+		wait := time.NewTimer(400 * time.Millisecond)
+		select {
+		case <-wait.C:
+			r.kill()
+			wait := time.NewTimer(50 * time.Millisecond)
+			<-wait.C
+			r.start()
+		case err := <-ended:
+			if more = false; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.stop() // and delivers what is left
+	names, unresolved := 0, 0
+	judge := func(e shipped, got, dir string) {
+		last := filepath.Base(got)
+		_, round, ok := strings.Cut(last, "-")
+		switch names++; {
+		case !ok:
+			names-- // of a directory that each round has
+		case got == last:
+			unresolved++
+		case got != filepath.Join(r.watched, round, dir, last):
+			t.Errorf("%s, truly in %s/%s: %+v", got, round, dir, e)
+		}
+	}
+	for _, e := range r.ours() {
+		switch {
+		case e.Action == "rename" && strings.HasPrefix(filepath.Base(e.Path), "a-"):
+			judge(e, e.Path, "src")
+			judge(e, e.Dest, "dst/deep")
+		case e.Action == "rename":
+			judge(e, e.Path, "build")
+			judge(e, e.Dest, "build.new")
+		case strings.HasPrefix(filepath.Base(e.Path), "left-"):
+			judge(e, e.Path, "build.old")
+		default:
+			judge(e, e.Path, "build")
+		}
+	}
+	t.Logf("%d kills, %d names, %d unresolved", kills, names, unresolved)
+	if names < rounds || kills < 3 {
+		t.Errorf("%d names of %d rounds, and %d kills: the test shows nothing", names, rounds, kills)
 	}
 }

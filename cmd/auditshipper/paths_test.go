@@ -53,6 +53,14 @@ func TestKernelPaths(t *testing.T) {
 			rm -r x y`,
 			[]string{"W/x > W/y", "W/x/f", "W/x", "W/y/f", "W/y"},
 		},
+		{
+			"a deploy takes the place of the old one, while others move directories, too", `
+			mkdir -p d/build/out d/build.new d/else e; touch d/build/file; cd d/build
+			mv out file ../build.new/; mv ../else W/e/; cd ..
+			mv build build.old; mv build.new build; rm -r build build.old`,
+			[]string{"W/d/build/out > W/d/build.new/out", "W/d/build/file > W/d/build.new/file", "W/d/else > W/e/else", "W/d/build > W/d/build.old",
+				"W/d/build.new > W/d/build", "W/d/build/out", "W/d/build/file", "W/d/build", "W/d/build.old"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -248,6 +248,9 @@ func (d *Daemon) damaged(damage *journal.Damage) {
 // run starts the loops, says that the daemon is ready, and ends them in order.
 func (d *Daemon) run(ctx context.Context) error {
 	loops := &loops{failed: make(chan error, 8)}
+	if err := d.seam(); err != nil {
+		return err
+	}
 	deliverCtx, stopDelivery := context.WithCancel(context.Background())
 	defer stopDelivery()
 	receiving := loops.start("receive", d.receiver.receive)

@@ -111,10 +111,25 @@ func (d *Daemon) watchdog(ctx context.Context) {
 	})
 }
 
+// wasAway says whether nobody received until now: the socket was not kept for us.
+func (d *Daemon) wasAway() bool {
+	return !d.source.took && d.source.listener != nil // a file waits for its reader
+}
+
+// seam marks in the journal where records of an absence are missing, before any that
+// come after it: what is told of directories behind it is not true before. How many
+// are missing is known later.
+func (d *Daemon) seam() error {
+	if !d.wasAway() {
+		return nil
+	}
+	return d.receiver.seam(d.boot)
+}
+
 // downtime makes a gap of the time in which nobody received, unless the socket
 // was kept for us meanwhile.
 func (d *Daemon) downtime() {
-	if d.source.took || d.source.listener == nil { // a file waits for its reader
+	if !d.wasAway() {
 		return
 	}
 	from := d.lastRecord

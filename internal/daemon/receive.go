@@ -39,7 +39,8 @@ type receiver struct {
 	refused *refusals
 	notes   *notes
 	account *account
-	relayed bool // by another daemon, which may have left some out
+	relayed bool     // by another daemon, which may have left some out
+	owed    [][]byte // a seam that the journal had no room for
 
 	backfill *backfiller // nil where there is no other log to look in
 
@@ -70,6 +71,9 @@ func (r *receiver) receive() error {
 		case errors.Is(err, kaudit.ErrOverrun):
 			r.overruns.Add(1)
 			r.account.suspect(causeOverrun, r.account.last(), false)
+			if err := r.seam(""); err != nil {
+				return err
+			}
 		case err != nil:
 			return err
 		}
@@ -139,6 +143,21 @@ func (r *receiver) tell(g gap, missing bool, found uint64) (bool, error) {
 	return true, nil
 }
 
+// seam marks where records are missing.
+func (r *receiver) seam(boot string) error {
+	r.owed = [][]byte{encodeNote(event.TypeSeam, r.account.now(), []event.NoteField{{Key: "boot_id", Value: boot}})}
+	return r.settle()
+}
+
+// settle puts a seam into the journal that it has had no room for.
+func (r *receiver) settle() error {
+	n, err := r.journal.Append(r.owed)
+	if r.owed = r.owed[n:]; err != nil && !errors.Is(err, journal.ErrFull) {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	return nil
+}
+
 // look pokes whoever keeps the rules when one of recs says they changed.
 func (r *receiver) look(recs [][]byte) {
 	const configChange = 1305 // AUDIT_CONFIG_CHANGE, linux/audit.h
@@ -159,6 +178,11 @@ func (r *receiver) look(recs [][]byte) {
 func (r *receiver) append(recs [][]byte) error {
 	if len(recs) == 0 {
 		return nil
+	}
+	if len(r.owed) > 0 {
+		if err := r.settle(); err != nil {
+			return err
+		}
 	}
 	if gap := r.refused.note(); gap != nil {
 		if n, err := r.journal.Append([][]byte{gap}); n == 1 {

@@ -115,9 +115,7 @@ func (s *Stream) Resume(mark []byte) (low uint64, err error) {
 	if d.bad || len(d.rest) > 0 {
 		return 0, errMark
 	}
-	if s.boot == "" || s.boot == boot {
-		s.order, s.boot = order(mark[1]), boot
-	}
+	s.order, s.boot = order(mark[1]), boot // a note tells if it is another one now
 	s.resume = resume{high: high, pending: pending}
 	s.high = low - 1
 	return low, nil

@@ -128,27 +128,35 @@ func TestManyMotions(t *testing.T) {
 // among them, so it says nothing of what came before.
 func TestAcrossGap(t *testing.T) {
 	later := func(k *fakeKernel) { k.unlink(8, "/srv/p/a/x") }
+	lost := func(k *fakeKernel) { k.note(TypeGap, NoteField{"cause", "kernel_lost"}) }
+	seam := func(k *fakeKernel) { k.note(TypeSeam) }
+	told := func(k *fakeKernel) { k.note(TypeGap, NoteField{"cause", "downtime"}) }
 	for _, tt := range []struct {
 		name string
-		gap  bool
+		gap  func(k *fakeKernel)
 		then func(k *fakeKernel)
 		want string
 	}{
-		{"told, nothing lost", false, later, "/srv/p/a/f trail"},
-		{"told", true, later, "f unresolved"},
-		{"seen, nothing lost", false, nil, "/srv/p/a/f proc"},
-		{"seen", true, nil, "f unresolved"},
+		{"told, nothing lost", nil, later, "/srv/p/a/f trail"},
+		{"told", lost, later, "f unresolved"},
+		{"told behind a seam", seam, later, "f unresolved"},
+		{"seen, nothing lost", nil, nil, "/srv/p/a/f proc"},
+		{"seen", lost, nil, "f unresolved"},
+		{"seen behind a seam", seam, nil, "f unresolved"},
+		{"told, and a gap from before that told its seam", told, later, "/srv/p/a/f trail"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := fakeLookup{now: 1_700_000_000_020}
+			l := fakeLookup{now: 1_700_000_002_020}
 			if tt.then == nil {
 				l.fds, l.files = map[int32]string{3: "/srv/p/a"}, map[string]fakeFile{"/srv/p/a": {8, 2, 1}}
 			}
 			k := newFakeKernel(t, Options{Lookup: l})
+			seam(k)
+			k.later(2 * slowest * time.Millisecond)
 			k.unlinkat(8, "f")
-			if tt.gap {
+			if tt.gap != nil {
 				k.later(10 * time.Millisecond)
-				k.note(TypeGap, NoteField{"cause", "kernel_lost"})
+				tt.gap(k)
 			}
 			if tt.then != nil {
 				k.later(10 * time.Millisecond)

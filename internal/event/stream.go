@@ -93,6 +93,7 @@ type Stream struct {
 	order   order
 	hinted  hint
 	divided map[inodeKey][]*Event // that wait for their sides, by the file they rename
+	seams   bool                  // the daemon that wrote the journal marks where it was away
 	boot    string
 	scratch []byte
 }
@@ -153,7 +154,7 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 	}
 	s.follow(id.UnixMilli())
 
-	e := s.eventOf(id, seq, typ, fate == fateLearn)
+	e := s.eventOf(id, seq, typ, fate == fateLearn || typ == TypeSeam)
 	if e == nil {
 		s.expire()
 		return
@@ -306,20 +307,28 @@ func (s *Stream) yield(e *Event) {
 // have been the very rename that makes untrue what is known, and another boot
 // may number devices and print renames otherwise.
 func (s *Stream) heed(e *Event) {
-	switch e.records[0].typ {
+	switch cause := string(e.Field("cause")); e.records[0].typ {
+	case TypeSeam:
+		s.missed(e)
+		s.seams = true
 	case TypeGap:
-		if string(e.Field("cause")) != "rejected" { // that one was read, not missed
-			s.Forget()
-			s.unseen(e) // nor does what is told or seen later hold for what came before
-			s.motions.add(motion{seq: e.First, at: e.ID.UnixMilli()})
-		}
-	case TypeDaemon:
-		if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
-			s.Forget()
-			s.boot = string(boot)
-			s.nextBoot()
+		if cause != "rejected" && !(cause == "downtime" && s.seams) { // read, not missed; known already
+			s.missed(e)
 		}
 	}
+	if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
+		s.Forget()
+		s.boot = string(boot)
+		s.nextBoot()
+	}
+}
+
+// missed forgets what was learnt, since records are missing before e. Nor does what is
+// told or seen later hold for what came before.
+func (s *Stream) missed(e *Event) {
+	s.Forget()
+	s.unseen(e)
+	s.motions.add(motion{seq: e.First, at: e.ID.UnixMilli() - slowest}) // it is over
 }
 
 func (s *Stream) hold(e *Event) {

@@ -44,12 +44,14 @@ const (
 	TypeGap    Type = 64001 // something was lost: action "gap"
 	TypeDaemon Type = 64002 // we started, stopped or reloaded: action "daemon"
 	TypeRules  Type = 64003 // we changed the kernel's rules: action "rules"
+	TypeSeam   Type = 64004 // records may be missing here, which is told later: no event
 )
 
 var ownNames = map[Type]string{
 	TypeGap:    "AUDITSHIPPER_GAP",
 	TypeDaemon: "AUDITSHIPPER_DAEMON",
 	TypeRules:  "AUDITSHIPPER_RULES",
+	TypeSeam:   "AUDITSHIPPER_SEAM",
 
 	// Newer than the table of go-libaudit.
 	1333: "TIME_ADJNTPVAL", 1334: "BPF", 1335: "EVENT_LISTENER",

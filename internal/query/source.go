@@ -118,7 +118,7 @@ func (s *stream) Next() (*Event, error) {
 		if s.opt.Numbers != nil {
 			e.turn()
 		}
-		keep := s.opt.within(e.ID.Sec, 0) && (s.opt.Keep == nil || s.opt.Keep(e))
+		keep := e.first != event.TypeSeam && s.opt.within(e.ID.Sec, 0) && (s.opt.Keep == nil || s.opt.Keep(e))
 		if s.solve != nil {
 			if !s.solve.add(e, keep) {
 				s.asm.free(e)

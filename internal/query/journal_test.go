@@ -1,0 +1,52 @@
+package query
+
+import (
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
+)
+
+// TestSeam reads a journal in which records are missing: what is told of a directory
+// behind the seam is not said of what was in it before, and the seam is no event.
+func TestSeam(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(typ event.Type, text string) {
+		if _, err := j.Append([][]byte{append(binary.LittleEndian.AppendUint16(nil, uint16(typ)), text...)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unlink := func(serial, call int, parent, name string) {
+		id := fmt.Sprintf("audit(1700000000.%03d:%d): ", 10*serial, serial)
+		put(1300, id+fmt.Sprintf("arch=c000003e syscall=%d success=yes exit=0 a0=3 a1=1 a2=0 a3=0 items=2 ppid=1 pid=2 auid=0 uid=0 comm=\"rm\" exe=\"/usr/bin/rm\" key=\"k\"", call))
+		put(1307, id+`cwd="/root"`)
+		put(1302, id+fmt.Sprintf("item=0 name=%q inode=8 dev=00:2a mode=040755 nametype=PARENT", parent))
+		put(1302, id+fmt.Sprintf("item=1 name=%q inode=9 dev=00:2a mode=0100644 nametype=DELETE", name))
+		put(1320, id)
+	}
+	unlink(1, 263, "/root", "f")
+	put(event.TypeSeam, `audit(1700000000.015:0): boot_id="b"`)
+	unlink(2, 263, "/root", "g")
+	unlink(3, 87, "/srv/d/", "/srv/d/h")
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	src, err := OpenJournal(dir, Options{Facts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	each(t, src, func(e *Event) { got = append(got, e.Facts.Path) })
+	if err := src.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "[f /srv/d/g /srv/d/h]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
