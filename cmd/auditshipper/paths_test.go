@@ -58,8 +58,10 @@ func TestKernelPaths(t *testing.T) {
 			mkdir -p d/build/out d/build.new d/else e; touch d/build/file; cd d/build
 			mv out file ../build.new/; mv ../else W/e/; cd ..
 			mv build build.old; mv build.new build; rm -r build build.old`,
-			[]string{"W/d/build/out > W/d/build.new/out", "W/d/build/file > W/d/build.new/file", "W/d/else > W/e/else", "W/d/build > W/d/build.old",
-				"W/d/build.new > W/d/build", "W/d/build/out", "W/d/build/file", "W/d/build", "W/d/build.old"},
+			[]string{
+				"W/d/build/out > W/d/build.new/out", "W/d/build/file > W/d/build.new/file", "W/d/else > W/e/else", "W/d/build > W/d/build.old",
+				"W/d/build.new > W/d/build", "W/d/build/out", "W/d/build/file", "W/d/build", "W/d/build.old",
+			},
 		},
 	}
 	for _, tt := range tests {
