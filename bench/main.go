@@ -60,12 +60,13 @@ func run(ctx context.Context, o options) error {
 	}
 	b := &bench{options: o, began: time.Now()}
 	var err error
-	if b.work, err = os.MkdirTemp("/var/tmp", "auditshipper-bench-"); err != nil {
+	if b.work, err = os.MkdirTemp("/var/tmp", "bench-"); err != nil {
 		return err
 	}
 	defer os.RemoveAll(b.work)
-	if b.watched, err = os.MkdirTemp(o.scratch, "auditshipper-bench-"); err != nil {
-		return err
+	b.watched = filepath.Join(o.scratch, "efs") // as short as the names of mount points are
+	if err := os.Mkdir(b.watched, 0o755); err != nil {
+		return fmt.Errorf("make the audited directory, which may be left over from a bench that was killed: %w", err)
 	}
 	defer os.RemoveAll(b.watched)
 	if err := b.build(); err != nil {

@@ -118,6 +118,9 @@ var fromNames = [...]string{"", "absolute", "cwd", "trail", "proc", "unresolved"
 
 func (f From) String() string { return fromNames[f] }
 
+// found says whether a path was found without the working directory.
+func (f From) found() bool { return f == FromAbsolute || f == FromTrail || f == FromProc }
+
 // A Name is one of the files an event is about.
 type Name struct {
 	Path []byte // absolute; as given if From is FromUnresolved; nil if not known

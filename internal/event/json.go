@@ -205,8 +205,8 @@ func (e *Event) plainTitle() bool {
 // needsCwd says whether anything in the event may be relative to the working
 // directory: a path, or an argument of the command line.
 func (e *Event) needsCwd() bool {
-	absolute := e.Path.From == FromAbsolute && (e.Dest.From == FromAbsolute || e.Dest.From == FromNone)
-	return !absolute || !e.plainTitle()
+	found := e.Path.Path != nil && e.Path.From.found() && (e.Dest.From.found() || e.Dest.From == FromNone)
+	return !found || !e.plainTitle()
 }
 
 func (enc *Encoder) appendFields(dst []byte, e *Event) []byte {
