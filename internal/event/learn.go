@@ -64,16 +64,37 @@ func (s *Stream) apply(e *Event) {
 	}
 	switch n.item.kind {
 	case ntDelete:
+		if s.applyLate(e, n) {
+			return
+		}
 		s.tree.doubtAnswers(n.item.key, lastPart(n.given))
 		s.placeOf(e, n)
 		s.settle(e)
 		s.tree.forget(n.item.key)
 	case ntCreate:
-		s.tree.forget(n.item.key)
+		s.tree.succeed(n.item.key, e.ID.UnixMilli())
 		if p := s.placeOf(e, n); p != nil {
 			p.since = e.First
 		}
 	}
+}
+
+// applyLate is for the deletion of a directory of which the records end behind those
+// of the event by which another one got its inode: by another name, or in another
+// directory, than that one has.
+func (s *Stream) applyLate(e *Event, n *Name) bool {
+	before, ok := s.tree.late[n.item.key]
+	now := e.ID.UnixMilli()
+	if !ok || n.parent == nil || max(now-before.at, before.at-now) > briefly || s.tree.isIn(n.item.key, n.parent.key, lastPart(n.given)) {
+		return false
+	}
+	delete(s.tree.late, n.item.key)
+	last := lastPart(n.given)
+	if parent := s.dirPlace(e, n); parent != nil && len(last) > 0 {
+		s.tree.end(before.names, s.tree.kid(parent, last))
+		s.settle(e)
+	}
+	return true
 }
 
 // unsettles says whether an event may have changed where directories are, in a

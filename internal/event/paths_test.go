@@ -341,6 +341,22 @@ func TestTrail(t *testing.T) {
 }
 
 // TestRenameSides is about which directory is the old name's.
+// TestLateDelete mixes the events of two processors: the one by which a directory gets
+// an inode ends before that by which the one before lost it.
+func TestLateDelete(t *testing.T) {
+	k := newFakeKernel(t, Options{})
+	k.unlinkat(8, "f")
+	k.mkdir(1, "/srv/new", 8)
+	k.unlinkat(8, "g")
+	k.rmdirat(7, "d", 8)
+	k.unlinkat(8, "h")
+	k.rmdir(2, "/srv/old", 7)
+	k.rmdir(1, "/srv/new", 8)
+	k.unlinkat(8, "i")
+	k.expect("/srv/old/d/f trail", "/srv/new absolute", "/srv/new/g trail", "/srv/old/d trail", "/srv/new/h trail",
+		"/srv/old absolute", "/srv/new absolute", "i unresolved")
+}
+
 func TestRenameSides(t *testing.T) {
 	dirs := func(k *fakeKernel) {
 		k.unlink(1, "/srv/old/x")

@@ -1,5 +1,7 @@
 package event
 
+import "slices"
+
 // An inodeKey is what a PATH record identifies a file by.
 type inodeKey struct {
 	dev Dev
@@ -123,7 +125,8 @@ type tree struct {
 	kids    map[kid]*place
 	inodes  map[inodeKey][]*place // a directory's places, the latest confirmed last
 	moved   map[inodeKey]*placement
-	pruneAt int   // size of moved
+	pruneAt int // size of moved
+	late    map[inodeKey]predecessor
 	lru     place // ring: newer is the oldest, older the newest
 	size    int
 	limit   int
@@ -135,7 +138,7 @@ func (t *tree) reset() {
 	t.roots = make(map[uint64]*place)
 	t.kids = make(map[kid]*place)
 	t.inodes = make(map[inodeKey][]*place)
-	t.moved, t.pruneAt = make(map[inodeKey]*placement), 0
+	t.moved, t.pruneAt, t.late = make(map[inodeKey]*placement), 0, nil
 	t.lru.older, t.lru.newer = &t.lru, &t.lru
 	t.size = 0
 }
@@ -421,6 +424,53 @@ func (t *tree) forget(key inodeKey) {
 		names[i] = nil
 	}
 	t.scrap = append(t.scrap, names[:0])
+}
+
+// A predecessor is a directory whose deletion no event has told yet, although another
+// one has its inode already: the kernel prints the events of two processors mixed.
+type predecessor struct {
+	at    int64 // when the other one was made, in Unix milliseconds
+	names []*place
+}
+
+// maxLate bounds how many are remembered.
+const maxLate = 256
+
+// succeed gives an inode to a directory that was made now.
+func (t *tree) succeed(key inodeKey, now int64) {
+	if names := t.inodes[key]; len(names) > 0 {
+		if t.late == nil || len(t.late) >= maxLate {
+			t.late = map[inodeKey]predecessor{}
+		}
+		t.late[key] = predecessor{now, slices.Clone(names)}
+	}
+	t.forget(key)
+}
+
+// isIn says whether a directory may have a name in another one.
+func (t *tree) isIn(key, dir inodeKey, name []byte) bool {
+	known := false
+	for _, p := range t.inodes[key] {
+		if p.name == "" || p.parent == nil {
+			continue
+		}
+		known = true
+		if p.name == string(name) && (!p.parent.hasKey || p.parent.key == dir) {
+			return true
+		}
+	}
+	return !known
+}
+
+// end says where a directory was that is no more: whoever waits below it waits at the
+// top of that place.
+func (t *tree) end(names []*place, at *place) {
+	for _, p := range names {
+		if p.parent == nil && t.top(at) != p {
+			t.alias(p, at)
+		}
+	}
+	t.bury(at)
 }
 
 // doubtAnswers drops what a process told of a directory, now deleted, under
