@@ -65,13 +65,16 @@ type Event struct {
 	built    []byte // the paths made of them
 	paths    []item
 	fields   []field // other records' fields, for events that are no file's
-	closed   bool
-	silent   bool // was delivered before a restart, and only teaches what it did
+	closed   bool    // no more records belong to it
+	stale    bool    // is among those that nobody waits for
+	silent   bool    // was delivered before a restart, and only teaches what it did
 	hasCall  bool
 	whole    bool // its last record was seen
 	born     uint64
-	bornAt   int64 // the stream's clock then
-	arrived  int64 // the first tick after its last record, 0 before it
+	bornAt   int64  // the stream's clock then
+	touched  uint64 // like born, when its last record came
+	touchAt  int64  // and the clock then
+	arrived  int64  // the first tick after its last record, 0 before it
 	heldAt   int64
 	looked   int64 // when something was seen that may tell a path of it, 0 for never
 	unsolved int   // how many of its names still wait

@@ -53,6 +53,7 @@ type world struct {
 	cwds  map[int]*node
 	truth map[uint64][2]string // by serial
 	low   map[int]int          // inodes of the layer below, in an overlay that numbers its own
+	mix   bool
 }
 
 // Kinds of worlds.
@@ -60,6 +61,7 @@ const (
 	plain = iota
 	same  // an overlay whose files have the numbers of the layer's
 	apart // an overlay whose files have numbers of their own, never used again
+	mixed // plain, and records of several processors mixed
 )
 
 func newWorld(t *testing.T, seed uint64, kind int) *world {
@@ -69,6 +71,8 @@ func newWorld(t *testing.T, seed uint64, kind int) *world {
 		root: &node{dir: true, ino: 2, kids: map[string]*node{}}, cwds: map[int]*node{}, truth: map[uint64][2]string{},
 	}
 	switch kind {
+	case mixed:
+		w.mix = true
 	case same:
 		w.layer = func(ino int) int { return ino }
 	case apart:
@@ -170,10 +174,19 @@ func (w *world) printed(parent string) string {
 }
 
 func (w *world) step() {
-	w.later(time.Duration(w.rnd.IntN(60)) * time.Millisecond)
+	pause := w.rnd.IntN(60)
 	if w.rnd.IntN(30) == 0 {
-		w.later(time.Duration(w.rnd.IntN(8000)) * time.Millisecond)
+		pause += w.rnd.IntN(8000)
 	}
+	held := len(w.tail.records) > 0
+	if held {
+		pause = min(pause, 5)
+	}
+	w.later(time.Duration(pause) * time.Millisecond)
+	if w.mix && !held && w.rnd.IntN(3) == 0 {
+		w.tail = tail{cutting: true, after: 1 + w.rnd.IntN(5), until: 1 + w.rnd.IntN(8)}
+	}
+	defer func() { w.tail.cutting = false }()
 	w.pid = 100 + w.rnd.IntN(3)
 	if cwd := w.cwds[w.pid]; cwd == nil || w.rnd.IntN(5) == 0 || !cwd.inside(w.root) {
 		w.cwds[w.pid] = w.pick(append(w.all(isDir), w.root))
@@ -263,7 +276,7 @@ func (w *world) renameAny() {
 // kernel, in a file system that gives inodes to the next one at once. No event
 // may carry a path that was not true when it happened.
 func TestNoPathInvented(t *testing.T) {
-	for kind, name := range []string{plain: "plain", same: "overlay", apart: "overlay with its own numbers"} {
+	for kind, name := range []string{plain: "plain", same: "overlay", apart: "overlay with its own numbers", mixed: "mixed"} {
 		t.Run(name, func(t *testing.T) { noPathInvented(t, kind) })
 	}
 }
@@ -283,6 +296,7 @@ func noPathInvented(t *testing.T, kind int) {
 		for range 60 {
 			w.step()
 		}
+		w.catchUp()
 		w.s.Flush()
 		for e, ok := w.s.Next(); ok; e, ok = w.s.Next() {
 			for i, n := range []*Name{&e.Path, &e.Dest} {

@@ -25,7 +25,8 @@ type fakeKernel struct {
 	exe, title string // of the program, if they matter
 
 	journal []scripted // what was pushed
-	lost    int        // how many PATH records of an event are lost
+	tail    tail
+	lost    int // how many PATH records of an event are lost
 }
 
 func newFakeKernel(t *testing.T, o Options) *fakeKernel {
@@ -101,10 +102,40 @@ func (k *fakeKernel) stacked(head string, paths []pathRecord) {
 	}
 }
 
+// A tail is the records of an event that come in the midst of the next ones: its
+// process was held up.
+type tail struct {
+	after   int // records of the event come in time
+	until   int // records of others come before the rest
+	cutting bool
+	records []scripted
+}
+
 func (k *fakeKernel) push(typ Type, text string) {
+	t := &k.tail
+	switch {
+	case t.cutting && t.after == 0:
+		t.records = append(t.records, scripted{typ, text})
+		return
+	case t.cutting:
+		t.after--
+	case len(t.records) > 0 && t.until == 0:
+		k.catchUp()
+	case len(t.records) > 0:
+		t.until--
+	}
 	k.seq++
 	k.journal = append(k.journal, scripted{typ, text})
 	k.s.Push(k.seq, typ, []byte(text))
+}
+
+// catchUp pushes the rest of an event.
+func (k *fakeKernel) catchUp() {
+	rest := k.tail.records
+	k.tail = tail{}
+	for _, r := range rest {
+		k.push(r.typ, r.text)
+	}
 }
 
 func (k *fakeKernel) note(typ Type, fields ...NoteField) {

@@ -11,7 +11,8 @@ const (
 	DefaultHeld    = 4096
 	idle           = time.Second // without records and without EOE, an event is over
 	stalled        = 2 * time.Second
-	maxRecordsEach = 1 << 16 // more records in one event are another one
+	maxRecordsEach = 1 << 16                // more records in one event are another one
+	heldUp         = 250 * time.Millisecond // without records, nobody waits for an open event
 )
 
 // Options bound a Stream. The zero value of each field means its default.
@@ -65,7 +66,8 @@ type Stream struct {
 	open  map[ID]*Event
 	last  *Event // the event of the last record
 	live  list   // all events not returned yet, by First
-	young list   // those open, by First
+	young list   // those open, and those behind them that have ended, by First
+	stale list   // those open that nobody waits for, likewise
 	held  list   // those that wait for a directory, in the order they were closed
 	ready list   // those to be returned
 	free  []*Event
@@ -115,7 +117,7 @@ func NewStream(o Options) *Stream {
 		live:        list{of: func(e *Event) *link { return &e.live }},
 	}
 	queue := func(e *Event) *link { return &e.queue }
-	s.young.of, s.held.of, s.ready.of = queue, queue, queue
+	s.young.of, s.stale.of, s.held.of, s.ready.of = queue, queue, queue, queue
 	s.tree.limit = or(o.Places, DefaultPlaces)
 	s.twins.limit = s.tree.limit
 	s.boot = o.Boot[:min(len(o.Boot), 255)]
@@ -165,6 +167,7 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 		s.close(e)
 	} else {
 		e.add(seq, typ, text, len(rest), extra)
+		e.touched, e.touchAt = s.records, s.clock
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 		if e.endsWith(typ) {
 			e.whole = true
@@ -214,8 +217,8 @@ func (s *Stream) eventOf(id ID, seq uint64, typ Type, silent bool) *Event {
 }
 
 func (s *Stream) begin(id ID, seq uint64, silent bool) *Event {
-	if s.young.n >= s.limit {
-		s.close(s.young.head)
+	if s.young.n+s.stale.n >= s.limit {
+		s.close(s.oldest())
 	}
 	e := s.alloc()
 	e.ID, e.First, e.Last, e.born, e.bornAt = id, seq, seq, s.records, s.clock
@@ -260,23 +263,77 @@ func (s *Stream) pushBroken(seq uint64, typ Type, text []byte) {
 	s.ready.push(e)
 }
 
-// shut takes an event out of those that are open.
+// shut takes an event out of all lists.
 func (s *Stream) shut(e *Event) {
+	s.end(e)
+	s.listOf(e).remove(e)
+}
+
+// end takes an event out of those that are open.
+func (s *Stream) end(e *Event) {
 	delete(s.open, e.ID)
-	s.young.remove(e)
 	e.closed = true
 	if s.last == e {
 		s.last = nil
 	}
 }
 
-// close ends an event, complete or not, and finds its paths.
+func (s *Stream) listOf(e *Event) *list {
+	if e.stale {
+		return &s.stale
+	}
+	return &s.young
+}
+
+// oldest is the event that began first of those that are open, nil for none.
+func (s *Stream) oldest() *Event {
+	if s.stale.head != nil {
+		return s.stale.head
+	}
+	return s.young.head
+}
+
+// close ends an event, complete or not.
 func (s *Stream) close(e *Event) {
-	s.shut(e)
+	s.end(e)
 	e.parse()
 	if s.process != nil && e.PID != 0 && !e.silent {
 		e.Container, e.Unit = s.process(e.PID)
 	}
+	if e.stale {
+		s.stale.remove(e)
+		s.find(e)
+	}
+	s.advance()
+}
+
+// advance finds the paths of the events that have ended, in the order in which they
+// began: the records of processes come mixed, and one that is held up between two may
+// have renamed what the others, later, name. It is waited for, but not for long.
+func (s *Stream) advance() {
+	for e := s.young.head; e != nil; e = s.young.head {
+		if !e.closed && !s.tarries(e) {
+			return
+		}
+		s.young.remove(e)
+		if e.closed {
+			s.find(e)
+			continue
+		}
+		e.stale = true
+		s.stale.push(e)
+	}
+}
+
+// tarries says whether an open event has not gone on for so long that nobody waits
+// for it any more.
+func (s *Stream) tarries(e *Event) bool {
+	return s.records-e.touched >= uint64(s.giveUpAfter) || s.clock-e.touchAt >= heldUp.Milliseconds() ||
+		e.arrived != 0 && s.tick-e.arrived >= heldUp.Milliseconds()
+}
+
+// find finds the paths of an event that has ended.
+func (s *Stream) find(e *Event) {
 	switch {
 	case e.silent && e.Partial: // reading again began in its midst
 		s.yield(e)
@@ -397,7 +454,10 @@ func (s *Stream) stopWaiting(n *Name) bool {
 // expire gives up open events after enough later records, and lets held events
 // go whose time is over.
 func (s *Stream) expire() {
-	for e := s.young.head; e != nil && s.records-e.born >= uint64(s.giveUpAfter) && s.clock-e.bornAt >= stalled.Milliseconds(); e = s.young.head {
+	if s.young.head != nil && s.tarries(s.young.head) {
+		s.advance()
+	}
+	for e := s.stale.head; e != nil && s.records-e.born >= uint64(s.giveUpAfter) && s.clock-e.bornAt >= stalled.Milliseconds(); e = s.stale.head {
 		s.close(e)
 	}
 	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait && s.clock >= e.looked; e = s.held.head {
@@ -408,11 +468,16 @@ func (s *Stream) expire() {
 // Tick lets time pass on a host where no records come. now is the wall clock's.
 func (s *Stream) Tick(now time.Time) {
 	s.tick = now.UnixMilli()
-	for e := s.young.head; e != nil; {
-		next := e.queue.next
-		if e.arrived == 0 {
-			e.arrived = s.tick
+	for _, open := range []*list{&s.young, &s.stale} {
+		for e := open.head; e != nil; e = e.queue.next {
+			if e.arrived == 0 {
+				e.arrived = s.tick
+			}
 		}
+	}
+	s.advance()
+	for e := s.stale.head; e != nil; {
+		next := e.queue.next
 		if s.tick-e.arrived >= idle.Milliseconds() {
 			s.close(e)
 		}
@@ -433,8 +498,8 @@ func (s *Stream) Tick(now time.Time) {
 // Flush ends every event as it is: there are no more records. A daemon that
 // stops does not flush; it begins again at Low.
 func (s *Stream) Flush() {
-	for s.young.head != nil {
-		s.close(s.young.head)
+	for e := s.oldest(); e != nil; e = s.oldest() {
+		s.close(e)
 	}
 	for s.held.head != nil {
 		s.release(s.held.head)
