@@ -61,6 +61,9 @@ type receiver struct {
 // parse, does not sync the disk, and does not know that a network exists.
 func (r *receiver) receive() error {
 	for {
+		if err := r.settle(); err != nil {
+			return err
+		}
 		recs, err := r.src.Receive(r.journal.Next())
 		r.beat.Add(1)
 		switch {
@@ -149,8 +152,12 @@ func (r *receiver) seam(boot string) error {
 	return r.settle()
 }
 
-// settle puts a seam into the journal that it has had no room for.
+// settle puts a seam into the journal that it has had no room for. Nothing may lie in
+// the landing then, which knows the sequences of what it holds.
 func (r *receiver) settle() error {
+	if len(r.owed) == 0 {
+		return nil
+	}
 	n, err := r.journal.Append(r.owed)
 	if r.owed = r.owed[n:]; err != nil && !errors.Is(err, journal.ErrFull) {
 		return fmt.Errorf("append to journal: %w", err)
@@ -178,11 +185,6 @@ func (r *receiver) look(recs [][]byte) {
 func (r *receiver) append(recs [][]byte) error {
 	if len(recs) == 0 {
 		return nil
-	}
-	if len(r.owed) > 0 {
-		if err := r.settle(); err != nil {
-			return err
-		}
 	}
 	if gap := r.refused.note(); gap != nil {
 		if n, err := r.journal.Append([][]byte{gap}); n == 1 {
