@@ -49,8 +49,8 @@ const anyAge = 1<<63 - 1
 // harm of what changes out of it: other clients of a file server, processes
 // that the kernel does not audit, another view of the tree (chroot, container).
 const (
-	atOnce    = 200     // without asking, where we are not behind: the caller's own word
-	briefly   = 5_000   // likewise, and all others', if there is nobody to ask
+	atOnce    = 200     // what was seen, without looking again
+	briefly   = 5_000   // anybody's word, if there is nobody to ask
 	ownWord   = 60_000  // the caller's own word if there is nobody to ask
 	confirmed = 600_000 // anybody's word, if it turns out to be true still
 )
@@ -68,8 +68,7 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 		age = max(age, ownWord+1) // said before something moved that nobody knows
 	}
 	switch {
-	case p.by == e.PID && age <= briefly && (age <= atOnce || s.lookup == nil || s.lookup.Now()-now > underway):
-	case s.lookup != nil:
+	case s.lookup != nil: // even the caller's own word: a link or a mount on the way may have changed
 		p = s.confirm(e, s.found, key)
 	case p.by == e.PID && age <= ownWord:
 	case age > briefly || !s.agree(s.found, now):
@@ -127,7 +126,7 @@ func (s *Stream) ask(e *Event, n *Name) {
 		return
 	}
 	if !p.answer.suits(e) || !s.motions.holds(p.answer, e) {
-		p.answer = answer{}
+		p.answer, p.asked = answer{}, 0
 	}
 	from := p.answer.from
 	if p.answer.path != "" && now-p.answer.looked < briefly {
@@ -255,7 +254,10 @@ func (s *Stream) eachWord(e *Event, f func(path []byte) bool) {
 		}
 		var word []byte
 		word, rest, _ = bytes.Cut(rest, []byte{0})
-		if len(word) == 0 || word[0] == '-' {
+		if len(word) > 0 && word[0] == '-' { // --backup-dir=DIR
+			_, word, _ = bytes.Cut(word, []byte("="))
+		}
+		if len(word) == 0 {
 			continue
 		}
 		base := e.Cwd

@@ -146,6 +146,7 @@ type Name struct {
 
 	event  *Event
 	place  *place // the directory, while its path is awaited
+	seen   answer // where that was seen for this event; for later ones it may have gone
 	starts bool   // the parent is where the name leads, but for its last part; see startsIn
 	wait   slot
 

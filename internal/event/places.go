@@ -35,6 +35,7 @@ type place struct {
 	askedFD uint32 // at which of its descriptors
 	askedAt int64
 	answer  answer // what it told
+	misled  bool   // what it told before was of another one
 	overdue bool   // some name waited in vain for a record, and took the answer
 	waiting slot   // of a top: ring of those who wait
 
@@ -250,7 +251,7 @@ func (t *tree) open(p *place, doubt, torn int64) bool {
 			return false
 		}
 	}
-	return p != t.root
+	return p != t.root && p.view == 0
 }
 
 // kid is the place of a name in a directory. The caller touches what it uses.
@@ -478,7 +479,7 @@ func (t *tree) end(names []*place, at *place) {
 func (t *tree) doubtAnswers(key inodeKey, name []byte) {
 	for _, p := range t.inodes[key] {
 		if len(name) > 0 && p.answer.path != "" && lastPart(p.answer.path) != string(name) {
-			p.answer = answer{}
+			p.answer, p.misled = answer{}, true
 		}
 	}
 }
@@ -624,6 +625,20 @@ func (t *tree) render(dst []byte, p *place, seq uint64) (path []byte, root *plac
 		q = parent
 	}
 	return dst, root, true
+}
+
+// below appends the names that lead from a place above p to p for an event with
+// sequence seq.
+func (t *tree) below(dst []byte, p, above *place, seq uint64) []byte {
+	if p == above || p == nil {
+		return dst
+	}
+	parent, name := p.as(seq)
+	dst = t.below(dst, parent, above, seq)
+	if name != "" {
+		dst = append(append(dst, '/'), name...)
+	}
+	return dst
 }
 
 func grow(b []byte, n int) []byte {

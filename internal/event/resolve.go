@@ -1,6 +1,9 @@
 package event
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // atFDCWD is AT_FDCWD as the low half of a system call's argument.
 const atFDCWD = 0xffffff9c
@@ -330,12 +333,15 @@ func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
 			return
 		}
 	}
-	n.place = s.tree.awaited(key, e.ID.UnixMilli(), s.doubt, s.torn)
-	if s.inView(e, n.place) && s.finish(n, FromTrail) {
-		return
+	for _, p := range s.tree.inodes[key] {
+		if n.place = p; s.inView(e, p) && s.finish(n, FromTrail) {
+			return
+		}
 	}
+	n.place = s.tree.awaited(key, e.ID.UnixMilli(), s.doubt, s.torn)
 	s.ask(e, n)
-	e.looked = max(e.looked, n.place.answer.looked) // another event may have asked
+	n.seen = n.place.answer
+	e.looked = max(e.looked, n.seen.looked) // another event may have asked
 	if n.place.overdue && n.place.answer.looked < e.ID.UnixMilli() && s.takeAnswer(n) {
 		return // seen before the call was made, so nothing that follows can spoil it
 	}
@@ -461,14 +467,35 @@ func (s *Stream) counts(a answer, e *Event) bool {
 	return a.path != "" && read && a.suits(e) && s.motions.holds(a, e)
 }
 
-// takeAnswer uses what the process itself told of n's directory.
+// takeAnswer uses where n's directory was seen, or one above it below which records
+// have told the names.
 func (s *Stream) takeAnswer(n *Name) bool {
-	p, e := n.place, n.event
-	if !s.counts(p.answer, e) || !n.fits([]byte(p.answer.path)) {
+	e := n.event
+	if !n.place.misled && s.counts(n.seen, e) && s.takePath(n, n.seen.path, n.place) {
+		return true
+	}
+	p := n.place
+	for depth := 0; p != nil && depth < maxDepth; depth++ {
+		if s.counts(p.answer, e) && s.takePath(n, p.answer.path, p) {
+			return true
+		}
+		if p.since > e.First {
+			break
+		}
+		p, _ = p.as(e.First)
+	}
+	return false
+}
+
+// takePath makes n's path from that of a place at or above its directory.
+func (s *Stream) takePath(n *Name, path string, at *place) bool {
+	e := n.event
+	start := len(e.built)
+	built := append(e.built, strings.TrimSuffix(path, "/")...)
+	built = s.tree.below(built, n.place, at, e.First)
+	if !n.fits(built[start:]) || at != n.place && s.motions.unsettled(e, n.place, built[start:]) {
 		return false
 	}
-	start := len(e.built)
-	built := append(e.built, p.answer.path...)
-	n.complete(bytes.TrimSuffix(built, []byte("/")), start, FromProc)
+	n.complete(built, start, FromProc)
 	return true
 }

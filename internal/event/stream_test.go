@@ -8,7 +8,7 @@ import (
 // TestDoubt requires what was said before mounts changed to be confirmed.
 func TestDoubt(t *testing.T) {
 	for _, changed := range []bool{false, true} {
-		k := newFakeKernel(t, Options{Lookup: fakeLookup{}})
+		k := newFakeKernel(t, Options{})
 		k.unlink(8, "/srv/d/x")
 		if changed {
 			k.s.Doubt(k.now)

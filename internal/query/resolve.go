@@ -8,8 +8,8 @@ import (
 // those of an event in front of them; maxHeld the events whose directory is
 // not known yet.
 const (
-	maxWaiting = 12 << 20
-	maxHeld    = 2048
+	maxWaiting = 64 << 20
+	maxHeld    = 1 << 16
 )
 
 // A resolver finds out what events mean, and gives them back in the order in
