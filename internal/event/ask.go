@@ -125,7 +125,7 @@ func (s *Stream) ask(e *Event, n *Name) {
 	if s.lookup == nil || e.PID == 0 {
 		return
 	}
-	if !p.answer.suits(e) || !s.motions.holds(p.answer, e) {
+	if !p.answer.suits(e) || !s.motions.holds(s.lookup, p.answer, e) {
 		p.answer, p.asked = answer{}, 0
 	}
 	from := p.answer.from

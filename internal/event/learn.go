@@ -32,6 +32,9 @@ func (s *Stream) learn(e *Event, path []byte, it *item) {
 		return
 	}
 	now := e.ID.UnixMilli()
+	if at := s.tree.peek(s.tree.root, path); e.view == 0 && (at == nil || !at.hasKey || at.key != it.key) {
+		s.viewAnew(e)
+	}
 	s.tree.bind(s.tree.walk(s.rootFor(e, path, it.key), path, now), it.key, e.PID, now)
 	s.settle(e)
 }
@@ -196,6 +199,11 @@ func (s *Stream) applyDivided(e *Event) {
 
 // relocate moves the directory that was old to where dest is.
 func (s *Stream) relocate(e *Event, old, dest *Name) {
+	if e.mayExchange() {
+		s.unseen(e)
+		s.tree.forget(old.item.key)
+		return
+	}
 	from, to := s.placeOf(e, old), s.dirPlace(e, dest)
 	s.settle(e)
 	if from == nil || !s.tree.anchored(from) {

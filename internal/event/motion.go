@@ -2,6 +2,7 @@ package event
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 )
 
@@ -18,6 +19,8 @@ type motion struct {
 	at       int64    // Unix milliseconds
 	old, new string   // paths if both are known, else names; both empty where neither is
 	key      inodeKey // of the directory; zero if not known
+
+	oldDir, newDir inodeKey // that hold the names; likewise
 
 	// By number, the motions before this one that a path with the last part of old,
 	// or of new, may lead through.
@@ -107,17 +110,21 @@ func (s *Stream) moves(e *Event) {
 	case len(old) > 0 && len(dest) > 0:
 		v.old, v.new = string(old), string(dest)
 	}
-	v.key = e.movedKey(e.Path.item)
+	v.key, v.oldDir, v.newDir = e.identity(e.Path.item), e.identity(e.Path.parent), e.identity(e.Dest.parent)
+	if e.mayExchange() {
+		v.key = inodeKey{}
+	}
 	s.motions.add(v)
 	if e.Exchange {
-		v.old, v.new, v.key = v.new, v.old, e.movedKey(e.exchanged)
+		v.old, v.new, v.key = v.new, v.old, e.identity(e.exchanged)
+		v.oldDir, v.newDir = v.newDir, v.oldDir
 		s.motions.add(v)
 	}
 }
 
-// movedKey is the identity of what a rename moved. A layer's says nothing of the
-// directory that the layer's users see.
-func (e *Event) movedKey(it *item) inodeKey {
+// identity is that of a directory of a rename, zero if it is not known. A layer's says
+// nothing of the directory that the layer's users see.
+func (e *Event) identity(it *item) inodeKey {
 	if it == nil || !it.hasIno || e.Stacked {
 		return inodeKey{}
 	}
@@ -147,13 +154,14 @@ func (a answer) suits(e *Event) bool {
 const soon = 20_000
 
 // holds says whether a path that was seen is the one it was for an event.
-func (m *motions) holds(a answer, e *Event) bool {
-	if m.lost.seq > e.First || m.lost.seq != 0 && m.lost.spoils(a, e) {
+func (m *motions) holds(l Lookup, a answer, e *Event) bool {
+	eyes := eyes{l, maxGuesses}
+	if m.lost.seq > e.First || m.lost.seq != 0 && m.lost.spoils(&eyes, a, e) {
 		return false
 	}
 	spoilt := false
 	m.each([]byte(a.path), func(v *motion) bool {
-		spoilt = spoilt || v.spoils(a, e)
+		spoilt = spoilt || v.spoils(&eyes, a, e)
 		return !spoilt && (v.seq > e.First || v.at >= a.looked-2*slowest)
 	})
 	return !spoilt
@@ -227,19 +235,46 @@ func (p *place) movedAt(seq uint64) bool {
 
 // spoils says whether a rename between an event and an answer may be why that is
 // what it is.
-func (m *motion) spoils(a answer, e *Event) bool {
+func (m *motion) spoils(l *eyes, a answer, e *Event) bool {
 	if m.seq > e.First {
-		return m.at <= a.looked && leadsThrough(a.path, m.new)
+		return m.at <= a.looked && l.through(a.path, m.new, m.newDir)
 	}
-	return m.seq < e.First && m.at >= a.looked-slowest && leadsThrough(a.path, m.old)
+	return m.seq < e.First && m.at >= a.looked-slowest && l.through(a.path, m.old, m.oldDir)
 }
 
-// leadsThrough says whether a path is at or below another one, or has a name among
-// its parts. Anything may lead through what is not known.
-func leadsThrough(path, what string) bool {
+// Eyes look which of two paths leads to a directory, but not often.
+type eyes struct {
+	look Lookup
+	left int
+}
+
+func (l *eyes) is(path string, key inodeKey) bool {
+	l.left--
+	return l.look.Is([]byte(cmp.Or(path, "/")), key.dev, key.ino)
+}
+
+// through says whether a path may be at or below another one, which has a name in the
+// directory dir, or have that name among its parts. Links, mounts and other views show
+// that directory under several paths. Anything may lead through what is not known.
+func (l *eyes) through(path, what string, dir inodeKey) bool {
 	if what == "" || what[0] != '/' {
 		return what == "" || hasPart([]byte(path), what)
 	}
-	rest, ok := strings.CutPrefix(path, what)
-	return ok && (rest == "" || rest[0] == '/')
+	if rest, ok := strings.CutPrefix(path, what); ok && (rest == "" || rest[0] == '/') {
+		return true
+	}
+	if !hasPart([]byte(path), what) {
+		return false
+	}
+	if dir == (inodeKey{}) || l.look == nil || l.left <= 0 {
+		return true
+	}
+	above, last := splitName(what)
+	for i := range path {
+		rest, ok := strings.CutPrefix(path[i:], "/"+last)
+		if ok && (rest == "" || rest[0] == '/') && l.is(path[:i], dir) {
+			return true
+		}
+	}
+	return !l.is(strings.TrimSuffix(above, "/"), dir) // that it is another one is certain only if it is there
 }

@@ -115,6 +115,21 @@ func (e *Event) deleted(created *item) *item {
 	return found
 }
 
+// mayExchange says whether the records are those of an exchange just as well. Where two
+// names that change places end alike, the kernel takes one file's records for the
+// other's, and prints one DELETE and one CREATE, as of any rename; the flags that would
+// tell are not among the arguments that it prints. mv exchanges only if it is told to.
+func (e *Event) mayExchange() bool {
+	if e.call.name != "renameat2" || e.Success != Yes || e.Exchange || e.overwritten != nil || e.first(ntDelete) != nil {
+		return false
+	}
+	if passOn[string(e.Exe)] && !bytes.Contains(e.Title, []byte("\x00--e")) {
+		return false
+	}
+	two := e.parents()
+	return len(two) == 2 && two[0].key != two[1].key && bytes.Equal(lastPart(e.Path.given), lastPart(e.Dest.given))
+}
+
 // sameName fills in the old name where the caller gave one string for both: the
 // kernel then prints it once, and the directory of one side only. Where it prints
 // that of both, the old name was another one, which it has lost (slash.go).

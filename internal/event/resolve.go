@@ -464,7 +464,7 @@ const underway = 500
 // read that came before the look, and no rename between the two.
 func (s *Stream) counts(a answer, e *Event) bool {
 	read := s.wait < 0 || a.looked <= s.clock || a.looked+underway <= s.tick
-	return a.path != "" && read && a.suits(e) && s.motions.holds(a, e)
+	return a.path != "" && read && a.suits(e) && s.motions.holds(s.lookup, a, e)
 }
 
 // takeAnswer uses where n's directory was seen, or one above it below which records

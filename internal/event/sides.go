@@ -36,6 +36,9 @@ func (s *Stream) divide(e *Event) {
 	for i := range d.dirs {
 		s.await(e, &d.dirs[i])
 	}
+	if e.mayExchange() { // the file may be on the other side
+		return
+	}
 	if look && d.seen == orderUnknown {
 		s.seeFile(e)
 	}

@@ -44,6 +44,25 @@ func (s *Stream) viewOf(e *Event) uint64 {
 	return view
 }
 
+// viewAnew looks again how a process sees the tree that saw it as the host does a moment
+// ago, before what it names is believed of the host's: it may have gone into a chroot.
+func (s *Stream) viewAnew(e *Event) {
+	v, known := s.viewers[e.PID]
+	if !known || s.lookup == nil || v.at == e.ID.UnixMilli() {
+		return
+	}
+	view, ok := s.lookup.View(e.PID)
+	switch {
+	case ok:
+		e.view = view
+	case e.ID.UnixMilli()-v.at > atOnce:
+		e.view = stranger | uint64(e.PID)
+	default:
+		return
+	}
+	s.viewers[e.PID] = viewer{e.view, e.ID.UnixMilli()}
+}
+
 // rootFor is the root under which to note that the event names a directory by an
 // absolute path: the host's if that is where the path leads, whatever the view.
 func (s *Stream) rootFor(e *Event, path []byte, key inodeKey) *place {
@@ -57,7 +76,7 @@ func (s *Stream) rootFor(e *Event, path []byte, key inodeKey) *place {
 // moment ago and no rename since may have made untrue.
 func (s *Stream) inView(e *Event, p *place) bool {
 	since, last, top, ok := s.tree.said(p)
-	if e.view == 0 || !ok || top.view != e.view {
+	if e.maySeeAsHost() || !ok || top.view != e.view { // what a stranger named was not there when it was looked at
 		return false
 	}
 	now := e.ID.UnixMilli()
