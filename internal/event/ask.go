@@ -68,6 +68,7 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 		age = max(age, ownWord+1) // said before something moved that nobody knows
 	}
 	switch {
+	case s.lookup != nil && age <= briefly && max(now-p.seen, p.seen-now) <= clockStep:
 	case s.lookup != nil: // even the caller's own word: a link or a mount on the way may have changed
 		p = s.confirm(e, s.found, key)
 	case p.by == e.PID && age <= ownWord:
@@ -101,6 +102,7 @@ func (s *Stream) confirm(e *Event, among []*place, key inodeKey) *place {
 		s.scratch = path
 		if ok && root == s.tree.root && s.lookup.Is(path, key.dev, key.ino) {
 			s.tree.confirm(p, e.PID, e.ID.UnixMilli())
+			p.seen = e.ID.UnixMilli()
 			return p
 		}
 	}

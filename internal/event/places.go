@@ -24,6 +24,7 @@ type place struct {
 	at     int64  // when a record last said that there is such a name, in Unix milliseconds
 	told   int64  // and when, that it is key's
 	by     uint32 // the process of that record
+	seen   int64  // when its path was last looked at for an event of that time, and was true
 	since  uint64 // sequence of the event which made it
 	was    *placement
 	tops   []*place // the aliases that hang here
@@ -543,7 +544,7 @@ func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now
 	t.leaves(p, seq)
 	p.parent, p.name = parent, string(name)
 	t.kids[kid{parent, p.name}] = p
-	p.at, p.told, p.by, p.proc = now, now, pid, false
+	p.at, p.told, p.by, p.proc, p.seen = now, now, pid, false, 0
 	t.remember(p)
 }
 
