@@ -96,12 +96,13 @@ func TestChrootBehindACall(t *testing.T) {
 	k := newFakeKernel(t, Options{Lookup: l})
 	k.pid = jailed
 	k.unlink(7, "/mnt/efs/x")
-	k.later(20 * time.Millisecond)
-	l.views[jailed] = 5
-	k.unlink(8, "/a/x")
 	k.pid = host
 	k.unlinkat(8, "f")
-	k.expect("/mnt/efs/x absolute", "/a/x absolute", "f unresolved")
+	k.later(20 * time.Millisecond)
+	l.views[jailed] = 5
+	k.pid = jailed
+	k.unlink(8, "/a/x")
+	k.expect("/mnt/efs/x absolute", "f unresolved", "/a/x absolute")
 }
 
 // TestStrangersTop lets a name wait in a directory that a process which is gone has
