@@ -9,6 +9,8 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
 
+	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 )
 
@@ -118,12 +120,16 @@ func (d *Daemon) wasAway() bool {
 
 // seam marks in the journal where records of an absence are missing, before any that
 // come after it: what is told of directories behind it is not true before. How many
-// are missing is known later.
+// are missing is known later. A full journal says itself that it lacks some.
 func (d *Daemon) seam() error {
 	if !d.wasAway() {
 		return nil
 	}
-	return d.receiver.seam(d.boot)
+	note := encodeNote(event.TypeSeam, time.Now(), []event.NoteField{{Key: "boot_id", Value: d.boot}})
+	if _, err := d.journal.Append([][]byte{note}); err != nil && !errors.Is(err, journal.ErrFull) {
+		return fmt.Errorf("append to journal: %w", err)
+	}
+	return nil
 }
 
 // downtime makes a gap of the time in which nobody received, unless the socket

@@ -39,8 +39,7 @@ type receiver struct {
 	refused *refusals
 	notes   *notes
 	account *account
-	relayed bool     // by another daemon, which may have left some out
-	owed    [][]byte // a seam that the journal had no room for
+	relayed bool // by another daemon, which may have left some out
 
 	backfill *backfiller // nil where there is no other log to look in
 
@@ -61,9 +60,6 @@ type receiver struct {
 // parse, does not sync the disk, and does not know that a network exists.
 func (r *receiver) receive() error {
 	for {
-		if err := r.settle(); err != nil {
-			return err
-		}
 		recs, err := r.src.Receive(r.journal.Next())
 		r.beat.Add(1)
 		switch {
@@ -74,9 +70,6 @@ func (r *receiver) receive() error {
 		case errors.Is(err, kaudit.ErrOverrun):
 			r.overruns.Add(1)
 			r.account.suspect(causeOverrun, r.account.last(), false)
-			if err := r.seam(""); err != nil {
-				return err
-			}
 		case err != nil:
 			return err
 		}
@@ -144,25 +137,6 @@ func (r *receiver) tell(g gap, missing bool, found uint64) (bool, error) {
 	}
 	r.backfill.finish()
 	return true, nil
-}
-
-// seam marks where records are missing.
-func (r *receiver) seam(boot string) error {
-	r.owed = [][]byte{encodeNote(event.TypeSeam, r.account.now(), []event.NoteField{{Key: "boot_id", Value: boot}})}
-	return r.settle()
-}
-
-// settle puts a seam into the journal that it has had no room for. Nothing may lie in
-// the landing then, which knows the sequences of what it holds.
-func (r *receiver) settle() error {
-	if len(r.owed) == 0 {
-		return nil
-	}
-	n, err := r.journal.Append(r.owed)
-	if r.owed = r.owed[n:]; err != nil && !errors.Is(err, journal.ErrFull) {
-		return fmt.Errorf("append to journal: %w", err)
-	}
-	return nil
 }
 
 // look pokes whoever keeps the rules when one of recs says they changed.

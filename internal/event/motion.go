@@ -175,7 +175,7 @@ func (m *motions) unsettled(e *Event, p *place, path []byte) bool {
 	}
 	found := m.lost.seq > e.First
 	m.each(path, func(v *motion) bool {
-		found = found || v.seq > e.First && v.moved(p, e.First, v.new)
+		found = found || v.seq > e.First && v.moved(p, e.First, v.new, v.newDir)
 		return !found && v.seq > e.First
 	})
 	return found
@@ -186,28 +186,34 @@ func (m *motions) unsettled(e *Event, p *place, path []byte) bool {
 func (m *motions) outdated(e *Event, p *place, path []byte, at int64) bool {
 	found := m.lost.seq != 0 && m.lost.at >= at
 	m.each(path, func(v *motion) bool {
-		found = found || v.at >= at && (v.moved(p, e.First, v.old) || v.moved(p, e.First, v.new))
+		found = found || v.at >= at && (v.moved(p, e.First, v.old, v.oldDir) || v.moved(p, e.First, v.new, v.newDir))
 		return !found && v.at >= at
 	})
 	return found
 }
 
-// moved says whether v may have given or taken away a name on the path that p had
-// for an event with sequence seq, and the tree knows nothing of it.
-func (v *motion) moved(p *place, seq uint64, name string) bool {
+// moved says whether v may have given or taken away a name, in the directory dir, on
+// the path that p had for an event with sequence seq, and the tree knows nothing of it.
+func (v *motion) moved(p *place, seq uint64, name string, dir inodeKey) bool {
 	last := lastPart(name)
 	if last == "" {
 		return true
 	}
 	for depth := 0; p != nil && depth < maxDepth; depth++ {
 		parent, has := p.as(seq)
-		other := p.hasKey && p.told > v.at && v.key != (inodeKey{}) && p.key != v.key
+		other := v.other(p, v.key) || v.other(parent, dir)
 		if has == last && !other && !p.movedAt(v.seq) {
 			return true
 		}
 		p = parent
 	}
 	return false
+}
+
+// other says whether p is certainly not the directory key of the motion: it was told to
+// be another one since.
+func (v *motion) other(p *place, key inodeKey) bool {
+	return p != nil && p.hasKey && p.told > v.at && key != (inodeKey{}) && p.key != key
 }
 
 // hasPart says whether the last part of name is one of path's.

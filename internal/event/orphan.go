@@ -23,7 +23,7 @@ type orphan struct {
 }
 
 // maxOrphans bounds how many files wait so; others are unresolved at once.
-const maxOrphans = DefaultHeld
+const maxOrphans = 4096
 
 // adopt lets n wait as an orphan, and says whether there is any hope for it.
 func (s *Stream) adopt(e *Event, n *Name) bool {

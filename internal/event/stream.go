@@ -8,7 +8,7 @@ const (
 	DefaultGiveUp  = 4096
 	DefaultWait    = time.Second
 	DefaultPlaces  = 1 << 14
-	DefaultHeld    = 4096
+	DefaultHeld    = 1 << 14
 	idle           = time.Second // without records and without EOE, an event is over
 	stalled        = 2 * time.Second
 	maxRecordsEach = 1 << 16                // more records in one event are another one
@@ -31,7 +31,8 @@ type Options struct {
 	ResolveWait time.Duration
 
 	// Held is how many events may wait; when one more has to, the oldest goes
-	// as it is.
+	// as it is. Where nobody can be asked, what rm -r deletes has its path only
+	// if all of it is held to the end.
 	Held int
 
 	// Places is how many directories, and names above them, are remembered.
@@ -168,6 +169,7 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 	} else {
 		e.add(seq, typ, text, len(rest), extra)
 		e.touched, e.touchAt = s.records, s.clock
+		e.calls = e.calls || typ == typeSyscall || typ == typeUringop
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 		if e.endsWith(typ) {
 			e.whole = true
@@ -326,9 +328,9 @@ func (s *Stream) advance() {
 }
 
 // tarries says whether an open event has not gone on for so long that nobody waits
-// for it any more.
+// for it any more. Nor does anybody for one without a call: it may have no end.
 func (s *Stream) tarries(e *Event) bool {
-	return s.records-e.touched >= uint64(s.giveUpAfter) || s.clock-e.touchAt >= heldUp.Milliseconds() ||
+	return !e.calls || s.records-e.touched >= uint64(s.giveUpAfter) || s.clock-e.touchAt >= heldUp.Milliseconds() ||
 		e.arrived != 0 && s.tick-e.arrived >= heldUp.Milliseconds()
 }
 
