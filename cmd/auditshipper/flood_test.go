@@ -133,7 +133,7 @@ func TestKernelAbsence(t *testing.T) {
 	r := newRig(t, "")
 	r.start()
 	const rounds = 600
-	cmd := exec.Command("sh", "-ec", strings.ReplaceAll(`
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", strings.ReplaceAll(`
 		deploy() {
 			mkdir -p W/$1/src W/$1/dst/deep W/$1/build/out-$1 W/$1/build.new; touch W/$1/src/a-$1 W/$1/build/file-$1 W/$1/build/left-$1
 			cd W/$1/src; mv a-$1 ../dst/deep/; cd ../build
@@ -154,8 +154,8 @@ func TestKernelAbsence(t *testing.T) {
 		select {
 		case <-wait.C:
 			r.kill()
-			wait := time.NewTimer(50 * time.Millisecond)
-			<-wait.C
+			absence := time.NewTimer(50 * time.Millisecond)
+			<-absence.C
 			r.start()
 		case err := <-ended:
 			if more = false; err != nil {
@@ -168,9 +168,10 @@ func TestKernelAbsence(t *testing.T) {
 	judge := func(e shipped, got, dir string) {
 		last := filepath.Base(got)
 		_, round, ok := strings.Cut(last, "-")
+		if !ok {
+			return // of a directory that each round has
+		}
 		switch names++; {
-		case !ok:
-			names-- // of a directory that each round has
 		case got == last:
 			unresolved++
 		case got != filepath.Join(r.watched, round, dir, last):

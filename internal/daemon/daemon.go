@@ -121,6 +121,9 @@ func (d *Daemon) open(ctx context.Context) error {
 	if err := d.openSource(); err != nil {
 		return err
 	}
+	if err := d.seam(); err != nil {
+		return err
+	}
 	if err := d.openOutput(ctx); err != nil {
 		return err
 	}
@@ -248,9 +251,6 @@ func (d *Daemon) damaged(damage *journal.Damage) {
 // run starts the loops, says that the daemon is ready, and ends them in order.
 func (d *Daemon) run(ctx context.Context) error {
 	loops := &loops{failed: make(chan error, 8)}
-	if err := d.seam(); err != nil {
-		return err
-	}
 	deliverCtx, stopDelivery := context.WithCancel(context.Background())
 	defer stopDelivery()
 	receiving := loops.start("receive", d.receiver.receive)

@@ -67,10 +67,9 @@ type Event struct {
 	fields   []field // other records' fields, for events that are no file's
 	closed   bool    // no more records belong to it
 	stale    bool    // is among those that nobody waits for
-	calls    bool    // has the record of a call, so that an end will come
 	silent   bool    // was delivered before a restart, and only teaches what it did
-	hasCall  bool
-	whole    bool // its last record was seen
+	hasCall  bool    // has the record of a call, so that an end will come
+	whole    bool    // its last record was seen
 	born     uint64
 	bornAt   int64  // the stream's clock then
 	touched  uint64 // like born, when its last record came

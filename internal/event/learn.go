@@ -32,7 +32,7 @@ func (s *Stream) learn(e *Event, path []byte, it *item) {
 		return
 	}
 	now := e.ID.UnixMilli()
-	if at := s.tree.peek(s.tree.root, path); e.view == 0 && (at == nil || !at.hasKey || at.key != it.key) {
+	if s.lookup != nil && e.view == 0 && !s.tree.says(path, it.key) {
 		s.viewAnew(e)
 	}
 	s.tree.bind(s.tree.walk(s.rootFor(e, path, it.key), path, now), it.key, e.PID, now)
@@ -94,7 +94,9 @@ func (s *Stream) applyLate(e *Event, n *Name) bool {
 	delete(s.tree.late, n.item.key)
 	last := lastPart(n.given)
 	if parent := s.dirPlace(e, n); parent != nil && len(last) > 0 {
-		s.tree.end(before.names, s.tree.kid(parent, last))
+		at := s.tree.kid(parent, last)
+		s.tree.hang(before.names, at) // whoever waits below it waits at its top now
+		s.tree.bury(at)
 		s.settle(e)
 	}
 	return true
@@ -189,7 +191,7 @@ func (s *Stream) applyDivided(e *Event) {
 		}
 		if moved {
 			s.moves(e)
-			s.doubt, s.torn = e.ID.UnixMilli(), e.ID.UnixMilli()
+			s.shaken(e)
 		}
 	}
 	s.given(e)
@@ -228,8 +230,13 @@ func (s *Stream) relocate(e *Event, old, dest *Name) {
 
 // unseen notes that directories may have moved, and no record tells from where to where.
 func (s *Stream) unseen(e *Event) {
-	s.doubt, s.torn, s.astray = e.ID.UnixMilli(), e.ID.UnixMilli(), e.First
+	s.shaken(e)
+	s.astray = e.First
 }
+
+// shaken has what was said up to now confirmed before it is believed, and nothing more
+// hang on chains from before.
+func (s *Stream) shaken(e *Event) { s.doubt, s.torn = e.ID.UnixMilli(), e.ID.UnixMilli() }
 
 // strayed notes that a directory moved and that one of its paths is not known: what
 // hangs on the one does not on the other.

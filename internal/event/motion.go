@@ -78,6 +78,12 @@ func (m *motions) lose(n uint64) {
 	}
 }
 
+// after says whether there was a rename at a time, in Unix milliseconds, or later.
+func (m *motions) after(at int64) bool {
+	last := m.numbered(m.count)
+	return last != nil && last.at >= at || m.lost.at >= at && m.lost.seq != 0
+}
+
 // each calls f with the motions that a path may lead through, or that nobody knows
 // the names of: of each part of the path the last first, until f returns false.
 func (m *motions) each(path []byte, f func(*motion) bool) {
@@ -155,7 +161,7 @@ const soon = 20_000
 
 // holds says whether a path that was seen is the one it was for an event.
 func (m *motions) holds(l Lookup, a answer, e *Event) bool {
-	eyes := eyes{l, maxGuesses}
+	eyes := eyes{l, maxLooks}
 	if m.lost.seq > e.First || m.lost.seq != 0 && m.lost.spoils(&eyes, a, e) {
 		return false
 	}
@@ -201,8 +207,7 @@ func (v *motion) moved(p *place, seq uint64, name string, dir inodeKey) bool {
 	}
 	for depth := 0; p != nil && depth < maxDepth; depth++ {
 		parent, has := p.as(seq)
-		other := v.other(p, v.key) || v.other(parent, dir)
-		if has == last && !other && !p.movedAt(v.seq) {
+		if has == last && !v.other(p, v.key) && !v.other(parent, dir) && !p.movedAt(v.seq) {
 			return true
 		}
 		p = parent
@@ -248,6 +253,9 @@ func (m *motion) spoils(l *eyes, a answer, e *Event) bool {
 	return m.seq < e.First && m.at >= a.looked-slowest && l.through(a.path, m.old, m.oldDir)
 }
 
+// maxLooks bounds for how many renames it is looked whether they are of the same path.
+const maxLooks = 8
+
 // Eyes look which of two paths leads to a directory, but not often.
 type eyes struct {
 	look Lookup
@@ -266,21 +274,26 @@ func (l *eyes) through(path, what string, dir inodeKey) bool {
 	if what == "" || what[0] != '/' {
 		return what == "" || hasPart([]byte(path), what)
 	}
-	if rest, ok := strings.CutPrefix(path, what); ok && (rest == "" || rest[0] == '/') {
-		return true
-	}
-	if !hasPart([]byte(path), what) {
-		return false
-	}
-	if dir == (inodeKey{}) || l.look == nil || l.left <= 0 {
+	if atOrBelow(path, what) {
 		return true
 	}
 	above, last := splitName(what)
+	last = "/" + last
+	unsure := dir == (inodeKey{}) || l.look == nil || l.left <= 0
+	found := false
 	for i := range path {
-		rest, ok := strings.CutPrefix(path[i:], "/"+last)
-		if ok && (rest == "" || rest[0] == '/') && l.is(path[:i], dir) {
+		if !atOrBelow(path[i:], last) {
+			continue
+		}
+		if unsure || l.is(path[:i], dir) {
 			return true
 		}
+		found = true
 	}
-	return !l.is(strings.TrimSuffix(above, "/"), dir) // that it is another one is certain only if it is there
+	return found && !l.is(strings.TrimSuffix(above, "/"), dir) // that it is another one is certain only if it is there
+}
+
+func atOrBelow(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || rest[0] == '/')
 }

@@ -69,10 +69,9 @@ func (e *Event) parse() {
 		s := e.scan(i)
 		switch e.records[i].typ {
 		case typeSyscall:
-			e.hasCall = true
 			e.parseSyscall(&s)
 		case typeUringop:
-			e.hasCall, e.uring = true, true
+			e.uring = true
 			e.parseSyscall(&s)
 		case typePath:
 			e.parsePath(&s)

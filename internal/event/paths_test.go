@@ -371,7 +371,6 @@ func TestTrail(t *testing.T) {
 	}
 }
 
-// TestRenameSides is about which directory is the old name's.
 // TestLateDelete mixes the events of two processors: the one by which a directory gets
 // an inode ends before that by which the one before lost it.
 func TestLateDelete(t *testing.T) {
@@ -388,6 +387,7 @@ func TestLateDelete(t *testing.T) {
 		"/srv/old absolute", "/srv/new absolute", "i unresolved")
 }
 
+// TestRenameSides is about which directory is the old name's.
 func TestRenameSides(t *testing.T) {
 	dirs := func(k *fakeKernel) {
 		k.unlink(1, "/srv/old/x")

@@ -334,6 +334,12 @@ func (t *tree) peek(root *place, path []byte) *place {
 	return p
 }
 
+// says reports whether a record told that a directory is at a path on the host.
+func (t *tree) says(path []byte, key inodeKey) bool {
+	at := t.peek(t.root, path)
+	return at != nil && at.hasKey && at.key == key
+}
+
 // bind says that the directory at p is key. A place that was another directory
 // before is given up with all below it. It returns the place, which may be a new
 // one, and whoever waited for this directory waits at its top now.
@@ -345,16 +351,22 @@ func (t *tree) bind(p *place, key inodeKey, pid uint32, now int64) *place {
 		p = t.replace(p)
 	}
 	if !p.hasKey {
-		p.was = t.moved[key]
+		p.was, p.seen = t.moved[key], 0 // nobody has looked for this one yet
 	}
 	p.key, p.hasKey, p.at, p.told, p.by, p.proc = key, true, now, now, pid, false
-	for _, q := range t.inodes[key] {
-		if q != p && q.parent == nil && t.top(p) != q {
-			t.alias(q, p)
-		}
-	}
+	t.hang(t.inodes[key], p)
 	t.remember(p)
 	return p
+}
+
+// hang puts the tops among a directory's places under the place that it turned out to
+// be at.
+func (t *tree) hang(names []*place, at *place) {
+	for _, p := range names {
+		if p.parent == nil && t.top(at) != p {
+			t.alias(p, at)
+		}
+	}
 }
 
 // replace gives a place's position to a new one.
@@ -462,17 +474,6 @@ func (t *tree) isIn(key, dir inodeKey, name []byte) bool {
 		}
 	}
 	return !known
-}
-
-// end says where a directory was that is no more: whoever waits below it waits at the
-// top of that place.
-func (t *tree) end(names []*place, at *place) {
-	for _, p := range names {
-		if p.parent == nil && t.top(at) != p {
-			t.alias(p, at)
-		}
-	}
-	t.bury(at)
 }
 
 // doubtAnswers drops what a process told of a directory, now deleted, under

@@ -69,7 +69,7 @@ type Stream struct {
 	live  list   // all events not returned yet, by First
 	young list   // those open, and those behind them that have ended, by First
 	stale list   // those open that nobody waits for, likewise
-	held  list   // those that wait for a directory, in the order they were closed
+	held  list   // those that wait for a directory, in the order in which they were looked for
 	ready list   // those to be returned
 	free  []*Event
 
@@ -169,7 +169,7 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 	} else {
 		e.add(seq, typ, text, len(rest), extra)
 		e.touched, e.touchAt = s.records, s.clock
-		e.calls = e.calls || typ == typeSyscall || typ == typeUringop
+		e.hasCall = e.hasCall || typ == typeSyscall || typ == typeUringop
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 		if e.endsWith(typ) {
 			e.whole = true
@@ -268,7 +268,11 @@ func (s *Stream) pushBroken(seq uint64, typ Type, text []byte) {
 // shut takes an event out of all lists.
 func (s *Stream) shut(e *Event) {
 	s.end(e)
-	s.listOf(e).remove(e)
+	if e.stale {
+		s.stale.remove(e)
+	} else {
+		s.young.remove(e)
+	}
 }
 
 // end takes an event out of those that are open.
@@ -278,13 +282,6 @@ func (s *Stream) end(e *Event) {
 	if s.last == e {
 		s.last = nil
 	}
-}
-
-func (s *Stream) listOf(e *Event) *list {
-	if e.stale {
-		return &s.stale
-	}
-	return &s.young
 }
 
 // oldest is the event that began first of those that are open, nil for none.
@@ -330,7 +327,7 @@ func (s *Stream) advance() {
 // tarries says whether an open event has not gone on for so long that nobody waits
 // for it any more. Nor does anybody for one without a call: it may have no end.
 func (s *Stream) tarries(e *Event) bool {
-	return !e.calls || s.records-e.touched >= uint64(s.giveUpAfter) || s.clock-e.touchAt >= heldUp.Milliseconds() ||
+	return !e.hasCall || s.records-e.touched >= uint64(s.giveUpAfter) || s.clock-e.touchAt >= heldUp.Milliseconds() ||
 		e.arrived != 0 && s.tick-e.arrived >= heldUp.Milliseconds()
 }
 

@@ -48,7 +48,7 @@ func (s *Stream) viewOf(e *Event) uint64 {
 // ago, before what it names is believed of the host's: it may have gone into a chroot.
 func (s *Stream) viewAnew(e *Event) {
 	v, known := s.viewers[e.PID]
-	if !known || s.lookup == nil || v.at == e.ID.UnixMilli() {
+	if !known || v.at == e.ID.UnixMilli() {
 		return
 	}
 	view, ok := s.lookup.View(e.PID)
@@ -99,10 +99,4 @@ func (t *tree) rootOf(view uint64) *place {
 		t.roots[view] = root
 	}
 	return root
-}
-
-// after says whether there was a rename at a time, in Unix milliseconds, or later.
-func (m *motions) after(at int64) bool {
-	last := m.numbered(m.count)
-	return last != nil && last.at >= at || m.lost.at >= at && m.lost.seq != 0
 }
