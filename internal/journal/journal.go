@@ -114,6 +114,8 @@ type Journal struct {
 	segs  []*segment // oldest first
 	place place      // low and extra
 
+	glimpse scanner // of Latest
+
 	cursorMu    sync.Mutex // held while cursor files are written and synced
 	cursor      cursorStore
 	cursorReady atomic.Bool // its files have been made

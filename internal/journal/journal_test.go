@@ -116,6 +116,35 @@ func TestAppendReadReopen(t *testing.T) {
 	requireModes(t, dir)
 }
 
+// TestLatest reads the end of the journal, from the middle of whatever record is there.
+func TestLatest(t *testing.T) {
+	for _, o := range []Options{{}, small} {
+		j := mustOpen(t, newMemFS(), o)
+		for n := range uint64(60) {
+			for _, room := range []int64{0, 1, 23, 24, 100, 1 << 20} {
+				var got [][]byte
+				if err := j.Latest(room, func(rec []byte) { got = append(got, bytes.Clone(rec)) }); err != nil {
+					t.Fatal(err)
+				}
+				size := int64(0)
+				for i, rec := range got {
+					size += frameLen + int64(len(rec))
+					if seq := n - uint64(len(got)-1-i); !bytes.Equal(rec, record(seq)) {
+						t.Fatalf("%d records, of %d bytes the one at %d is %q, want %q", n, room, i, rec, record(seq))
+					}
+				}
+				if size > room || o.SegmentBytes == 0 && room == 1<<20 && len(got) != int(n) {
+					t.Fatalf("%d records: %d of them in %d bytes", n, len(got), room)
+				}
+			}
+			fill(t, j, 1)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func requireModes(t *testing.T, dir string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))

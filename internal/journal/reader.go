@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -33,6 +34,33 @@ func (r *Reader) Time() time.Time { return r.walk.time() }
 
 // Close closes the file being read.
 func (r *Reader) Close() error { return r.walk.close() }
+
+// Latest calls f with the whole records among the last n bytes of the segment that is
+// being written, in order. A record is valid during the call. One goroutine may use it.
+func (j *Journal) Latest(n int64, f func(rec []byte)) error {
+	segs, err := j.segments()
+	if err != nil || len(segs) == 0 {
+		return err
+	}
+	s := segs[len(segs)-1]
+	file, err := j.open(s)
+	if err != nil {
+		return fmt.Errorf("read the latest records: %w", err)
+	}
+	defer file.Close()
+	end := s.bytes.Load()
+	j.glimpse.reset(file, s.head)
+	j.glimpse.extend(end, 0)
+	j.glimpse.seek(max(headLen, end-n))
+	for {
+		fr, ok, err := j.glimpse.peek()
+		if !ok || err != nil {
+			return err
+		}
+		j.glimpse.take(fr)
+		f(fr.rec)
+	}
+}
 
 // What follows makes a Journal the source of its Reader's walk.
 
