@@ -469,6 +469,53 @@ func TestKernelTree(t *testing.T) {
 	}
 }
 
+// TestKernelTreeInFlood removes a tree as fast as rm can, which takes longer than any
+// event waits for the name of its directory. Delivery lets the flood pass, and then
+// nobody is left to ask: somebody must have looked meanwhile.
+func TestKernelTreeInFlood(t *testing.T) {
+	kerneltest.Need(t)
+	r := newRig(t, "source: {resolve_wait: 50ms}\n")
+	top := filepath.Join(r.watched, "tree")
+	want := map[string]bool{top: true}
+	for g := range 40 {
+		group := filepath.Join(top, fmt.Sprint("g", g))
+		want[group] = true
+		for d := range 80 {
+			dir := filepath.Join(group, fmt.Sprint("d", d))
+			file := filepath.Join(dir, "file")
+			want[dir], want[file] = true, true
+			if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(file, nil, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.start()
+	cmd := exec.Command("rm", "-rf", top)
+	cmd.Dir = "/usr"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	r.eventually(20*time.Second, "all events", func() bool { return len(r.ours()) >= len(want) })
+	r.stop()
+	unresolved, wrong := 0, 0
+	for _, e := range r.ours() {
+		switch {
+		case e.PathFrom == "unresolved":
+			unresolved++
+		case !want[e.Path]:
+			t.Errorf("%s (%s) was not there", e.Path, e.PathFrom)
+			wrong++
+		}
+		delete(want, e.Path)
+		if wrong > 10 {
+			t.FailNow()
+		}
+	}
+	if unresolved > 0 || len(want) > 0 {
+		t.Errorf("%d unresolved, %d missing", unresolved, len(want))
+	}
+}
+
 // TestKernelDelay requires a median delay below 1.5 s from the system call to
 // acceptance, at 10 events a second and with the default flush interval.
 func TestKernelDelay(t *testing.T) {

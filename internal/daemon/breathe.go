@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
 )
 
 // Under load the journal has a little more every millisecond. To be woken for
@@ -27,12 +29,33 @@ func (d *deliverer) breathe(ctx context.Context, records int) error {
 func (d *deliverer) giveWay(ctx context.Context) error {
 	for d.yields && d.flood.look(d.now(), d.journal.Next()) && d.room() {
 		d.beat.Add(1)
-		if err := pause(ctx, breath); err != nil {
+		if err := errors.Join(d.glance(), pause(ctx, breath)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// glance looks around at those who made the latest calls, while what they make is not
+// read yet: when it is, nobody may be left to ask.
+func (d *deliverer) glance() error {
+	now := d.now()
+	if now.Sub(d.glanced) < glanceEvery {
+		return nil
+	}
+	d.glanced = now
+	return d.journal.Latest(glanceBytes, func(rec []byte) {
+		typ, text, _ := event.SplitRecord(rec)
+		if pid, ok := event.Caller(typ, text); ok {
+			d.stream.Meet(pid)
+		}
+	})
+}
+
+const (
+	glanceEvery = 100 * time.Millisecond
+	glanceBytes = 16 << 10 // of records, some ten events
+)
 
 // room reports whether the journal has room for a flood.
 func (d *deliverer) room() bool {

@@ -91,6 +91,7 @@ func Run(ctx context.Context, cfg config.Config, o Options) (err error) {
 	d := &Daemon{Options: o, cfg: cfg, log: o.Log, started: time.Now()}
 	d.state.Store("starting")
 	setProcessors()
+	setMemory()
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.open(ctx); err != nil {
 		d.leave()

@@ -43,13 +43,14 @@ type deliverer struct {
 	mounts  *mountTable
 	now     func() time.Time
 
-	reader *journal.Reader
-	yields bool // to a flood of records
-	flood  flood
-	beat   atomic.Uint64 // turns of the loop, for the watchdog
-	poked  chan struct{} // makes an idle loop turn once
-	added  uint64        // items given to the shipper
-	line   []byte
+	reader  *journal.Reader
+	yields  bool // to a flood of records
+	flood   flood
+	glanced time.Time
+	beat    atomic.Uint64 // turns of the loop, for the watchdog
+	poked   chan struct{} // makes an idle loop turn once
+	added   uint64        // items given to the shipper
+	line    []byte
 
 	aside atomic.Pointer[ship.Item] // to be shipped that is not in the journal: figures
 
@@ -76,7 +77,7 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			err = errors.Join(d.shipAside(ctx), d.breathe(ctx, turn), d.wait(ctx))
 			turn = 0
 		} else if err == nil && turn%giveWayEvery == giveWayEvery-1 {
-			err = d.giveWay(ctx)
+			err = errors.Join(d.glance(), d.giveWay(ctx))
 		}
 		if err != nil {
 			return err

@@ -53,6 +53,7 @@ type look struct {
 
 	// In Unix milliseconds, 0 if the file system does not say.
 	born, changed int64
+	dated         bool // it says when the file was born
 }
 
 // lookPatience is how long the deliver loop waits for a network file system's
@@ -186,7 +187,7 @@ func identify(path string) look {
 	}
 	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink, isDir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
 	if st.Mask&unix.STATX_BTIME != 0 {
-		got.born = millis(st.Btime)
+		got.born, got.dated = millis(st.Btime), true
 	}
 	if st.Mask&unix.STATX_CTIME != 0 {
 		got.changed = millis(st.Ctime)

@@ -86,6 +86,17 @@ func giveBackProgram() error {
 // garbage: about what an idle daemon needs.
 const enoughMemory = 12 << 20
 
+// softMemory is beyond what the runtime collects garbage at any cost. Only a flood comes
+// near it, when thousands of events wait for the names of their directories.
+const softMemory = 96 << 20
+
+// setMemory bounds the runtime's memory. Whoever sets GOMEMLIMIT knows better.
+func setMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softMemory)
+	}
+}
+
 // heldMemory is what the runtime has of the kernel and has not given back.
 func heldMemory() uint64 {
 	held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}

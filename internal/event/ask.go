@@ -37,6 +37,11 @@ type Lookup interface {
 	Seek(root []byte, dev Dev)
 	Found(dev Dev, ino uint64) string
 
+	// Around calls f with directories that a process has open, works in or was called
+	// with, and with those above them: where each is now, its identity and when it was
+	// made, in Unix milliseconds. It leaves out those of which it cannot tell all that.
+	Around(pid uint32, f func(path string, dev Dev, ino uint64, born int64))
+
 	// Now is the wall clock's time, in Unix milliseconds.
 	Now() int64
 }
@@ -67,16 +72,12 @@ func (s *Stream) known(e *Event, key inodeKey) *place {
 	if now-age <= s.doubt {
 		age = max(age, ownWord+1) // said before something moved that nobody knows
 	}
+	own := p.by == e.PID && age <= ownWord
 	switch {
-	case s.lookup != nil && age <= briefly && max(now-p.seen, p.seen-now) <= clockStep:
-	case s.lookup != nil: // even the caller's own word: a link or a mount on the way may have changed
-		p = s.confirm(e, s.found, key)
-	case p.by == e.PID && age <= ownWord:
-	case age > briefly || !s.agree(s.found, now):
+	case s.lookup != nil && (age > briefly || max(now-p.seen, p.seen-now) > clockStep):
+		p = s.confirm(e, s.found, key) // even the caller's own word: a link or a mount on the way may have changed
+	case s.lookup == nil && !own && (age > briefly || !s.agree(s.found, now)), s.outdated(e, p, now-age):
 		p = nil
-	}
-	if p != nil && s.outdated(e, p, now-age) {
-		return nil
 	}
 	if p != nil {
 		s.tree.touch(p)
@@ -95,9 +96,13 @@ func (s *Stream) outdated(e *Event, p *place, said int64) bool {
 	return s.motions.outdated(e, p, path, said)
 }
 
-// confirm looks which of several places the directory is at now.
+// confirm looks which of several places the directory is at now, of those at which
+// records have it for the event, too.
 func (s *Stream) confirm(e *Event, among []*place, key inodeKey) *place {
 	for _, p := range among {
+		if said, _, _, _ := s.tree.said(p); s.outdated(e, p, said) {
+			continue
+		}
 		path, root, ok := s.tree.render(s.scratch[:0], p, e.First)
 		s.scratch = path
 		if ok && root == s.tree.root && s.lookup.Is(path, key.dev, key.ino) {
@@ -131,8 +136,9 @@ func (s *Stream) ask(e *Event, n *Name) {
 		p.answer, p.asked = answer{}, 0
 	}
 	from := p.answer.from
-	if p.answer.path != "" && now-p.answer.looked < briefly {
-		if now-p.answer.looked <= atOnce || s.lookup.Is([]byte(p.answer.path), p.key.dev, p.key.ino) {
+	if age := p.answer.age(now); p.answer.path != "" && age < briefly {
+		behind := s.lookup.Now()-now > atOnce // it may be gone by now, which says nothing of the event
+		if age <= atOnce || behind || s.lookup.Is([]byte(p.answer.path), p.key.dev, p.key.ino) {
 			return
 		}
 		p.answer, p.asked, from = answer{}, 0, e.First // something above was renamed unseen
@@ -145,7 +151,11 @@ func (s *Stream) ask(e *Event, n *Name) {
 	if path := s.answers(e, n); path != "" {
 		p.answer = s.saw(e, path)
 		p.answer.from = from
-	} else {
+	}
+	if met := s.meet(e.PID); met-now <= s.wait {
+		e.looked = max(e.looked, met)
+	}
+	if p.answer.path == "" {
 		s.seekDir(e, p)
 	}
 }
@@ -198,9 +208,25 @@ func (s *Stream) answers(e *Event, n *Name) (told string) {
 		})
 	}
 	if told == "" {
+		told = s.again(e, p)
+	}
+	if told == "" {
 		told = s.guess(e, p)
 	}
 	return told
+}
+
+// again is where records had a directory before renames made that doubtful, if it is
+// there: the look tells more than they did once all is read that came before it.
+func (s *Stream) again(e *Event, p *place) string {
+	for _, q := range s.tree.inodes[p.key] {
+		path, root, ok := s.tree.render(s.scratch[:0], q, e.First)
+		s.scratch = path
+		if ok && root == s.tree.root && s.lookup.Is(path, p.key.dev, p.key.ino) {
+			return string(path)
+		}
+	}
+	return ""
 }
 
 // clockStep is how much later than an event a directory may seem to be made that

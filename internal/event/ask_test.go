@@ -19,6 +19,7 @@ type fakeLookup struct {
 	unmounted map[string]bool // what is on another device than the host's path
 	sought    map[string]bool // noted here
 	found     map[int]string  // by inode
+	around    []string        // what every process has open
 }
 
 type fakeFile struct {
@@ -61,6 +62,12 @@ func (l fakeLookup) Seek(root []byte, _ Dev) {
 }
 
 func (l fakeLookup) Found(_ Dev, ino uint64) string { return l.found[int(ino)] }
+
+func (l fakeLookup) Around(_ uint32, f func(path string, dev Dev, ino uint64, born int64)) {
+	for _, path := range l.around {
+		f(path, MakeDev(0xfe, 0), uint64(l.files[path].ino), l.files[path].born)
+	}
+}
 
 func (l fakeLookup) Now() int64 { return l.now }
 

@@ -1,9 +1,11 @@
 package event
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,6 +18,8 @@ type node struct {
 	low    int // its inode in the layer below, in an overlay
 	dir    bool
 	kids   map[string]*node
+
+	born, changed int64 // in Unix milliseconds
 }
 
 func (n *node) path() string {
@@ -54,6 +58,14 @@ type world struct {
 	truth map[uint64][2]string // by serial
 	low   map[int]int          // inodes of the layer below, in an overlay that numbers its own
 	mix   bool
+
+	// Of one that is looked at.
+	fds    map[[2]int]*node // what processes have open, by number and descriptor
+	ages   bool             // the file system says how old files are
+	tells  bool             // what is made is reported
+	mortal bool             // processes may be gone when they are looked at
+	gone   map[int]bool
+	pace   int // how many steps it takes to read all that is there, on average
 }
 
 // Kinds of worlds.
@@ -62,17 +74,27 @@ const (
 	same  // an overlay whose files have the numbers of the layer's
 	apart // an overlay whose files have numbers of their own, never used again
 	mixed // plain, and records of several processors mixed
+	asked // plain, and the reader lags behind, but looks at the world as it is by then
 )
 
 func newWorld(t *testing.T, seed uint64, kind int) *world {
+	eyes := &worldLookup{}
+	options := Options{Places: 8 + int(seed%64)}
+	if kind == asked {
+		options.Lookup = eyes
+	}
 	w := &world{
-		fakeKernel: newFakeKernel(t, Options{Places: 8 + int(seed%64)}),
-		rnd:        rand.New(rand.NewPCG(seed, 3)), next: 10,
+		fakeKernel: newFakeKernel(t, options), fds: map[[2]int]*node{}, gone: map[int]bool{},
+		rnd: rand.New(rand.NewPCG(seed, 3)), next: 10,
 		root: &node{dir: true, ino: 2, kids: map[string]*node{}}, cwds: map[int]*node{}, truth: map[uint64][2]string{},
 	}
+	eyes.world = w
 	switch kind {
 	case mixed:
 		w.mix = true
+	case asked:
+		w.lags = true
+		w.ages, w.mortal, w.pace = seed&1 == 0, seed&2 == 0, 3+20*int(seed>>3&1)
 	case same:
 		w.layer = func(ino int) int { return ino }
 	case apart:
@@ -82,6 +104,7 @@ func newWorld(t *testing.T, seed uint64, kind int) *world {
 	for range 12 {
 		w.make(true)
 	}
+	w.tells = kind == asked && seed&4 == 0
 	return w
 }
 
@@ -121,7 +144,7 @@ func (w *world) make(dir bool) {
 	if parent.kids[name] != nil {
 		return
 	}
-	n := &node{parent: parent, name: name, dir: dir, kids: map[string]*node{}}
+	n := &node{parent: parent, name: name, dir: dir, kids: map[string]*node{}, born: w.now.UnixMilli(), changed: w.now.UnixMilli()}
 	if len(w.free) > 0 {
 		n.ino, w.free = w.free[len(w.free)-1], w.free[:len(w.free)-1]
 	} else {
@@ -134,6 +157,15 @@ func (w *world) make(dir bool) {
 		w.low[n.ino] = n.low
 	}
 	parent.kids[name] = n
+	if !w.tells {
+		return
+	}
+	given, arg, parentName := w.give(n)
+	nr := 257 // openat
+	if dir {
+		nr = 258 // mkdirat
+	}
+	w.call(nr, "a0="+arg+" a1=1 a2=c1", pathRecord{w.printed(parentName), parent.ino, dirMode, "PARENT"}, pathRecord{given, n.ino, n.mode(), "CREATE"})
 }
 
 // drop gives the inode of a file that is no more to the next one.
@@ -161,7 +193,9 @@ func (w *world) give(n *node) (name, arg, parentName string) {
 			return rel, "ffffff9c", rel[:len(rel)-len(n.name)]
 		}
 	}
-	return n.name, fmt.Sprint(3 + w.rnd.IntN(3)), ""
+	fd := 3 + w.rnd.IntN(3)
+	w.fds[[2]int{w.pid, fd}] = n.parent
+	return n.name, fmt.Sprint(fd), ""
 }
 
 // printed is a PARENT's name; "" stands for the working directory, as it is
@@ -188,6 +222,10 @@ func (w *world) step() {
 	}
 	defer func() { w.tail.cutting = false }()
 	w.pid = 100 + w.rnd.IntN(3)
+	w.gone[w.pid] = false
+	if w.mortal && w.rnd.IntN(3) == 0 {
+		w.gone[100+w.rnd.IntN(3)] = true
+	}
 	if cwd := w.cwds[w.pid]; cwd == nil || w.rnd.IntN(5) == 0 || !cwd.inside(w.root) {
 		w.cwds[w.pid] = w.pick(append(w.all(isDir), w.root))
 	}
@@ -257,9 +295,10 @@ func (w *world) renameAny() {
 	from := n.parent
 	oldLast := n.name
 	delete(from.kids, oldLast)
-	n.parent, n.name = to, dest.name
+	n.parent, n.name, n.changed = to, dest.name, w.now.UnixMilli()
 	to.kids[n.name] = n
 	if exchange {
+		there.changed = n.changed
 		there.parent, there.name = from, oldLast
 		from.kids[oldLast] = there
 	} else if there != nil {
@@ -276,7 +315,7 @@ func (w *world) renameAny() {
 // kernel, in a file system that gives inodes to the next one at once. No event
 // may carry a path that was not true when it happened.
 func TestNoPathInvented(t *testing.T) {
-	for kind, name := range []string{plain: "plain", same: "overlay", apart: "overlay with its own numbers", mixed: "mixed"} {
+	for kind, name := range []string{plain: "plain", same: "overlay", apart: "overlay with its own numbers", mixed: "mixed", asked: "asked"} {
 		t.Run(name, func(t *testing.T) { noPathInvented(t, kind) })
 	}
 }
@@ -295,8 +334,10 @@ func noPathInvented(t *testing.T, kind int) {
 		w := newWorld(t, uint64(seed), kind)
 		for range 60 {
 			w.step()
+			w.follow()
 		}
 		w.catchUp()
+		w.read(len(w.behind))
 		w.s.Flush()
 		for e, ok := w.s.Next(); ok; e, ok = w.s.Next() {
 			for i, n := range []*Name{&e.Path, &e.Dest} {
@@ -321,5 +362,84 @@ func noPathInvented(t *testing.T, kind int) {
 	t.Logf("%d names, %d unresolved", names, unresolved)
 	if unresolved*10 > names*6 {
 		t.Errorf("%d of %d names unresolved: the test shows little", unresolved, names)
+	}
+}
+
+// follow reads some of what is in the journal, and lets the stream know the time.
+func (w *world) follow() {
+	if !w.lags {
+		return
+	}
+	if w.rnd.IntN(3) == 0 {
+		w.read(w.rnd.IntN(40))
+	}
+	if w.rnd.IntN(w.pace) == 0 {
+		w.read(len(w.behind))
+		w.s.Tick(w.now)
+	}
+	if w.rnd.IntN(10) == 0 {
+		w.s.Meet(uint32(100 + w.rnd.IntN(3)))
+	}
+}
+
+// A worldLookup looks at a world.
+type worldLookup struct{ *world }
+
+// at is what there is at a path, nil for nothing.
+func (w *worldLookup) at(path string) *node {
+	n := w.root
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "" {
+			continue
+		}
+		if n = n.kids[part]; n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// there says whether a node is still part of the world.
+func (w *worldLookup) there(n *node) bool { return n != nil && w.at(n.path()) == n }
+
+func (w *worldLookup) FD(pid uint32, fd int32, at int64) (path string, dev Dev, ino uint64, ok bool) {
+	n := w.fds[[2]int{int(pid), int(fd)}]
+	if w.gone[int(pid)] || !w.there(n) || w.ages && n.born > at {
+		return "", 0, 0, false
+	}
+	return cmp.Or(n.path(), "/"), MakeDev(0xfe, 0), uint64(n.ino), true
+}
+
+func (w *worldLookup) Is(path []byte, dev Dev, ino uint64) bool {
+	n := w.at(string(path))
+	return n != nil && dev == MakeDev(0xfe, 0) && uint64(n.ino) == ino
+}
+
+func (w *worldLookup) Only(path []byte, dev Dev, ino uint64, at int64) bool {
+	return w.Is(path, dev, ino) && (!w.ages || w.at(string(path)).born <= at)
+}
+
+func (w *worldLookup) Still(path []byte, _ int, dev Dev, ino uint64, at int64) bool {
+	return w.ages && w.Only(path, dev, ino, at) && w.at(string(path)).changed <= at+clockStep
+}
+
+func (*worldLookup) Lies([]byte, Dev) bool            { return true }
+func (w *worldLookup) View(pid uint32) (uint64, bool) { return 0, !w.gone[int(pid)] }
+func (*worldLookup) Seek([]byte, Dev)                 {}
+func (*worldLookup) Found(Dev, uint64) string         { return "" }
+func (w *worldLookup) Now() int64                     { return w.now.UnixMilli() }
+
+func (w *worldLookup) Around(pid uint32, f func(path string, dev Dev, ino uint64, born int64)) {
+	if w.gone[int(pid)] || !w.ages {
+		return
+	}
+	dirs := []*node{w.cwds[int(pid)]}
+	for fd := 3; fd < 6; fd++ {
+		dirs = append(dirs, w.fds[[2]int{int(pid), fd}])
+	}
+	for _, n := range dirs {
+		for ; n != w.root && w.there(n); n = n.parent {
+			f(n.path(), MakeDev(0xfe, 0), uint64(n.ino), n.born)
+		}
 	}
 }

@@ -387,6 +387,8 @@ func (procLookup) Seek([]byte, Dev) {}
 
 func (procLookup) Found(Dev, uint64) string { return "" }
 
+func (procLookup) Around(uint32, func(string, Dev, uint64, int64)) {}
+
 func (procLookup) Now() int64 { return time.Now().UnixMilli() }
 
 func look(path string, flags int) (st unix.Statx_t, ok bool) {

@@ -35,8 +35,17 @@ func (s *Stream) learn(e *Event, path []byte, it *item) {
 	if s.lookup != nil && e.view == 0 && !s.tree.says(path, it.key) {
 		s.viewAnew(e)
 	}
-	s.tree.bind(s.tree.walk(s.rootFor(e, path, it.key), path, now), it.key, e.PID, now)
+	s.bind(e, s.tree.walk(s.rootFor(e, path, it.key), path, now), it.key)
 	s.settle(e)
+}
+
+// bind notes that the directory at p is key. What is below a name of which it was not
+// known whose it is, and that may have moved since, is not below key.
+func (s *Stream) bind(e *Event, p *place, key inodeKey) *place {
+	if !p.hasKey && p.parent != nil && p.first <= s.doubt {
+		p = s.tree.replace(p)
+	}
+	return s.tree.bind(p, key, e.PID, e.ID.UnixMilli())
 }
 
 // apply notes what the event did to directories. Names are learnt before
@@ -70,7 +79,7 @@ func (s *Stream) apply(e *Event) {
 		if s.applyLate(e, n) {
 			return
 		}
-		s.tree.doubtAnswers(n.item.key, lastPart(n.given))
+		s.tree.doubtAnswers(n.item.key, lastPart(n.given), e.ID.UnixMilli())
 		s.placeOf(e, n)
 		s.settle(e)
 		s.tree.forget(n.item.key)
@@ -121,10 +130,9 @@ func (s *Stream) placeOf(e *Event, n *Name) *place {
 	if parent == nil || len(last) == 0 || string(last) == "." || string(last) == ".." {
 		return nil
 	}
-	now := e.ID.UnixMilli()
 	p := s.tree.kid(parent, last)
-	p.at = now
-	return s.tree.bind(p, n.item.key, e.PID, now)
+	p.is(e.ID.UnixMilli())
+	return s.bind(e, p, n.item.key)
 }
 
 // dirPlace is the place of the directory that holds n; nil if nothing is known.
@@ -154,6 +162,7 @@ func (s *Stream) dirPlace(e *Event, n *Name) *place {
 // one that was replaced.
 func (s *Stream) applyRename(e *Event) {
 	if e.overwritten != nil && e.overwritten.isDir() {
+		s.tree.doubtAnswers(e.overwritten.key, lastPart(e.Dest.given), e.ID.UnixMilli())
 		s.tree.forget(e.overwritten.key)
 	}
 	old, dest := &e.Path, &e.Dest

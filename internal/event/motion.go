@@ -144,16 +144,22 @@ func (n *Name) known() bool { return n.From != FromUnresolved && isAbs(n.Path) }
 type answer struct {
 	path   string // empty for none
 	looked int64  // when, in Unix milliseconds
+	again  int64  // and when last, if more than once
 	view   uint64 // in which it is true
 	from   uint64 // sequence of the first event it counts for: a rename that nobody saw came before
+	born   int64  // when what is there was made, where that is known, in Unix milliseconds
 }
 
 // suits says whether the answer is not too old or young for an event, and of the
 // host's view or its process's. No answer suits all.
 func (a answer) suits(e *Event) bool {
-	age := e.ID.UnixMilli() - a.looked
-	return a.path == "" || e.First >= a.from && (a.view == 0 || a.view == e.view) && max(age, -age) <= soon
+	now := e.ID.UnixMilli()
+	return a.path == "" || e.First >= a.from && a.born <= now+clockStep && (a.view == 0 || a.view == e.view) &&
+		a.looked-now <= soon && a.age(now) <= soon
 }
+
+// age is how long before a time it was last seen, in milliseconds.
+func (a answer) age(now int64) int64 { return now - max(a.looked, a.again) }
 
 // soon is how much earlier or later than an event a path may be seen that is told
 // for it, in milliseconds: deliveries wait for a flood of ten seconds.

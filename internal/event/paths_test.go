@@ -24,7 +24,9 @@ type fakeKernel struct {
 
 	exe, title string // of the program, if they matter
 
-	journal []scripted // what was pushed
+	journal []scripted  // what was pushed
+	behind  []sequenced // by the reader, who reads only when told to
+	lags    bool
 	tail    tail
 	lost    int // how many PATH records of an event are lost
 }
@@ -126,7 +128,27 @@ func (k *fakeKernel) push(typ Type, text string) {
 	}
 	k.seq++
 	k.journal = append(k.journal, scripted{typ, text})
+	if k.lags {
+		k.behind = append(k.behind, sequenced{k.seq, typ, text})
+		return
+	}
 	k.s.Push(k.seq, typ, []byte(text))
+}
+
+// A sequenced is a record in the journal.
+type sequenced struct {
+	seq  uint64
+	typ  Type
+	text string
+}
+
+// read pushes the next n records to the stream of one that lags.
+func (k *fakeKernel) read(n int) {
+	n = min(n, len(k.behind))
+	for _, r := range k.behind[:n] {
+		k.s.Push(r.seq, r.typ, []byte(r.text))
+	}
+	k.behind = k.behind[n:]
 }
 
 // catchUp pushes the rest of an event.

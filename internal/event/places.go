@@ -21,7 +21,8 @@ type place struct {
 
 	key    inodeKey
 	hasKey bool
-	at     int64  // when a record last said that there is such a name, in Unix milliseconds
+	first  int64  // when a record first said that there is such a name, in Unix milliseconds
+	at     int64  // and when last
 	told   int64  // and when, that it is key's
 	by     uint32 // the process of that record
 	seen   int64  // when its path was last looked at for an event of that time, and was true
@@ -307,11 +308,19 @@ func (t *tree) walk(root *place, path []byte, now int64) *place {
 			end++
 		}
 		p = t.kid(p, path[i:end])
-		p.at = now
+		p.is(now)
 		i = end
 	}
 	t.touch(p)
 	return p
+}
+
+// is notes that there is such a name.
+func (p *place) is(now int64) {
+	if p.first == 0 {
+		p.first = now
+	}
+	p.at = now
 }
 
 // peek is walk without making anything; nil if there is no such place.
@@ -476,11 +485,11 @@ func (t *tree) isIn(key, dir inodeKey, name []byte) bool {
 	return !known
 }
 
-// doubtAnswers drops what a process told of a directory, now deleted, under
-// another name: it was asked too late, when a new one had the inode.
-func (t *tree) doubtAnswers(key inodeKey, name []byte) {
+// doubtAnswers drops what was seen of a directory, deleted at a time, then or later or
+// under another name: a new one had the inode.
+func (t *tree) doubtAnswers(key inodeKey, name []byte, at int64) {
 	for _, p := range t.inodes[key] {
-		if len(name) > 0 && p.answer.path != "" && lastPart(p.answer.path) != string(name) {
+		if a := p.answer; a.path != "" && (a.looked >= at || len(name) > 0 && lastPart(a.path) != string(name)) {
 			p.answer, p.misled = answer{}, true
 		}
 	}

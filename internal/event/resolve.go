@@ -460,10 +460,14 @@ func (s *Stream) giveUp(n *Name) {
 // is not too busy to be asked, in milliseconds.
 const underway = 500
 
+// aside is by how much the records of one process may come behind those of others, and
+// the clock of events behind that of looks, in milliseconds.
+const aside = 50
+
 // counts says whether what was seen is where something was for an event: all is
 // read that came before the look, and no rename between the two.
 func (s *Stream) counts(a answer, e *Event) bool {
-	read := s.wait < 0 || a.looked <= s.clock || a.looked+underway <= s.tick
+	read := s.wait < 0 || a.looked+aside < s.clock || a.looked+underway <= s.tick
 	return a.path != "" && read && a.suits(e) && s.motions.holds(s.lookup, a, e)
 }
 

@@ -87,6 +87,7 @@ type Stream struct {
 	visits  []visit            // the latest first
 	opened  opened
 	viewers map[uint32]viewer
+	met     [maxMet]acquaintance
 	motions motions
 	limbo   slot     // ring of names with an answer and nothing else to wait for
 	found   []*place // scratch of known
@@ -459,7 +460,7 @@ func (s *Stream) expire() {
 	for e := s.stale.head; e != nil && s.records-e.born >= uint64(s.giveUpAfter) && s.clock-e.bornAt >= stalled.Milliseconds(); e = s.stale.head {
 		s.close(e)
 	}
-	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait && s.clock >= e.looked; e = s.held.head {
+	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait && s.clock > e.looked+aside; e = s.held.head {
 		s.release(e)
 	}
 }

@@ -1,0 +1,81 @@
+package daemon
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// TestAround looks around at a process: at what it has open, where it works, and what
+// it was called with.
+func TestAround(t *testing.T) {
+	top := t.TempDir()
+	dir := func(name string) string {
+		path := filepath.Join(top, name)
+		if err := os.MkdirAll(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	open, cwd, link := dir("open/deep/down"), dir("work"), dir("linked/to")
+	dir("word/here")
+	if err := os.Symlink(filepath.Dir(link), filepath.Join(top, "link")); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command("sh", "-c", "read line", filepath.Join(top, "link/to"), "../word/../word/here", "--option="+link, filepath.Join(top, "nowhere"))
+	cmd.Dir, cmd.ExtraFiles = cwd, []*os.File{f}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		in.Close()
+		_ = cmd.Wait() // the shell read nothing
+	}()
+
+	list, err := readMounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mounts mountTable
+	mounts.set(list)
+	l := newLookup(&mounts)
+	defer l.close()
+	var got []string
+	l.Around(uint32(cmd.Process.Pid), func(path string, dev event.Dev, ino uint64, born int64) {
+		if now := identify(path); now.identity != (identity{dev, ino}) || now.born != born || born > time.Now().UnixMilli() {
+			t.Errorf("%s: %v %d born %d, is %+v", path, dev, ino, born, now)
+		}
+		if rel, err := filepath.Rel(top, path); err == nil && filepath.IsLocal(rel) {
+			got = append(got, rel)
+		}
+	})
+	if !identify(top).dated {
+		t.Skip("the file system does not tell when a directory was made")
+	}
+	slices.Sort(got)
+	if want := []string{".", "open", "open/deep", "open/deep/down", "word", "word/here", "work"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+
+	// What is on a network file system is not looked at: it may hang.
+	for i := range list {
+		list[i].Type = "nfs4"
+	}
+	mounts.set(list)
+	l.Around(uint32(cmd.Process.Pid), func(path string, _ event.Dev, _ uint64, _ int64) { t.Errorf("looked at %s", path) })
+	l.Around(1<<22+1, func(path string, _ event.Dev, _ uint64, _ int64) { t.Errorf("nobody is at %s", path) })
+}

@@ -1,0 +1,103 @@
+package event
+
+import (
+	"testing"
+	"time"
+)
+
+// TestMeet is about a tree that goes faster than anybody can ask: its directories have
+// their names from records, and those above them from a look around.
+func TestMeet(t *testing.T) {
+	const called = 1_700_000_000_000
+	around := func(born, now int64) fakeLookup {
+		return fakeLookup{
+			files:  map[string]fakeFile{"/efs": {1, 2, 1}, "/efs/tree": {7, 2, born}},
+			around: []string{"/efs", "/efs/tree"}, now: now,
+		}
+	}
+	nothing := fakeLookup{now: called + 5*briefly} // everything is gone when records are read
+	remove := func(k *fakeKernel) {
+		k.unlinkat(9, "f")
+		k.rmdirat(8, "d", 9)
+		k.rmdirat(7, "g", 8)
+	}
+	tests := []struct {
+		name string
+		run  func(k *fakeKernel)
+		want string
+	}{
+		{"seen once", func(k *fakeKernel) {
+			k.look(around(0, called+20))
+			remove(k)
+		}, "/efs/tree/g/d/f proc"},
+		{"seen again", func(k *fakeKernel) {
+			k.look(around(0, called+20))
+			k.look(around(0, called+20+meetAgain))
+			k.look(around(0, called+20+4*briefly))
+			k.later(4 * briefly * time.Millisecond)
+			remove(k)
+		}, "/efs/tree/g/d/f proc"},
+		{"seen too long ago", func(k *fakeKernel) {
+			k.look(around(0, called+20))
+			k.later((soon + 1000) * time.Millisecond)
+			remove(k)
+		}, "f unresolved"},
+		{"made later than the call", func(k *fakeKernel) {
+			k.look(around(called+clockStep+1, called+20))
+			remove(k)
+		}, "f unresolved"},
+		{"renamed before the look", func(k *fakeKernel) {
+			k.look(around(0, called+20))
+			remove(k)
+			k.later(time.Millisecond)
+			k.rename(1, "/efs/old", 1, "/efs/tree", 7)
+		}, "/efs/old/g/d/f trail"},
+		{"renamed unseen before the look", func(k *fakeKernel) {
+			k.look(around(0, called+20))
+			remove(k)
+			k.later(time.Millisecond)
+			k.call(264, "a0=3 a1=1 a2=4 a3=2", pathRecord{k.cwd, 1, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
+				pathRecord{"old", 6, dirMode, "DELETE"}, pathRecord{"tree", 6, dirMode, "CREATE"})
+		}, "f unresolved"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{Lookup: nothing})
+			tt.run(k)
+			k.s.lookup = nothing
+			k.later(time.Second)
+			k.unlink(1, "/efs/later")
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// look has the stream look around at the process with that lookup.
+func (k *fakeKernel) look(l fakeLookup) {
+	was := k.s.lookup
+	k.s.lookup = l
+	k.s.Meet(uint32(k.pid))
+	k.s.lookup = was
+}
+
+func TestCaller(t *testing.T) {
+	tests := []struct {
+		typ  Type
+		text string
+		pid  uint32
+		ok   bool
+	}{
+		{typeSyscall, "audit(1.000:1): arch=c000003e syscall=263 ppid=7 pid=4711 auid=0", 4711, true},
+		{typeSyscall, "audit(1.000:1): ppid=7 pid=4711", 0, false},
+		{typeSyscall, "audit(1.000:1): ppid=7 pid= auid=0", 0, false},
+		{typeSyscall, "audit(1.000:1): ppid=7", 0, false},
+		{typePath, "audit(1.000:1): pid=4711 ", 0, false},
+	}
+	for _, tt := range tests {
+		if pid, ok := Caller(tt.typ, []byte(tt.text)); ok != tt.ok || ok && pid != tt.pid {
+			t.Errorf("%v %q: %d, %v; want %d, %v", tt.typ, tt.text, pid, ok, tt.pid, tt.ok)
+		}
+	}
+}
