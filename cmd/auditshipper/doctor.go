@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,6 +104,7 @@ func (d *doctor) examine(ctx context.Context) {
 		d.status = &st
 	}
 	d.configuration()
+	d.renames()
 	d.kernel()
 	d.daemon()
 	d.journal()
@@ -147,6 +149,19 @@ func (d *doctor) configuration() {
 		d.find("configuration", doubt, "name what to watch: watches: [{path: /mnt/efs, key: efs_changes}]", "no watches")
 	default:
 		d.find("configuration", well, "", "%s", counted(len(d.c.Watches), "watch")+strings.Repeat("es", min(1, len(d.c.Watches)-1)))
+	}
+}
+
+// renames looks for watches under which directories are renamed unseen.
+func (d *doctor) renames() {
+	blind := func(w config.Watch) bool {
+		return slices.Contains(w.Ops, "delete") && !slices.ContainsFunc(d.c.Watches, func(other config.Watch) bool {
+			return slices.Contains(other.Ops, "rename") && (other.Path == w.Path || strings.HasPrefix(w.Path, strings.TrimSuffix(other.Path, "/")+"/"))
+		})
+	}
+	if i := slices.IndexFunc(d.c.Watches, blind); i >= 0 {
+		d.find("renames", doubt, "ops: [delete, rename]; docs/troubleshooting.md",
+			"%s: directories may be renamed unseen; what is deleted in one just before may have its later path", d.c.Watches[i].Path)
 	}
 }
 

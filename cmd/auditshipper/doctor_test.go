@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
@@ -54,5 +55,28 @@ func TestKernelDoctor(t *testing.T) {
 	}
 	if d := found["rules"]; d.Verdict != ill {
 		t.Errorf("rules: %+v", d)
+	}
+}
+
+// TestDoctorRenames is about watches under which directories are renamed unseen.
+func TestDoctorRenames(t *testing.T) {
+	watch := func(path string, ops ...string) config.Watch { return config.Watch{Path: path, Ops: ops} }
+	tests := []struct {
+		name    string
+		watches []config.Watch
+		blind   bool
+	}{
+		{"both", []config.Watch{watch("/mnt/efs", "delete", "rename")}, false},
+		{"delete alone", []config.Watch{watch("/mnt/efs", "delete")}, true},
+		{"no delete", []config.Watch{watch("/mnt/efs", "attr")}, false},
+		{"another watch sees them", []config.Watch{watch("/mnt/efs/a", "delete"), watch("/mnt/efs/", "rename")}, false},
+		{"another watch is elsewhere", []config.Watch{watch("/mnt/efs2", "delete"), watch("/mnt/efs", "rename")}, true},
+	}
+	for _, tt := range tests {
+		d := doctor{c: config.Config{Watches: tt.watches}}
+		d.renames()
+		if got := len(d.findings) > 0; got != tt.blind || got && d.findings[0].Verdict != doubt {
+			t.Errorf("%s: %+v", tt.name, d.findings)
+		}
 	}
 }
