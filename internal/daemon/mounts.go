@@ -93,7 +93,7 @@ func below(path, dir string) bool {
 // and that may therefore hang.
 func isNetwork(fstype string) bool {
 	switch fstype {
-	case "nfs", "nfs4", "efs", "lustre", "cifs", "smb3", "ceph", "9p":
+	case "nfs", "nfs4", "efs", "lustre", "cifs", "smb3", "ceph", "9p", "fuse", "virtiofs", "afs", "glusterfs", "gpfs", "beegfs":
 		return true
 	}
 	return strings.HasPrefix(fstype, "fuse.")
