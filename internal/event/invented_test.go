@@ -74,7 +74,7 @@ const (
 	same  // an overlay whose files have the numbers of the layer's
 	apart // an overlay whose files have numbers of their own, never used again
 	mixed // plain, and records of several processors mixed
-	asked // plain, and the reader lags behind, but looks at the world as it is by then
+	asked // plain or mixed, and the reader lags behind, but looks at the world as it is by then
 )
 
 func newWorld(t *testing.T, seed uint64, kind int) *world {
@@ -94,7 +94,7 @@ func newWorld(t *testing.T, seed uint64, kind int) *world {
 		w.mix = true
 	case asked:
 		w.lags = true
-		w.ages, w.mortal, w.pace = seed&1 == 0, seed&2 == 0, 3+20*int(seed>>3&1)
+		w.ages, w.mortal, w.pace, w.mix = seed&1 == 0, seed&2 == 0, 3+20*int(seed>>3&1), seed&16 == 0
 	case same:
 		w.layer = func(ino int) int { return ino }
 	case apart:
@@ -231,6 +231,9 @@ func (w *world) step() {
 	}
 	if w.cwd = w.cwds[w.pid].path(); w.cwd == "" {
 		w.cwd = "/"
+	}
+	if w.title = ""; w.lags && w.rnd.IntN(4) == 0 {
+		w.title = "t\x00" + w.pick(append(w.all(isDir), w.root)).path()
 	}
 	switch w.rnd.IntN(8) {
 	case 0, 1:
@@ -383,7 +386,19 @@ func (w *world) follow() {
 }
 
 // A worldLookup looks at a world.
-type worldLookup struct{ *world }
+type worldLookup struct {
+	*world
+	found map[uint64]string // by inode, when somebody last sought them
+}
+
+func (w *worldLookup) Seek([]byte, Dev) {
+	w.found = map[uint64]string{}
+	for _, n := range w.all(isDir) {
+		w.found[uint64(n.ino)] = n.path()
+	}
+}
+
+func (w *worldLookup) Found(_ Dev, ino uint64) string { return w.found[ino] }
 
 // at is what there is at a path, nil for nothing.
 func (w *worldLookup) at(path string) *node {
@@ -425,8 +440,6 @@ func (w *worldLookup) Still(path []byte, _ int, dev Dev, ino uint64, at int64) b
 
 func (*worldLookup) Lies([]byte, Dev) bool            { return true }
 func (w *worldLookup) View(pid uint32) (uint64, bool) { return 0, !w.gone[int(pid)] }
-func (*worldLookup) Seek([]byte, Dev)                 {}
-func (*worldLookup) Found(Dev, uint64) string         { return "" }
 func (w *worldLookup) Now() int64                     { return w.now.UnixMilli() }
 
 func (w *worldLookup) Around(pid uint32, f func(path string, dev Dev, ino uint64, born int64)) {
