@@ -44,17 +44,19 @@ func (d *deliverer) glance() error {
 		return nil
 	}
 	d.glanced = now
+	met := 0
 	return d.journal.Latest(glanceBytes, func(rec []byte) {
 		typ, text, _ := event.SplitRecord(rec)
-		if pid, ok := event.Caller(typ, text); ok {
-			d.stream.Meet(pid)
+		if pid, ok := event.Caller(typ, text); ok && met < glanceMost && d.stream.Meet(pid) {
+			met++
 		}
 	})
 }
 
 const (
 	glanceEvery = 100 * time.Millisecond
-	glanceBytes = 16 << 10 // of records, some ten events
+	glanceBytes = 128 << 10 // of records, some hundred events
+	glanceMost  = 24        // processes looked at
 )
 
 // room reports whether the journal has room for a flood.

@@ -102,6 +102,15 @@ func (l *lookup) Is(path []byte, dev event.Dev, ino uint64) bool {
 	return got.identity == identity{dev, ino}
 }
 
+// Born implements event.Lookup. Nor is a server's clock ours.
+func (l *lookup) Born(path []byte, dev event.Dev, ino uint64) int64 {
+	got, local := l.look(string(path))
+	if !local || !got.dated || got.identity != (identity{dev, ino}) {
+		return 0
+	}
+	return max(got.born, 1)
+}
+
 // Only implements event.Lookup. A server's clock is another one than the
 // kernel's, so the age of its files tells nothing.
 func (l *lookup) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {

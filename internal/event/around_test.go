@@ -74,6 +74,83 @@ func TestMeet(t *testing.T) {
 	}
 }
 
+// TestMeetAhead looks around while records of before are not read yet: what ends what is
+// known of a directory does not end what was seen of it afterwards.
+func TestMeetAhead(t *testing.T) {
+	const called = 1_700_000_000_000
+	seen := func(path string, ino int, born int64) fakeLookup {
+		return fakeLookup{files: map[string]fakeFile{path: {ino, 2, born}}, around: []string{path}, now: called + 100}
+	}
+	mvInto := func(k *fakeKernel) { // mv big trash/, by a descriptor of trash
+		k.call(316, "a0=ffffff9c a1=1 a2=3 a3=2", pathRecord{k.cwd, 20, dirMode, "PARENT"}, pathRecord{k.cwd, 10, dirMode, "PARENT"},
+			pathRecord{"big", 7, dirMode, "DELETE"}, pathRecord{"big", 7, dirMode, "CREATE"})
+	}
+	tests := []struct {
+		name  string
+		seen  fakeLookup
+		event func(k *fakeKernel)
+		want  string
+	}{
+		{"moved to where nobody knows", seen("/home/trash/big", 7, 1), mvInto, "/home/trash/big/f proc"},
+		{"deleted, and another one made", seen("/home/new", 7, called+50), func(k *fakeKernel) {
+			k.rmdirat(10, "old", 7)
+			k.later(60 * time.Millisecond)
+		}, "/home/new/f proc"},
+		{"deleted, and another one perhaps made before", seen("/home/new", 7, 0), func(k *fakeKernel) {
+			k.rmdirat(10, "old", 7)
+			k.later(60 * time.Millisecond)
+		}, "f unresolved"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{files: map[string]fakeFile{"/home": {10, 2, 1}}, now: called}})
+			k.look(tt.seen)
+			tt.event(k)
+			k.later(time.Millisecond)
+			k.unlinkat(7, "f")
+			file := k.serial
+			k.later(time.Second)
+			k.unlink(1, "/efs/later")
+			if got := k.paths()[file-1]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestNewInOldInode is about a directory that may be younger than the call: it may have
+// the inode of one that went where no rule looks.
+func TestNewInOldInode(t *testing.T) {
+	const called = 1_700_000_000_000
+	out := func(k *fakeKernel) { k.rename(1, "/efs/old", 30, "/elsewhere/old", 6) }
+	tests := []struct {
+		name  string
+		born  int64
+		event func(k *fakeKernel)
+		want  string
+	}{
+		{"older, and something moved", called - 1, out, "/efs/new/f proc"},
+		{"of the same moment, and nothing moved", called, func(*fakeKernel) {}, "/efs/new/f proc"},
+		{"of the same moment, and something moved", called, out, "f unresolved"},
+		{"of nobody knows when, and something moved", 0, out, "f unresolved"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+				fds: map[int32]string{3: "/efs/new"}, files: map[string]fakeFile{"/efs/new": {7, 2, tt.born}}, now: called + 10,
+			}})
+			k.unlinkat(7, "f")
+			k.later(5 * time.Millisecond)
+			tt.event(k)
+			k.later(2 * time.Second)
+			k.unlink(1, "/efs/later")
+			if got := k.paths()[0]; got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // look has the stream look around at the process with that lookup.
 func (k *fakeKernel) look(l fakeLookup) {
 	was := k.s.lookup

@@ -37,6 +37,10 @@ type Lookup interface {
 	Seek(root []byte, dev Dev)
 	Found(dev Dev, ino uint64) string
 
+	// Born is when the directory with that identity was made, in Unix milliseconds, if
+	// it is at path. 0 stands for not knowing.
+	Born(path []byte, dev Dev, ino uint64) int64
+
 	// Around calls f with directories that a process has open, works in or was called
 	// with, and with those above them: where each is now, its identity and when it was
 	// made, in Unix milliseconds. It leaves out those of which it cannot tell all that.
@@ -149,10 +153,10 @@ func (s *Stream) ask(e *Event, n *Name) {
 	}
 	p.asked, p.askedFD, p.askedAt = e.PID, fd, now
 	if path := s.answers(e, n); path != "" {
-		p.answer = s.saw(e, path)
+		p.answer = s.sawDir(e, path, p.key)
 		p.answer.from = from
 	}
-	if met := s.meet(e.PID); met-now <= s.wait {
+	if met, _ := s.meet(e.PID); met-now <= s.wait {
 		e.looked = max(e.looked, met)
 	}
 	if p.answer.path == "" {
@@ -165,10 +169,20 @@ func (s *Stream) ask(e *Event, n *Name) {
 func (s *Stream) saw(e *Event, path string) answer {
 	e.looked = max(e.looked, s.lookup.Now())
 	if e.view&stranger != 0 {
-		return answer{path: path, looked: e.looked} // it told nothing any more: we saw it
+		return answer{path: path, looked: e.looked, read: s.high, born: long} // it told nothing any more: we saw it
 	}
-	return answer{path: path, looked: e.looked, view: e.view}
+	return answer{path: path, looked: e.looked, read: s.high, view: e.view, born: long}
 }
+
+// sawDir is saw for a directory, which may be another one that has got the inode.
+func (s *Stream) sawDir(e *Event, path string, key inodeKey) answer {
+	a := s.saw(e, path)
+	a.born = s.lookup.Born([]byte(path), key.dev, key.ino)
+	return a
+}
+
+// long is the birth of what is known to have been there long before, in Unix milliseconds.
+const long = 1
 
 // standing is the descriptor which stands for n's place: that of the directory which
 // the name starts from, or of the directory that the call is about itself.
@@ -328,7 +342,7 @@ func (s *Stream) findHeld() {
 			n++
 			path := s.lookup.Found(p.key.dev, p.key.ino)
 			if path != "" && s.lookup.Is([]byte(path), p.key.dev, p.key.ino) {
-				p.answer = s.saw(e, path)
+				p.answer = s.sawDir(e, path, p.key)
 				p.answer.view = 0
 			}
 		})

@@ -63,6 +63,13 @@ func (l fakeLookup) Seek(root []byte, _ Dev) {
 
 func (l fakeLookup) Found(_ Dev, ino uint64) string { return l.found[int(ino)] }
 
+func (l fakeLookup) Born(path []byte, dev Dev, ino uint64) int64 {
+	if !l.Is(path, dev, ino) {
+		return 0
+	}
+	return l.files[string(cleaned(path))].born
+}
+
 func (l fakeLookup) Around(_ uint32, f func(path string, dev Dev, ino uint64, born int64)) {
 	for _, path := range l.around {
 		f(path, MakeDev(0xfe, 0), uint64(l.files[path].ino), l.files[path].born)

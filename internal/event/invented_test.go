@@ -442,6 +442,13 @@ func (*worldLookup) Lies([]byte, Dev) bool            { return true }
 func (w *worldLookup) View(pid uint32) (uint64, bool) { return 0, !w.gone[int(pid)] }
 func (w *worldLookup) Now() int64                     { return w.now.UnixMilli() }
 
+func (w *worldLookup) Born(path []byte, dev Dev, ino uint64) int64 {
+	if !w.ages || !w.Is(path, dev, ino) {
+		return 0
+	}
+	return w.at(string(path)).born
+}
+
 func (w *worldLookup) Around(pid uint32, f func(path string, dev Dev, ino uint64, born int64)) {
 	if w.gone[int(pid)] || !w.ages {
 		return

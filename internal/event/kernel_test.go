@@ -387,6 +387,14 @@ func (procLookup) Seek([]byte, Dev) {}
 
 func (procLookup) Found(Dev, uint64) string { return "" }
 
+func (l procLookup) Born(path []byte, dev Dev, ino uint64) int64 {
+	var st unix.Statx_t
+	if unix.Statx(unix.AT_FDCWD, string(path), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st) != nil || !l.Is(path, dev, ino) {
+		return 0
+	}
+	return st.Btime.Sec*1000 + int64(st.Btime.Nsec)/1e6
+}
+
 func (procLookup) Around(uint32, func(string, Dev, uint64, int64)) {}
 
 func (procLookup) Now() int64 { return time.Now().UnixMilli() }

@@ -79,10 +79,10 @@ func (s *Stream) apply(e *Event) {
 		if s.applyLate(e, n) {
 			return
 		}
-		s.tree.doubtAnswers(n.item.key, lastPart(n.given), e.ID.UnixMilli())
-		s.placeOf(e, n)
-		s.settle(e)
-		s.tree.forget(n.item.key)
+		s.ends(e, n.item.key, lastPart(n.given), func() {
+			s.placeOf(e, n)
+			s.settle(e)
+		})
 	case ntCreate:
 		s.tree.succeed(n.item.key, e.ID.UnixMilli())
 		if p := s.placeOf(e, n); p != nil {
@@ -162,8 +162,7 @@ func (s *Stream) dirPlace(e *Event, n *Name) *place {
 // one that was replaced.
 func (s *Stream) applyRename(e *Event) {
 	if e.overwritten != nil && e.overwritten.isDir() {
-		s.tree.doubtAnswers(e.overwritten.key, lastPart(e.Dest.given), e.ID.UnixMilli())
-		s.tree.forget(e.overwritten.key)
+		s.ends(e, e.overwritten.key, lastPart(e.Dest.given), func() {})
 	}
 	old, dest := &e.Path, &e.Dest
 	if old.item.isDir() || dest.item.isDir() || e.Exchange {
@@ -180,7 +179,7 @@ func (s *Stream) applyRename(e *Event) {
 	}
 	if old.item == nil && dest.item != nil && dest.item.isDir() { // an overlay lost the old name with its slash
 		s.unseen(e)
-		s.tree.forget(dest.item.key)
+		s.leaves(e, dest.item.key)
 	}
 	if old.item == nil || !old.item.isDir() {
 		return
@@ -194,7 +193,7 @@ func (s *Stream) applyDivided(e *Event) {
 		moved := false
 		for _, it := range []*item{e.Path.item, e.Dest.item, e.exchanged, e.overwritten} {
 			if it != nil && it.isDir() {
-				s.tree.forget(it.key)
+				s.leaves(e, it.key)
 				moved = true
 			}
 		}
@@ -212,7 +211,7 @@ func (s *Stream) applyDivided(e *Event) {
 func (s *Stream) relocate(e *Event, old, dest *Name) {
 	if e.mayExchange() {
 		s.unseen(e)
-		s.tree.forget(old.item.key)
+		s.leaves(e, old.item.key)
 		return
 	}
 	from, to := s.placeOf(e, old), s.dirPlace(e, dest)
@@ -228,7 +227,7 @@ func (s *Stream) relocate(e *Event, old, dest *Name) {
 	}
 	last := lastPart(dest.given)
 	if from == nil || to == nil || len(last) == 0 {
-		s.tree.forget(old.item.key)
+		s.leaves(e, old.item.key)
 		return
 	}
 	if !s.tree.prune(s.Low()) {
@@ -273,8 +272,8 @@ func (s *Stream) exchange(e *Event) {
 		s.settle(e)
 		if p == nil || q == nil || p.dead || q.dead {
 			s.unseen(e)
-			s.tree.forget(old.item.key)
-			s.tree.forget(dest.item.key)
+			s.leaves(e, old.item.key)
+			s.leaves(e, dest.item.key)
 			return
 		}
 		if !s.tree.anchored(p) || !s.tree.anchored(q) {

@@ -16,8 +16,9 @@ import (
 // A motion is the rename of a directory.
 type motion struct {
 	seq      uint64
+	done     uint64   // sequence of its last record
 	at       int64    // Unix milliseconds
-	old, new string   // paths if both are known, else names; both empty where neither is
+	old, new string   // paths where they are known, else names; both empty where one is not
 	key      inodeKey // of the directory; zero if not known
 
 	oldDir, newDir inodeKey // that hold the names; likewise
@@ -70,7 +71,7 @@ func (m *motions) add(v motion) {
 // lose forgets the names of a motion.
 func (m *motions) lose(n uint64) {
 	v := m.numbered(n)
-	m.lost = motion{seq: v.seq, at: v.at}
+	m.lost = motion{seq: v.seq, done: v.done, at: v.at}
 	for _, name := range []string{lastPart(v.old), lastPart(v.new)} {
 		if m.by[name] == n {
 			delete(m.by, name)
@@ -109,14 +110,15 @@ func (m *motions) eachOf(part []byte, f func(*motion) bool) {
 
 // moves notes that an event renames a directory, or exchanges two.
 func (s *Stream) moves(e *Event) {
-	v := motion{seq: e.First, at: e.ID.UnixMilli()}
-	switch old, dest := lastPart(e.Path.given), lastPart(e.Dest.given); {
-	case e.Path.known() && e.Dest.known():
-		v.old, v.new = string(e.Path.Path), string(e.Dest.Path)
-	case len(old) > 0 && len(dest) > 0:
-		v.old, v.new = string(old), string(dest)
+	v := motion{seq: e.First, done: e.Last, at: e.ID.UnixMilli()}
+	v.old, v.new = e.motive(&e.Path), e.motive(&e.Dest)
+	if v.old == "" || v.new == "" {
+		v.old, v.new = "", ""
 	}
 	v.key, v.oldDir, v.newDir = e.identity(e.Path.item), e.identity(e.Path.parent), e.identity(e.Dest.parent)
+	if e.Path.parent == nil {
+		s.sidesOf(e, &v)
+	}
 	if e.mayExchange() {
 		v.key = inodeKey{}
 	}
@@ -137,6 +139,33 @@ func (e *Event) identity(it *item) inodeKey {
 	return it.key
 }
 
+// motive is n's path, or if that is not known the last part of it.
+func (e *Event) motive(n *Name) string {
+	if n.known() {
+		return string(n.Path)
+	}
+	if base, _, ok := e.base(n.given, n.dirArg); ok && len(n.given) > 0 {
+		if path, plain := appendJoined(nil, base, n.given, base != nil); plain {
+			return string(path)
+		}
+	}
+	return string(lastPart(n.given))
+}
+
+// sidesOf looks which directory holds the old name, where records do not tell yet.
+func (s *Stream) sidesOf(e *Event, v *motion) {
+	two := e.parents()
+	dir, _ := splitName(v.old)
+	if s.lookup == nil || !isAbs([]byte(v.old)) || len(two) != 2 {
+		return
+	}
+	for i, p := range two {
+		if s.lookup.Is([]byte(cmp.Or(strings.TrimSuffix(dir, "/"), "/")), p.key.dev, p.key.ino) {
+			v.oldDir, v.newDir = e.identity(p), e.identity(two[1-i])
+		}
+	}
+}
+
 // known says whether n's path is.
 func (n *Name) known() bool { return n.From != FromUnresolved && isAbs(n.Path) }
 
@@ -145,9 +174,10 @@ type answer struct {
 	path   string // empty for none
 	looked int64  // when, in Unix milliseconds
 	again  int64  // and when last, if more than once
+	read   uint64 // sequence of the last record read by then
 	view   uint64 // in which it is true
 	from   uint64 // sequence of the first event it counts for: a rename that nobody saw came before
-	born   int64  // when what is there was made, where that is known, in Unix milliseconds
+	born   int64  // when what is there was made, in Unix milliseconds, 0 where that is not known
 }
 
 // suits says whether the answer is not too old or young for an event, and of the
@@ -168,6 +198,9 @@ const soon = 20_000
 // holds says whether a path that was seen is the one it was for an event.
 func (m *motions) holds(l Lookup, a answer, e *Event) bool {
 	eyes := eyes{l, maxLooks}
+	if a.path != "" && (a.born == 0 || a.born >= e.ID.UnixMilli()) && m.between(e, a.looked) {
+		return false // what is there may have got the inode of one that went with a directory that moved
+	}
 	if m.lost.seq > e.First || m.lost.seq != 0 && m.lost.spoils(&eyes, a, e) {
 		return false
 	}
@@ -177,6 +210,19 @@ func (m *motions) holds(l Lookup, a answer, e *Event) bool {
 		return !spoilt && (v.seq > e.First || v.at >= a.looked-2*slowest)
 	})
 	return !spoilt
+}
+
+// between says whether there was a rename after an event and before a time.
+func (m *motions) between(e *Event, until int64) bool {
+	for n := m.count; ; n-- {
+		v := m.numbered(n)
+		if v == nil || v.seq <= e.First {
+			return m.lost.seq > e.First
+		}
+		if v.at <= until {
+			return true
+		}
+	}
 }
 
 // unsettled says whether a rename after an event, which the tree knows nothing of (by a
@@ -251,12 +297,12 @@ func (p *place) movedAt(seq uint64) bool {
 }
 
 // spoils says whether a rename between an event and an answer may be why that is
-// what it is.
+// what it is. One of which all records had come before the look was over then.
 func (m *motion) spoils(l *eyes, a answer, e *Event) bool {
 	if m.seq > e.First {
 		return m.at <= a.looked && l.through(a.path, m.new, m.newDir)
 	}
-	return m.seq < e.First && m.at >= a.looked-slowest && l.through(a.path, m.old, m.oldDir)
+	return m.seq < e.First && m.done > a.read && m.at >= a.looked-slowest && l.through(a.path, m.old, m.oldDir)
 }
 
 // maxLooks bounds for how many renames it is looked whether they are of the same path.

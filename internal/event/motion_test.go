@@ -49,7 +49,10 @@ func TestMotion(t *testing.T) {
 		{"after the look", steps{unlink, later(10), move("/srv/p", "/srv/q")}, 5, "/srv/p/a", "/srv/p/a/f proc"},
 		{"of something else", steps{unlink, later(10), move("/srv/x", "/srv/y")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
 		{"of something that begins alike", steps{unlink, later(10), move("/srv/x", "/srv/p2")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
-		{"before the call, after a look for an earlier one", steps{unlink, later(30), move("/srv/p", "/srv/q"), later(10), unlink}, 20, "/srv/p/a", "f unresolved"},
+		{"before the call, after a look for an earlier one", steps{unlink, later(30), move("/srv/p", "/srv/q"), later(10), func(k *fakeKernel) {
+			k.s.lookup = fakeLookup{now: called + 45} // it is gone by now
+			unlink(k)
+		}}, 20, "/srv/p/a", "f unresolved"},
 		{"long before the call", steps{move("/srv/p", "/srv/q"), later(3000), unlink}, 3020, "/srv/p/a", "/srv/p/a/f proc"},
 		{"of a directory by a descriptor, of which only the names are known", steps{unlink, later(10), func(k *fakeKernel) {
 			k.call(264, "a0=9 a1=1 a2=9 a3=2", pathRecord{k.cwd, 50, dirMode, "PARENT"}, pathRecord{k.cwd, 50, dirMode, "PARENT"},

@@ -480,7 +480,7 @@ func (s *Stream) takeAnswer(n *Name) bool {
 	}
 	p := n.place
 	for depth := 0; p != nil && depth < maxDepth; depth++ {
-		if s.counts(p.answer, e) && s.takePath(n, p.answer.path, p) {
+		if a := s.tree.seen(p); s.counts(a, e) && s.takePath(n, a.path, p) {
 			return true
 		}
 		if p.since > e.First {

@@ -461,6 +461,9 @@ func (s *Stream) expire() {
 		s.close(e)
 	}
 	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait && s.clock > e.looked+aside; e = s.held.head {
+		if s.underwayTo(e); s.clock <= e.looked+aside {
+			break
+		}
 		s.release(e)
 	}
 }
@@ -488,7 +491,7 @@ func (s *Stream) Tick(now time.Time) {
 	}
 	s.findHeld()
 	for e := s.held.head; e != nil; e = s.held.head {
-		if s.tick-e.heldAt < s.wait || s.tick < e.looked+underway {
+		if s.underwayTo(e); s.tick-e.heldAt < s.wait || s.tick < e.looked+underway {
 			break
 		}
 		s.release(e)
@@ -536,6 +539,9 @@ func (s *Stream) Low() uint64 {
 	}
 	return s.high + 1
 }
+
+// Read is the sequence of the last record pushed.
+func (s *Stream) Read() uint64 { return s.high }
 
 // Pending is how many events have begun and were not returned yet.
 func (s *Stream) Pending() int { return s.live.n }
