@@ -29,7 +29,34 @@ type account struct {
 
 	mu        sync.Mutex
 	suspicion suspicion
+
+	known atomic.Pointer[known] // for the deliver loop
 }
+
+// A known is what is known of what the kernel dropped. It is never changed.
+type known struct {
+	until    time.Time // all up to then is
+	from, to time.Time // the last that was, zero for nothing yet
+}
+
+// knows notes that nothing but what was suspected is missing up to a time.
+func (a *account) knows(until time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k := a.nowKnown()
+	k.until = until
+	a.known.Store(&k)
+}
+
+func (a *account) nowKnown() known {
+	if k := a.known.Load(); k != nil {
+		return *k
+	}
+	return known{}
+}
+
+// apart is how much time lies between two losses that are not one.
+const apart = 20 * time.Second
 
 // A suspicion is that something is missing. The zero value is none.
 type suspicion struct {
@@ -58,6 +85,13 @@ func (a *account) suspect(cause string, from time.Time, uncount bool) {
 		s.from = from
 	}
 	s.to, s.uncount = now, s.uncount || uncount
+
+	k := a.nowKnown()
+	if k.to.IsZero() || from.Sub(k.to) > apart || from.Before(k.from) {
+		k.from = from
+	}
+	k.to = now
+	a.known.Store(&k)
 }
 
 // suspects reports whether a suspicion is yet to be told.

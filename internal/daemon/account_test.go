@@ -71,3 +71,31 @@ func TestAccount(t *testing.T) {
 		})
 	}
 }
+
+// TestKnown is about what the deliver loop hears of losses.
+func TestKnown(t *testing.T) {
+	start := time.Unix(1_700_000_000, 0)
+	now := start
+	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
+	a := &account{serials: new(serialState), now: func() time.Time { return now }}
+	suspect := func(from, to int) { now = at(to); a.suspect(causeKernelLost, at(from), true) }
+	require := func(until, from, to time.Time) {
+		t.Helper()
+		if k := a.known.Load(); k == nil || *k != (known{until, from, to}) {
+			t.Errorf("known is %+v, want until %v, from %v to %v", k, until, from, to)
+		}
+	}
+	if a.known.Load() != nil {
+		t.Error("something is known of nothing")
+	}
+	a.knows(at(1))
+	require(at(1), time.Time{}, time.Time{})
+	suspect(2, 3)
+	require(at(1), at(2), at(3))
+	suspect(4, 5) // the same trouble
+	require(at(1), at(2), at(5))
+	a.knows(at(6))
+	require(at(6), at(2), at(5))
+	suspect(100, 101)
+	require(at(6), at(100), at(101))
+}

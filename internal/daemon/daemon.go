@@ -206,7 +206,7 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	c := &cursor{journal: d.journal, failed: func(err error) { d.log.Error("cursor not saved", zap.Error(err)) }}
 	*d.deliver = deliverer{
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now, mounts: &d.mounts,
-		yields: d.hearsKernel(),
+		yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
 		stream: event.NewStream(event.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
 			Process: (&homes{now: time.Now}).of,

@@ -45,6 +45,8 @@ type deliverer struct {
 
 	reader  *journal.Reader
 	yields  bool // to a flood of records
+	losses  func() *known
+	known   *known
 	flood   flood
 	glanced time.Time
 	beat    atomic.Uint64 // turns of the loop, for the watchdog
@@ -68,6 +70,7 @@ func (d *deliverer) deliver(ctx context.Context) error {
 	for turn := 0; ; turn++ {
 		d.beat.Add(1)
 		d.heedMounts()
+		d.heedLosses()
 		err := d.read(ctx)
 		if errors.Is(err, io.EOF) {
 			d.cursor.snapshot(d.stream, d.added)
@@ -82,6 +85,24 @@ func (d *deliverer) deliver(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// heedLosses lets the stream know what the kernel dropped.
+func (d *deliverer) heedLosses() {
+	if d.losses == nil {
+		return
+	}
+	k := d.losses()
+	if k == nil || k == d.known {
+		return
+	}
+	d.known = k
+	if !k.to.IsZero() {
+		d.stream.Dropped(k.from, k.to)
+	}
+	if !k.until.IsZero() {
+		d.stream.Complete(k.until)
 	}
 }
 

@@ -49,6 +49,7 @@ func (w *lossWatch) run(ctx context.Context) {
 // of several reasons and misses others, so it is a lower bound of events only
 // where it is all there is; the serials say more.
 func (w *lossWatch) look() error {
+	before := w.now()
 	st, err := w.control.Status()
 	if err != nil {
 		return err
@@ -76,6 +77,7 @@ func (w *lossWatch) look() error {
 	if w.account.waits() {
 		w.wake()
 	}
+	w.account.knows(before)
 	return err
 }
 

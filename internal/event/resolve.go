@@ -467,8 +467,8 @@ const aside = 50
 // counts says whether what was seen is where something was for an event: all is
 // read that came before the look, and no rename between the two.
 func (s *Stream) counts(a answer, e *Event) bool {
-	read := s.wait < 0 || a.looked+aside < s.clock || a.looked+underway <= s.tick
-	return a.path != "" && read && a.suits(e) && s.motions.holds(s.lookup, a, e)
+	read := s.wait < 0 || (a.looked+aside < s.clock || a.looked+underway <= s.tick) && (s.complete == 0 || a.looked <= s.complete)
+	return a.path != "" && read && !s.dropped.spans(e, a.looked) && a.suits(e) && s.motions.holds(s.lookup, a, e)
 }
 
 // takeAnswer uses where n's directory was seen, or one above it below which records

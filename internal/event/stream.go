@@ -88,6 +88,10 @@ type Stream struct {
 	opened  opened
 	viewers map[uint32]viewer
 	met     [maxMet]acquaintance
+
+	dropped  loss  // the last one
+	complete int64 // it is known of all up to this time what is missing, Unix milliseconds; 0 for never
+
 	motions motions
 	limbo   slot     // ring of names with an answer and nothing else to wait for
 	found   []*place // scratch of known
@@ -461,7 +465,7 @@ func (s *Stream) expire() {
 		s.close(e)
 	}
 	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait && s.clock > e.looked+aside; e = s.held.head {
-		if s.underwayTo(e); s.clock <= e.looked+aside {
+		if s.underwayTo(e); s.clock <= e.looked+aside || !s.dated(e, s.clock) {
 			break
 		}
 		s.release(e)
@@ -491,7 +495,7 @@ func (s *Stream) Tick(now time.Time) {
 	}
 	s.findHeld()
 	for e := s.held.head; e != nil; e = s.held.head {
-		if s.underwayTo(e); s.tick-e.heldAt < s.wait || s.tick < e.looked+underway {
+		if s.underwayTo(e); s.tick-e.heldAt < s.wait || s.tick < e.looked+underway || !s.dated(e, s.tick) {
 			break
 		}
 		s.release(e)
