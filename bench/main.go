@@ -19,6 +19,7 @@ import (
 
 type options struct {
 	rounds    int
+	within    time.Duration
 	burst     int
 	scratch   string
 	only      string
@@ -34,6 +35,7 @@ type options struct {
 func main() {
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 3, "how often everything is measured")
+	flag.DurationVar(&o.within, "within", 0, "begin no round that would end later than this; 0 for all of them")
 	flag.IntVar(&o.burst, "burst", 200_000, "events of the flat-out burst")
 	flag.StringVar(&o.scratch, "scratch", "/dev/shm", "where the audited directory is made")
 	flag.StringVar(&o.only, "only", "", "names of the contestants, separated by commas, instead of all")
@@ -74,13 +76,18 @@ func run(ctx context.Context, o options) error {
 	}
 	list := contestants(b.options)
 	r := results{}
-	for round := range o.rounds {
-		if err := b.round(ctx, round, list, r); err != nil {
+	done := 0
+	for done < o.rounds {
+		if err := b.round(ctx, done, list, r); err != nil {
 			return err
+		}
+		done++
+		if spent := time.Since(b.began); o.within > 0 && spent+spent/time.Duration(done) > o.within {
+			break
 		}
 	}
 	fmt.Printf("%s\n%s", machine(), r.table(list))
-	fmt.Printf("\n%d rounds in %v.\n", o.rounds, time.Since(b.began).Round(time.Second))
+	fmt.Printf("\n%d of %d rounds in %v.\n", done, o.rounds, time.Since(b.began).Round(time.Second))
 	return nil
 }
 
