@@ -49,7 +49,7 @@ func (l *lookup) descend(at string, seen map[string]bool, f func(path string, de
 			return
 		}
 		seen[dir] = true
-		if got.dated {
+		if got.born != 0 {
 			f(dir, got.dev, got.ino, got.born)
 		}
 	}

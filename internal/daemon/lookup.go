@@ -53,7 +53,6 @@ type look struct {
 
 	// In Unix milliseconds, 0 if the file system does not say.
 	born, changed int64
-	dated         bool // it says when the file was born
 }
 
 // lookPatience is how long the deliver loop waits for a network file system's
@@ -105,10 +104,10 @@ func (l *lookup) Is(path []byte, dev event.Dev, ino uint64) bool {
 // Born implements event.Lookup. Nor is a server's clock ours.
 func (l *lookup) Born(path []byte, dev event.Dev, ino uint64) int64 {
 	got, local := l.look(string(path))
-	if !local || !got.dated || got.identity != (identity{dev, ino}) {
+	if !local || got.identity != (identity{dev, ino}) {
 		return 0
 	}
-	return max(got.born, 1)
+	return got.born
 }
 
 // Only implements event.Lookup. A server's clock is another one than the
@@ -196,7 +195,7 @@ func identify(path string) look {
 	}
 	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink, isDir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
 	if st.Mask&unix.STATX_BTIME != 0 {
-		got.born, got.dated = millis(st.Btime), true
+		got.born = max(millis(st.Btime), 1) // images are made with files of 1970
 	}
 	if st.Mask&unix.STATX_CTIME != 0 {
 		got.changed = millis(st.Ctime)

@@ -45,7 +45,7 @@ func (s *Stream) meet(pid uint32) (at int64, anew bool) {
 		if a := &p.answer; a.path == path && a.age(s.clock) <= briefly {
 			a.again = now // the first one serves those who wait for it
 		} else {
-			*a = answer{path: path, looked: now, read: s.high, from: a.from, born: max(born, long)}
+			*a = answer{path: path, looked: now, read: s.high, from: a.from, born: born}
 		}
 		s.tree.touch(p)
 	})

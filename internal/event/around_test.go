@@ -27,18 +27,18 @@ func TestMeet(t *testing.T) {
 		want string
 	}{
 		{"seen once", func(k *fakeKernel) {
-			k.look(around(0, called+20))
+			k.look(around(1, called+20))
 			remove(k)
 		}, "/efs/tree/g/d/f proc"},
 		{"seen again", func(k *fakeKernel) {
-			k.look(around(0, called+20))
-			k.look(around(0, called+20+meetAgain))
-			k.look(around(0, called+20+4*briefly))
+			k.look(around(1, called+20))
+			k.look(around(1, called+20+meetAgain))
+			k.look(around(1, called+20+4*briefly))
 			k.later(4 * briefly * time.Millisecond)
 			remove(k)
 		}, "/efs/tree/g/d/f proc"},
 		{"seen too long ago", func(k *fakeKernel) {
-			k.look(around(0, called+20))
+			k.look(around(1, called+20))
 			k.later((soon + 1000) * time.Millisecond)
 			remove(k)
 		}, "f unresolved"},
@@ -47,13 +47,13 @@ func TestMeet(t *testing.T) {
 			remove(k)
 		}, "f unresolved"},
 		{"renamed before the look", func(k *fakeKernel) {
-			k.look(around(0, called+20))
+			k.look(around(1, called+20))
 			remove(k)
 			k.later(time.Millisecond)
 			k.rename(1, "/efs/old", 1, "/efs/tree", 7)
 		}, "/efs/old/g/d/f trail"},
 		{"renamed unseen before the look", func(k *fakeKernel) {
-			k.look(around(0, called+20))
+			k.look(around(1, called+20))
 			remove(k)
 			k.later(time.Millisecond)
 			k.call(264, "a0=3 a1=1 a2=4 a3=2", pathRecord{k.cwd, 1, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
