@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/host"
 )
 
 // Check returns what the system at hand makes wrong in a configuration: a
@@ -20,8 +21,8 @@ func Check(c config.Config) []error {
 	if err := writable(c.StateDir); err != nil && filepath.IsAbs(c.StateDir) {
 		errs = append(errs, c.Fault("state_dir", "", "%v", err))
 	}
-	mounts, err1 := readMounts()
-	fstab, err2 := fstabMounts()
+	mounts, err1 := host.ReadMounts()
+	fstab, err2 := host.Fstab()
 	if err := errors.Join(err1, err2); err != nil {
 		return append(errs, err)
 	}

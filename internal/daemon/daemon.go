@@ -23,6 +23,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/rules"
@@ -71,9 +72,9 @@ type Daemon struct {
 	deliver  *deliverer
 	shipper  *ship.Shipper
 	notes    *notes
-	lookup   *lookup
-	mounts   mountTable
-	users    *nameService
+	lookup   *host.System
+	mounts   host.MountTable
+	users    *host.NameService
 	keeper   *keeper
 	loss     *lossWatch
 	server   *server
@@ -192,13 +193,13 @@ func (d *Daemon) hearsKernel() bool {
 
 // openOutput makes what takes events out of the journal.
 func (d *Daemon) openOutput(ctx context.Context) error {
-	list, err := readMounts()
+	list, err := host.ReadMounts()
 	if err != nil {
 		return fmt.Errorf("read mounts: %w", err)
 	}
-	d.mounts.set(list)
-	d.lookup = newLookup(&d.mounts)
-	d.users = newNameService(d.UserName, d.log)
+	d.mounts.Set(list)
+	d.lookup = host.NewSystem(&d.mounts)
+	d.users = d.nameService()
 	d.deliver = new(deliverer) // what the shipper acknowledges to
 	if d.shipper, err = d.newShipper(ctx); err != nil {
 		return err
@@ -209,12 +210,27 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 		yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
 		stream: event.NewStream(event.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
-			Process: (&homes{now: time.Now}).of,
+			Process: host.NewHomes().Of,
 		}),
 	}
 	out, err := d.newOutput(d.cfg)
 	d.deliver.output.Store(out)
 	return err
+}
+
+// nameService returns who knows the users that /etc/passwd lacks, nil for nobody.
+func (d *Daemon) nameService() *host.NameService {
+	if d.UserName == nil {
+		d.log.Debug("no name service to ask; users who are not in /etc/passwd have no name in events")
+		return nil
+	}
+	return host.NewNameService(d.UserName, func(uid uint32, first bool, err error) {
+		level := zap.DebugLevel
+		if first {
+			level = zap.InfoLevel
+		}
+		d.log.Log(level, "the name service failed; events have the number of a user only", zap.Uint32("uid", uid), zap.Error(err))
+	})
 }
 
 // wait is resolve_wait as the stream takes it, which means its default by 0.
@@ -237,7 +253,7 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := &names{mounts: &d.mounts, path: "/etc/passwd", service: d.users, now: time.Now}
+	names := host.NewNames(&d.mounts, d.users)
 	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
 	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
 	return &output{encode[c.CloudWatch.Format], drop}, nil
@@ -257,7 +273,7 @@ func (d *Daemon) run(ctx context.Context) error {
 	receiving := loops.start("receive", d.receiver.receive)
 	delivering := loops.start("deliver", func() error { return ended(d.deliver.deliver(deliverCtx)) })
 	if d.users != nil {
-		go d.users.run(deliverCtx) // not among the loops: a stop does not wait for it
+		go d.users.Run(deliverCtx) // not among the loops: a stop does not wait for it
 	}
 
 	background, stopBackground := context.WithCancel(ctx)
@@ -363,7 +379,7 @@ func (d *Daemon) close() error {
 		errs = append(errs, d.server.close())
 	}
 	if d.lookup != nil {
-		d.lookup.close()
+		d.lookup.Close()
 	}
 	if d.source != nil {
 		errs = append(errs, d.source.Close())

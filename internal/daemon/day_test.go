@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/ship"
@@ -160,12 +161,12 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 	}
 	d.receiver = receiverOf(t, d.src, d.journal, landing)
 	failed := func(err error) { t.Error(err) }
-	enc := &event.Encoder{Host: "host", Names: &names{mounts: new(mountTable), path: "/etc/passwd", now: time.Now}}
+	enc := &event.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
 	d.deliver = &deliverer{
-		mounts:  new(mountTable),
+		mounts:  new(host.MountTable),
 		journal: d.journal, cursor: &cursor{journal: d.journal, failed: failed},
 		poked: make(chan struct{}, 1), damaged: func(g *journal.Damage) { t.Error(g) }, now: time.Now,
-		stream: event.NewStream(event.Options{Process: (&homes{now: time.Now}).of}),
+		stream: event.NewStream(event.Options{Process: host.NewHomes().Of}),
 	}
 	d.deliver.output.Store(&output{encode: enc.AppendJSON})
 	shipper := ship.New(ship.Options{

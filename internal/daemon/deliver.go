@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
@@ -40,7 +41,7 @@ type deliverer struct {
 	output  atomic.Pointer[output]
 	counts  eventCounts
 	damaged func(*journal.Damage)
-	mounts  *mountTable
+	mounts  *host.MountTable
 	now     func() time.Time
 
 	reader  *journal.Reader
@@ -108,7 +109,7 @@ func (d *deliverer) heedLosses() {
 
 // heedMounts lets the stream know when mounts came or went.
 func (d *deliverer) heedMounts() {
-	gone, changed := d.mounts.news()
+	gone, changed := d.mounts.News()
 	if !changed {
 		return
 	}

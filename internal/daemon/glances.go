@@ -1,6 +1,10 @@
 package daemon
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/auditshipper/auditshipper/internal/host"
+)
 
 // glances count how often the mounts changed that decide what a directory sees.
 // A look only after things have settled is not enough: the kernel gives a new
@@ -12,7 +16,7 @@ type glances struct {
 }
 
 // watch makes dirs those whose mounts are counted.
-func (g *glances) watch(dirs []string, mounts []mount) {
+func (g *glances) watch(dirs []string, mounts []host.Mount) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	last, turns := map[string]string{}, map[string]int{}
@@ -27,7 +31,7 @@ func (g *glances) watch(dirs []string, mounts []mount) {
 }
 
 // look compares with the last look.
-func (g *glances) look(mounts []mount) {
+func (g *glances) look(mounts []host.Mount) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for dir, was := range g.last {

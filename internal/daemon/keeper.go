@@ -15,6 +15,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/rules"
 )
 
@@ -25,7 +26,7 @@ import (
 // up. Its prober does.
 type keeper struct {
 	rules   *ruleset
-	mounts  *mountTable
+	mounts  *host.MountTable
 	probe   *prober
 	notes   *notes
 	log     *zap.Logger
@@ -94,7 +95,7 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 
 // glance looks at the mounts right after they changed, and makes the keeper look.
 func (k *keeper) glance() {
-	list, err := readMounts()
+	list, err := host.ReadMounts()
 	if err == nil {
 		k.glances.look(list)
 	}
@@ -120,7 +121,7 @@ func (k *keeper) pending() bool {
 // with faults is an error, and changes nothing; what the kernel refuses is
 // tried again, and said in the status.
 func (k *keeper) configure(c config.Config) error {
-	fstab, err := fstabMounts()
+	fstab, err := host.Fstab()
 	if err != nil {
 		return fmt.Errorf("read fstab: %w", err)
 	}
@@ -170,11 +171,11 @@ func dirsOf(sources []rules.Source) []string {
 
 // keep brings the kernel to what is wanted, and says what it did.
 func (k *keeper) keep() error {
-	list, err := readMounts()
+	list, err := host.ReadMounts()
 	if err != nil {
 		return fmt.Errorf("read mounts: %w", err)
 	}
-	k.mounts.set(list)
+	k.mounts.Set(list)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.cfg.Rules.Repair || k.left {
@@ -205,7 +206,7 @@ func (r *repair) none() bool {
 // arm puts the rules of all watches that can be armed in effect, and those of
 // the files. What fails is tried again later, and said once.
 func (k *keeper) arm(afresh bool) (repair, error) {
-	mounts := k.mounts.mounts()
+	mounts := k.mounts.Mounts()
 	k.glances.watch(k.dirs(), mounts)
 	armed, waiting := k.armable(mounts)
 	watches, _, err := watchRules(armed, k.probe)
@@ -230,11 +231,11 @@ func (k *keeper) arm(afresh bool) (repair, error) {
 }
 
 // armable splits the watches into those to arm and those that wait.
-func (k *keeper) armable(mounts []mount) (armed []config.Watch, waiting []string) {
+func (k *keeper) armable(mounts []host.Mount) (armed []config.Watch, waiting []string) {
 	for _, w := range k.cfg.Watches {
 		named := w.Path
 		w.Path = k.probe.real(named)
-		if m, ok := mountOf(mounts, w.Path); ok && isNetwork(m.Type) {
+		if m, ok := host.MountOf(mounts, w.Path); ok && host.IsNetwork(m.Type) {
 			k.network[w.Path] = true
 		}
 		if why := mustWait(w, mounts, k.fstab, k.network[w.Path], k.probe.presence(named)); why != "" {
@@ -249,7 +250,7 @@ func (k *keeper) armable(mounts []mount) (armed []config.Watch, waiting []string
 // renew makes rules effective whose mounts or directory changed since they were
 // put in effect: the kernel lists such a rule, but it sees nothing. It joins
 // its errors to err.
-func (k *keeper) renew(dirs []string, mounts []mount, added []string, err error) ([]string, error) {
+func (k *keeper) renew(dirs []string, mounts []host.Mount, added []string, err error) ([]string, error) {
 	var renewed []string
 	places := map[string]*place{}
 	for _, dir := range dirs {

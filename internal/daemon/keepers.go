@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 )
@@ -68,7 +69,7 @@ func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
 		_, _ = unix.Write(stop, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 	})
 	loops.start("keep rules", func() error { return k.run(ctx) })
-	loops.start("watch mounts", func() error { return errors.Join(watchMounts(stop, k.glance), unix.Close(stop)) })
+	loops.start("watch mounts", func() error { return errors.Join(host.WatchMounts(stop, k.glance), unix.Close(stop)) })
 	return nil
 }
 

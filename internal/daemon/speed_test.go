@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/query"
@@ -139,9 +139,9 @@ func TestDeliverAllocations(t *testing.T) {
 	r := newReplay(t, journal.Options{})
 	const runs = 5
 	r.receive(1 + runs)
-	enc := &event.Encoder{Host: "host", Names: &names{mounts: new(mountTable), path: "/etc/passwd", now: time.Now}}
+	enc := &event.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
 	d := &deliverer{
-		mounts: new(mountTable),
+		mounts: new(host.MountTable),
 		stream: event.NewStream(event.Options{}), reader: r.journal.Reader(1),
 		cursor: &cursor{journal: r.journal, failed: func(err error) { t.Error(err) }},
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/rules"
 )
 
@@ -26,8 +27,8 @@ type Wanted struct {
 // watches whose file system is not mounted wait. It looks at the watched paths,
 // for a bounded time.
 func WantedRules(c config.Config, o rules.Options) (Wanted, error) {
-	mounts, err1 := readMounts()
-	fstab, err2 := fstabMounts()
+	mounts, err1 := host.ReadMounts()
+	fstab, err2 := host.Fstab()
 	if err := errors.Join(err1, err2); err != nil {
 		return Wanted{}, fmt.Errorf("read mounts: %w", err)
 	}
@@ -63,7 +64,7 @@ func pathsOf(watches []config.Watch) []string {
 }
 
 // mustWait says what a watch waits for, nothing if it can be armed.
-func mustWait(w config.Watch, mounts []mount, fstab map[string]string, network bool, p presence) string {
+func mustWait(w config.Watch, mounts []host.Mount, fstab map[string]string, network bool, p presence) string {
 	if needsMount(w, mounts, fstab, network) && !isMounted(w, mounts, fstab, network) {
 		return "not mounted"
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/host"
 )
 
 // TestIsMounted arms a watch on what is mounted at its path, and never on what
@@ -33,7 +34,7 @@ func TestIsMounted(t *testing.T) {
 		{"required", "/mnt/efs", "true", root + disk, nil, false, true},
 		{"required, not there", "/mnt/efs", "true", root, nil, true, false},
 	} {
-		mounts, err := parseMounts(strings.NewReader(tt.mounts))
+		mounts, err := host.ParseMounts(strings.NewReader(tt.mounts))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package daemon
+package host
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ const (
 
 // Around implements event.Lookup. Only local file systems count: they say when a
 // directory was made, by the clock that events have, and answer at once.
-func (l *lookup) Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64)) {
+func (l *System) Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64)) {
 	seen := map[string]bool{"/": true}
 	for _, at := range haunts("/proc/" + strconv.Itoa(int(pid))) {
 		l.descend(at, seen, f)
@@ -31,7 +31,7 @@ func (l *lookup) Around(pid uint32, f func(path string, dev event.Dev, ino uint6
 
 // descend calls f with the directories on the way to a path, which it has not seen yet,
 // as far as that leads through no link.
-func (l *lookup) descend(at string, seen map[string]bool, f func(path string, dev event.Dev, ino uint64, born int64)) {
+func (l *System) descend(at string, seen map[string]bool, f func(path string, dev event.Dev, ino uint64, born int64)) {
 	for end := range len(at) + 1 {
 		if end == 0 || end < len(at) && at[end] != '/' {
 			continue
@@ -40,8 +40,8 @@ func (l *lookup) descend(at string, seen map[string]bool, f func(path string, de
 		if seen[dir] {
 			continue
 		}
-		m, ok := mountOf(l.mounts.mounts(), dir)
-		if !ok || isNetwork(m.Type) {
+		m, ok := MountOf(l.mounts.Mounts(), dir)
+		if !ok || IsNetwork(m.Type) {
 			return
 		}
 		got := identify(dir).on(m)

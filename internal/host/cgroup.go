@@ -1,4 +1,4 @@
-package daemon
+package host
 
 import (
 	"bytes"
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// homes says in which container and systemd unit processes run, from their
+// Homes says in which container and systemd unit processes run, from their
 // cgroups. What it said of a process holds for a moment, since most processes
 // that delete delete a lot; a process's number is not given anew so soon.
-type homes struct {
+type Homes struct {
 	now  func() time.Time
 	seen map[uint32]home
 }
@@ -27,8 +27,11 @@ const (
 	mostHomes = 1024
 )
 
-// of returns the container and the unit of a process that still lives.
-func (h *homes) of(pid uint32) (container, unit string) {
+// NewHomes returns a Homes that knows nobody yet.
+func NewHomes() *Homes { return &Homes{now: time.Now} }
+
+// Of returns the container and the unit of a process that still lives.
+func (h *Homes) Of(pid uint32) (container, unit string) {
 	now := h.now()
 	if known, ok := h.seen[pid]; ok && now.Before(known.until) {
 		return known.container, known.unit

@@ -1,4 +1,4 @@
-package daemon
+package host
 
 import (
 	"errors"
@@ -21,11 +21,11 @@ const table = `22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p1 rw
 `
 
 func TestParseMounts(t *testing.T) {
-	mounts, err := parseMounts(strings.NewReader(table))
+	mounts, err := ParseMounts(strings.NewReader(table))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []mount{
+	want := []Mount{
 		{"22", "259:1", "/", "ext4", "/dev/nvme0n1p1"},
 		{"30", "0:42", "/mnt/efs", "nfs4", "127.0.0.1:/"},
 		{"31", "0:43", `/mnt/my dir\x`, "tmpfs", "tmpfs"},
@@ -37,11 +37,11 @@ func TestParseMounts(t *testing.T) {
 		}
 	}
 	for path, id := range map[string]string{"/": "22", "/mnt": "22", "/mnt/efs": "32", "/mnt/efs/a": "32", "/mnt/efsx": "22", `/mnt/my dir\x/a`: "31"} {
-		if m, ok := mountOf(mounts, path); !ok || m.ID != id {
+		if m, ok := MountOf(mounts, path); !ok || m.ID != id {
 			t.Errorf("%s is on mount %s, want %s", path, m.ID, id)
 		}
 	}
-	if _, err := parseMounts(strings.NewReader("22 1 259:1 / /\n")); err == nil {
+	if _, err := ParseMounts(strings.NewReader("22 1 259:1 / /\n")); err == nil {
 		t.Error("a line without a type is accepted")
 	}
 }
@@ -55,14 +55,14 @@ func TestProcFD(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	list, err := readMounts()
+	list, err := ReadMounts()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, known := range []bool{true, false} {
-		var mounts mountTable
+		var mounts MountTable
 		if known {
-			mounts.set(list)
+			mounts.Set(list)
 		}
 		got, ok := procFD(os.Getpid(), int(f.Fd()), &mounts)
 		var st unix.Stat_t
@@ -76,7 +76,7 @@ func TestProcFD(t *testing.T) {
 	if err := os.Remove(dir); err != nil {
 		t.Fatal(err)
 	}
-	var mounts mountTable
+	var mounts MountTable
 	if got, ok := procFD(os.Getpid(), int(f.Fd()), &mounts); ok {
 		t.Errorf("a deleted directory is answered with %+v", got)
 	}
@@ -94,14 +94,14 @@ func TestLookupAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	list, err := readMounts()
+	list, err := ReadMounts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	mounts := &mountTable{}
-	mounts.set(list)
-	l := newLookup(mounts)
-	defer l.close()
+	mounts := &MountTable{}
+	mounts.Set(list)
+	l := NewSystem(mounts)
+	defer l.Close()
 	made := identify(path)
 	if made.born == 0 {
 		t.Skip("the file system does not tell when a file was made")
@@ -147,40 +147,40 @@ func TestLookupAge(t *testing.T) {
 
 // TestMountNews is about what the stream hears of mounts that come and go.
 func TestMountNews(t *testing.T) {
-	var table mountTable
-	root, efs := mount{ID: "1", Dev: "8:1", Point: "/"}, mount{ID: "2", Dev: "0:42", Point: "/mnt/efs"}
+	var table MountTable
+	root, efs := Mount{ID: "1", Dev: "8:1", Point: "/"}, Mount{ID: "2", Dev: "0:42", Point: "/mnt/efs"}
 	tests := []struct {
 		name    string
-		list    []mount
+		list    []Mount
 		gone    []event.Dev
 		changed bool
 	}{
-		{"the first look", []mount{root, efs}, nil, true},
-		{"the same", []mount{root, efs}, nil, false},
-		{"unmounted", []mount{root}, []event.Dev{event.MakeDev(0, 42)}, true},
-		{"mounted again", []mount{root, efs}, nil, true},
-		{"another one, with its id and device", []mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}}, []event.Dev{event.MakeDev(0, 42)}, true},
-		{"a second view", []mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}, {ID: "4", Dev: "0:42", Point: "/mnt/more"}}, nil, true},
-		{"one of them gone", []mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}}, nil, true},
+		{"the first look", []Mount{root, efs}, nil, true},
+		{"the same", []Mount{root, efs}, nil, false},
+		{"unmounted", []Mount{root}, []event.Dev{event.MakeDev(0, 42)}, true},
+		{"mounted again", []Mount{root, efs}, nil, true},
+		{"another one, with its id and device", []Mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}}, []event.Dev{event.MakeDev(0, 42)}, true},
+		{"a second view", []Mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}, {ID: "4", Dev: "0:42", Point: "/mnt/more"}}, nil, true},
+		{"one of them gone", []Mount{root, {ID: "2", Dev: "0:42", Point: "/mnt/other"}}, nil, true},
 	}
 	for _, tt := range tests {
-		table.set(tt.list)
-		if gone, changed := table.news(); !slices.Equal(gone, tt.gone) || changed != tt.changed {
+		table.Set(tt.list)
+		if gone, changed := table.News(); !slices.Equal(gone, tt.gone) || changed != tt.changed {
 			t.Errorf("%s: gone %v, changed %v", tt.name, gone, changed)
 		}
 	}
-	if _, changed := table.news(); changed {
+	if _, changed := table.News(); changed {
 		t.Error("told twice")
 	}
 }
 
 // TestHolds asks what may lie on which device, while a file system goes away.
 func TestHolds(t *testing.T) {
-	root := mount{"20", "259:1", "/", "ext4", "/dev/nvme0n1p1"}
-	efs := mount{"30", "0:42", "/mnt/efs", "nfs4", "fs-0123.efs.eu-west-1.amazonaws.com:/"}
-	layers := mount{"40", "0:50", "/var/lib/box", "overlay", "overlay"}
+	root := Mount{"20", "259:1", "/", "ext4", "/dev/nvme0n1p1"}
+	efs := Mount{"30", "0:42", "/mnt/efs", "nfs4", "fs-0123.efs.eu-west-1.amazonaws.com:/"}
+	layers := Mount{"40", "0:50", "/var/lib/box", "overlay", "overlay"}
 	disk, server := event.MakeDev(259, 1), event.MakeDev(0, 42)
-	var mounts mountTable
+	var mounts MountTable
 	check := func(when, path string, dev event.Dev, want bool) {
 		t.Helper()
 		if got := mounts.holds(path, dev); got != want {
@@ -188,20 +188,20 @@ func TestHolds(t *testing.T) {
 		}
 	}
 	check("before the table is read", "/sub", server, true)
-	mounts.set([]mount{root, efs, layers})
+	mounts.Set([]Mount{root, efs, layers})
 	check("mounted", "/mnt/efs/sub", server, true)
 	check("mounted", "/mnt/efs/sub", disk, false)
 	check("mounted", "/mnt", disk, true)
 	check("mounted, printed from where it is mounted", "/sub", server, false)
 	check("mounted, and directories have two devices", "/var/lib/box/sub", disk, true)
-	mounts.set([]mount{root, layers})
+	mounts.Set([]Mount{root, layers})
 	check("unmounted a moment ago", "/mnt/efs/sub", server, true)
 	check("unmounted a moment ago", "/sub", server, false)
 	mounts.past[len(mounts.past)-1].until = time.Now().Add(-2 * mountsMemory)
 	check("unmounted long ago", "/mnt/efs/sub", server, false)
 
-	l := newLookup(&mounts)
-	defer l.close()
+	l := NewSystem(&mounts)
+	defer l.Close()
 	here := identify(t.TempDir())
 	if !l.Lies([]byte(t.TempDir()), here.dev) {
 		t.Error("what the table does not know is not looked at")

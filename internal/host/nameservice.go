@@ -1,24 +1,22 @@
-package daemon
+package host
 
 import (
 	"context"
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
-// A nameService asks the host for the users that /etc/passwd lacks, such as those
+// A NameService asks the host for the users that /etc/passwd lacks, such as those
 // of a directory. An answer may come from a server far away, or never, so one
 // goroutine asks and nobody waits for it: a name is in the events from when it is
 // known.
-type nameService struct {
+type NameService struct {
 	ask     func(ctx context.Context, uid uint32) (string, error)
-	log     *zap.Logger
+	failed  func(uid uint32, first bool, err error)
 	waiting chan uint32
-	told    bool // that it fails; run's own
+	told    bool // that it fails; Run's own
 
 	mu      sync.Mutex
 	asked   map[uint32]bool // waiting, or being asked
@@ -44,21 +42,19 @@ const (
 	mostAnswers = 4096
 )
 
-// newNameService returns nil, which knows nobody, if there is nobody to ask.
-func newNameService(ask func(context.Context, uint32) (string, error), log *zap.Logger) *nameService {
-	if ask == nil {
-		log.Debug("no name service to ask; users who are not in /etc/passwd have no name in events")
-		return nil
-	}
-	return &nameService{
-		ask: ask, log: log, waiting: make(chan uint32, mostWaiting),
+// NewNameService returns the users that ask knows. It calls failed for each failure
+// of ask, which costs no evidence: the number is in the event. A nil NameService
+// knows nobody.
+func NewNameService(ask func(context.Context, uint32) (string, error), failed func(uid uint32, first bool, err error)) *NameService {
+	return &NameService{
+		ask: ask, failed: failed, waiting: make(chan uint32, mostWaiting),
 		asked: map[uint32]bool{}, answers: map[uint32]answer{},
 	}
 }
 
 // userName returns what is known of a user now, and has it asked for if that is
 // nothing or old.
-func (s *nameService) userName(uid uint32, now time.Time) string {
+func (s *NameService) userName(uid uint32, now time.Time) string {
 	if s == nil || uid == event.Unset {
 		return ""
 	}
@@ -73,7 +69,7 @@ func (s *nameService) userName(uid uint32, now time.Time) string {
 
 // want puts a user among those who wait, if there is room. For whom there is none,
 // a later event asks.
-func (s *nameService) want(uid uint32) {
+func (s *NameService) want(uid uint32) {
 	if s.asked[uid] {
 		return
 	}
@@ -84,8 +80,8 @@ func (s *nameService) want(uid uint32) {
 	}
 }
 
-// run asks, one at a time, until ctx is done. Then it ends as soon as ask returns.
-func (s *nameService) run(ctx context.Context) {
+// Run asks, one at a time, until ctx is done. Then it ends as soon as ask returns.
+func (s *NameService) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -102,30 +98,20 @@ func (s *nameService) run(ctx context.Context) {
 }
 
 // learn asks for a user's name and keeps the answer.
-func (s *nameService) learn(ctx context.Context, uid uint32) {
+func (s *NameService) learn(ctx context.Context, uid uint32) {
 	limited, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	name, err := s.ask(limited, uid)
 	if err != nil && ctx.Err() == nil {
-		s.tell(uid, err)
+		s.failed(uid, !s.told, err)
+		s.told = true
 	}
 	s.keep(uid, name)
 }
 
-// tell logs a failure, the first for everybody to see. It costs no evidence: the
-// number is in the event.
-func (s *nameService) tell(uid uint32, err error) {
-	level := zap.InfoLevel
-	if s.told {
-		level = zap.DebugLevel
-	}
-	s.told = true
-	s.log.Log(level, "the name service failed; events have the number of a user only", zap.Uint32("uid", uid), zap.Error(err))
-}
-
 // keep notes an answer. No name may mean that the service's server is away, which
 // looks the same, so the last name stays until there is another.
-func (s *nameService) keep(uid uint32, name string) {
+func (s *NameService) keep(uid uint32, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.asked, uid)
@@ -140,7 +126,7 @@ func (s *nameService) keep(uid uint32, name string) {
 }
 
 // makeRoom forgets somebody, rather one without a name.
-func (s *nameService) makeRoom() {
+func (s *NameService) makeRoom() {
 	var victim uint32
 	for uid, a := range s.answers {
 		victim = uid

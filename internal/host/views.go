@@ -1,4 +1,4 @@
-package daemon
+package host
 
 import (
 	"hash/fnv"
@@ -19,7 +19,7 @@ func hostView() string {
 }
 
 // View implements event.Lookup.
-func (l *lookup) View(pid uint32) (view uint64, ok bool) {
+func (l *System) View(pid uint32) (view uint64, ok bool) {
 	if int(pid) == os.Getpid() {
 		l.finder.stop() // whoever audits us would audit that, too
 	}

@@ -1,4 +1,4 @@
-package daemon
+package host
 
 import (
 	"bufio"
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mount is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
-type mount struct {
+// A Mount is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
+type Mount struct {
 	ID     string
 	Dev    string // major:minor, decimal
 	Point  string
@@ -22,18 +22,19 @@ type mount struct {
 
 const mountinfo = "/proc/self/mountinfo"
 
-// readMounts returns the mounts in the order of /proc, in which a later one
+// ReadMounts returns the mounts in the order of /proc, in which a later one
 // covers an earlier one at the same point.
-func readMounts() ([]mount, error) {
+func ReadMounts() ([]Mount, error) {
 	text, err := os.ReadFile(mountinfo)
 	if err != nil {
 		return nil, err
 	}
-	return parseMounts(bytes.NewReader(text))
+	return ParseMounts(bytes.NewReader(text))
 }
 
-func parseMounts(r io.Reader) ([]mount, error) {
-	var mounts []mount
+// ParseMounts reads the lines of a mountinfo.
+func ParseMounts(r io.Reader) ([]Mount, error) {
+	var mounts []Mount
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -42,7 +43,7 @@ func parseMounts(r io.Reader) ([]mount, error) {
 		if !ok || len(f) < 6 || len(g) < 2 {
 			return nil, fmt.Errorf("mountinfo line %q is not one", lines.Text())
 		}
-		mounts = append(mounts, mount{ID: f[0], Dev: f[2], Point: unescape(f[4]), Type: g[0], Source: unescape(g[1])})
+		mounts = append(mounts, Mount{ID: f[0], Dev: f[2], Point: unescape(f[4]), Type: g[0], Source: unescape(g[1])})
 	}
 	return mounts, lines.Err()
 }
@@ -67,21 +68,21 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// mountOf returns the mount that holds path: the last one whose point is path
+// MountOf returns the mount that holds path: the last one whose point is path
 // or above it.
-func mountOf(mounts []mount, path string) (mount, bool) {
-	var best mount
+func MountOf(mounts []Mount, path string) (Mount, bool) {
+	var best Mount
 	found := false
 	for _, m := range mounts {
-		if below(path, m.Point) && (!found || len(m.Point) >= len(best.Point)) {
+		if Below(path, m.Point) && (!found || len(m.Point) >= len(best.Point)) {
 			best, found = m, true
 		}
 	}
 	return best, found
 }
 
-// below reports whether path is dir or inside it.
-func below(path, dir string) bool {
+// Below reports whether path is dir or inside it.
+func Below(path, dir string) bool {
 	if dir == "/" {
 		return strings.HasPrefix(path, "/")
 	}
@@ -89,9 +90,9 @@ func below(path, dir string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// isNetwork reports whether a file system's type is one that other hosts serve
+// IsNetwork reports whether a file system's type is one that other hosts serve
 // and that may therefore hang.
-func isNetwork(fstype string) bool {
+func IsNetwork(fstype string) bool {
 	switch fstype {
 	case "nfs", "nfs4", "efs", "lustre", "cifs", "smb3", "ceph", "9p", "fuse", "virtiofs", "afs", "glusterfs", "gpfs", "beegfs":
 		return true
@@ -99,9 +100,9 @@ func isNetwork(fstype string) bool {
 	return strings.HasPrefix(fstype, "fuse.")
 }
 
-// fstabMounts returns the points that /etc/fstab names, with their types. A
+// Fstab returns the points that /etc/fstab names, with their types. A
 // host without the file has none.
-func fstabMounts() (map[string]string, error) {
+func Fstab() (map[string]string, error) {
 	text, err := os.ReadFile("/etc/fstab")
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
@@ -116,9 +117,9 @@ func fstabMounts() (map[string]string, error) {
 	return points, nil
 }
 
-// watchMounts calls changed after every change of the mount table, until stop
+// WatchMounts calls changed after every change of the mount table, until stop
 // (a descriptor) becomes readable.
-func watchMounts(stop int, changed func()) error {
+func WatchMounts(stop int, changed func()) error {
 	// Not an os.File: the runtime would poll it, too, and a change is told only to
 	// the first who asks.
 	fd, err := unix.Open(mountinfo, unix.O_RDONLY|unix.O_CLOEXEC, 0)

@@ -1,4 +1,4 @@
-package daemon
+package host
 
 import (
 	"os"
@@ -46,14 +46,14 @@ func TestAround(t *testing.T) {
 		_ = cmd.Wait() // the shell read nothing
 	}()
 
-	list, err := readMounts()
+	list, err := ReadMounts()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var mounts mountTable
-	mounts.set(list)
-	l := newLookup(&mounts)
-	defer l.close()
+	var mounts MountTable
+	mounts.Set(list)
+	l := NewSystem(&mounts)
+	defer l.Close()
 	var got []string
 	l.Around(uint32(cmd.Process.Pid), func(path string, dev event.Dev, ino uint64, born int64) {
 		if now := identify(path); now.identity != (identity{dev, ino}) || now.born != born || born > time.Now().UnixMilli() {
@@ -75,7 +75,7 @@ func TestAround(t *testing.T) {
 	for i := range list {
 		list[i].Type = "nfs4"
 	}
-	mounts.set(list)
+	mounts.Set(list)
 	l.Around(uint32(cmd.Process.Pid), func(path string, _ event.Dev, _ uint64, _ int64) { t.Errorf("looked at %s", path) })
 	l.Around(1<<22+1, func(path string, _ event.Dev, _ uint64, _ int64) { t.Errorf("nobody is at %s", path) })
 }
