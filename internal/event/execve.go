@@ -42,7 +42,7 @@ func (e *Event) parseExecve() {
 		last = a.number
 		e.decoded = append(e.decoded, a.val...)
 	}
-	if last+1 < argc {
+	if last+1 < argc && !e.Truncated {
 		e.Partial = true
 	}
 	e.Title, e.titleCut = e.decoded[start:len(e.decoded):len(e.decoded)], false

@@ -9,9 +9,10 @@ const (
 	DefaultWait    = time.Second
 	DefaultPlaces  = 1 << 14
 	DefaultHeld    = 1 << 14
+	DefaultBytes   = 32 << 20
 	idle           = time.Second // without records and without EOE, an event is over
 	stalled        = 2 * time.Second
-	maxRecordsEach = 1 << 16                // more records in one event are another one
+	maxRecordsEach = 1 << 16                // an event has no more
 	heldUp         = 250 * time.Millisecond // without records, nobody waits for an open event
 )
 
@@ -34,6 +35,10 @@ type Options struct {
 	// as it is. Where nobody can be asked, what rm -r deletes has its path only
 	// if all of it is held to the end.
 	Held int
+
+	// Bytes is how much memory the events may have that are open or wait. When it is
+	// more, the oldest go as they are.
+	Bytes int
 
 	// Places is how many directories, and names above them, are remembered.
 	Places int
@@ -60,6 +65,7 @@ type Options struct {
 type Stream struct {
 	limit, giveUpAfter int
 	heldLimit          int
+	maxBytes, bytes    int   // that the events of young, stale and held may have, and have
 	wait               int64 // milliseconds
 	lookup             Lookup
 	process            func(pid uint32) (container, unit string)
@@ -108,7 +114,9 @@ type Stream struct {
 
 // Offline are the Options for records of the past, as in a log file: all later
 // records are there, so that a long removal of a tree can be waited out.
-func Offline() Options { return Options{ResolveWait: 10 * time.Minute, Held: 1 << 18} }
+func Offline() Options {
+	return Options{ResolveWait: 10 * time.Minute, Held: 1 << 18, Bytes: 256 << 20}
+}
 
 // NewStream returns a Stream that knows nothing yet.
 func NewStream(o Options) *Stream {
@@ -116,6 +124,7 @@ func NewStream(o Options) *Stream {
 		limit:       or(o.Limit, DefaultLimit),
 		giveUpAfter: or(o.GiveUp, DefaultGiveUp),
 		heldLimit:   or(o.Held, DefaultHeld),
+		maxBytes:    or(o.Bytes, DefaultBytes),
 		wait:        or(o.ResolveWait, DefaultWait).Milliseconds(),
 		lookup:      o.Lookup,
 		process:     o.Process,
@@ -172,18 +181,22 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 		e.Last = seq
 		s.close(e)
 	} else {
-		e.add(seq, typ, text, len(rest), extra)
+		if e.takes(typ, len(text)+len(extra)) {
+			e.add(seq, typ, text, len(rest), extra)
+			s.weigh(e)
+		} else {
+			e.Last, e.Truncated = seq, true
+		}
 		e.touched, e.touchAt = s.records, s.clock
 		e.hasCall = e.hasCall || typ == typeSyscall || typ == typeUringop
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 		if e.endsWith(typ) {
 			e.whole = true
 			s.close(e)
-		} else if len(e.records) >= maxRecordsEach {
-			s.close(e)
 		}
 	}
 	s.expire()
+	s.lighten()
 }
 
 // endsWith says whether the record just added, of type typ, is the event's last.
@@ -251,6 +264,7 @@ func (s *Stream) alloc() *Event {
 
 // Free gives an event back for reuse. Nothing of it may be used afterwards.
 func (s *Stream) Free(e *Event) {
+	s.unweigh(e)
 	if len(s.free) < 64 {
 		e.reset()
 		s.free = append(s.free, e)
@@ -361,6 +375,7 @@ func (s *Stream) yield(e *Event) {
 		s.Free(e)
 		return
 	}
+	s.unweigh(e)
 	s.ready.push(e)
 }
 
@@ -398,6 +413,7 @@ func (s *Stream) hold(e *Event) {
 	}
 	e.heldAt = 0 // likewise
 	s.held.push(e)
+	s.weigh(e)
 	if s.wait < 0 {
 		s.release(e)
 	}
@@ -429,6 +445,7 @@ func (s *Stream) letGo(e *Event) {
 		s.unite(e)
 	}
 	e.name()
+	s.unweigh(e)
 	s.ready.push(e)
 }
 
