@@ -68,6 +68,9 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	s := st.Source
 	row("source", "%s, registered pid %d, %d records, receive buffer %d MiB", s.Mode, s.RegisteredPID, s.Records, s.ReceiveBuffer>>20)
 	row("kernel", "lost %d, backlog %d of %d, overruns %d", s.Lost, s.Backlog, s.BacklogLimit, s.Overruns)
+	if s.Forged > 0 {
+		row("forged", "%d records that a process sent in the kernel's place, dropped", s.Forged)
+	}
 	row("rules", "%d of %d in effect, %d repairs", st.Rules.InEffect, st.Rules.Wanted, st.Rules.Repairs)
 	if len(st.Rules.Waiting) > 0 {
 		row("waiting", "%s", strings.Join(st.Rules.Waiting, ", "))

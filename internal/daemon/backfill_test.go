@@ -58,6 +58,7 @@ func (w *backfillWorld) start() {
 	w.r = &receiver{
 		journal: w.journal, configChanged: make(chan struct{}, 1),
 		refused:  &refusals{landing: w.landing, now: now, count: func(string) {}},
+		forged:   &forgeries{landing: w.landing, now: now},
 		notes:    &notes{now: now, wake: func() {}, count: func(string) {}},
 		account:  &account{serials: serialsIn(w.landing.Room()), usual: func() string { return "usual" }, now: now, turned: w.now},
 		backfill: &backfiller{path: w.log, wake: func() { w.woken <- struct{}{} }, log: zap.NewNop(), now: now},

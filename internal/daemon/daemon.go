@@ -164,6 +164,7 @@ func (d *Daemon) openState() error {
 	d.receiver = &receiver{
 		journal: d.journal, notes: d.notes, configChanged: make(chan struct{}, 1),
 		refused: &refusals{landing: d.landing, now: time.Now, count: d.gaps.add},
+		forged:  &forgeries{landing: d.landing, now: time.Now},
 	}
 	d.receiver.account = &account{
 		serials: serialsIn(d.landing.Room()), now: time.Now,

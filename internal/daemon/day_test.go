@@ -190,6 +190,7 @@ func receiverOf(t testing.TB, src source, j appender, landing *kaudit.Landing) *
 		src: src, journal: j, configChanged: make(chan struct{}, 1),
 		notes:   &notes{now: time.Now, wake: func() {}, count: gap},
 		refused: &refusals{landing: landing, now: time.Now, count: gap},
+		forged:  &forgeries{landing: landing, now: time.Now},
 		account: &account{serials: serialsIn(landing.Room()), now: time.Now, usual: func() string { return causeKernelLost }},
 	}
 }

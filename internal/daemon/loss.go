@@ -28,8 +28,9 @@ type lossWatch struct {
 	owner  func() (pid uint32, owns bool)
 	regain func() error
 
-	off  offWatch
-	seen kaudit.Seen // at the last look
+	off    offWatch
+	forged forgedLog
+	seen   kaudit.Seen // at the last look
 
 	mu   sync.Mutex
 	last kaudit.Status
@@ -74,7 +75,8 @@ func (w *lossWatch) look() error {
 	if !w.account.suspects() { // after a kill it would be forgotten
 		w.landing.SetSeen(w.seen)
 	}
-	if w.account.waits() {
+	w.forged.look(now)
+	if w.account.waits() || w.forged.forgeries.untold.Load() {
 		w.wake()
 	}
 	w.account.knows(before)

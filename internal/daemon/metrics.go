@@ -55,6 +55,7 @@ var metricTable = []metric{
 	{"flush_interval_seconds", "Longest time a batch is held open, as adapted to throttling.", false, func(s *Status) float64 { return s.Delivery.FlushSeconds }},
 	{"backfilled_events_total", "Events that were missing and came from auditd's log.", true, func(s *Status) float64 { return float64(s.Source.Backfilled) }},
 	{"overruns_total", "Times the socket's receive buffer was full.", true, func(s *Status) float64 { return float64(s.Source.Overruns) }},
+	{"forged_records_total", "Datagrams that processes sent to the audit socket in the kernel's place; they are dropped.", true, func(s *Status) float64 { return float64(s.Source.Forged) }},
 	{"receive_buffer_bytes", "Receive buffer that the kernel granted.", false, func(s *Status) float64 { return float64(s.Source.ReceiveBuffer) }},
 	{"kernel_enabled", "Auditing in the kernel: 0 off, 1 on, 2 on and immutable.", false, func(s *Status) float64 { return float64(s.Source.Enabled) }},
 	{"kernel_lost_records", "Records the kernel dropped since boot or reset, its own count.", false, func(s *Status) float64 { return float64(s.Source.Lost) }},

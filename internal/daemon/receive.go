@@ -39,6 +39,7 @@ type receiver struct {
 	refused *refusals
 	notes   *notes
 	account *account
+	forged  *forgeries
 	relayed bool // by another daemon, which may have left some out
 
 	backfill *backfiller // nil where there is no other log to look in
@@ -64,7 +65,7 @@ func (r *receiver) receive() error {
 		r.beat.Add(1)
 		switch {
 		case errors.Is(err, os.ErrClosed):
-			return errors.Join(r.reckon(true), r.append(r.notes.take()))
+			return errors.Join(r.reckon(true), r.append(r.notes.take()), r.tellForged(true))
 		case errors.Is(err, errEnded):
 			return errors.Join(err, r.reckon(true), r.append(r.notes.take()))
 		case errors.Is(err, kaudit.ErrOverrun):
@@ -85,6 +86,9 @@ func (r *receiver) receive() error {
 			return err
 		}
 		if err := r.reckon(false); err != nil {
+			return err
+		}
+		if err := r.tellForged(false); err != nil {
 			return err
 		}
 	}

@@ -116,6 +116,7 @@ func (d *Daemon) openSource() error {
 		return err
 	}
 	d.receiver.src = d.source
+	d.receiver.forged.listener = d.source.listener
 	d.notes.wake = d.source.Wake
 	d.grow()
 	d.keepSocket()

@@ -35,6 +35,7 @@ type SourceStatus struct {
 	ReceiveBuffer int    `json:"receive_buffer"`
 	Records       uint64 `json:"records"` // since the start
 	Overruns      uint64 `json:"overruns"`
+	Forged        uint64 `json:"forged"`     // datagrams of processes instead of the kernel, dropped
 	Backfilled    uint64 `json:"backfilled"` // events that came from auditd's log
 	Kept          bool   `json:"kept"`       // the service manager holds the socket over a restart
 }
@@ -105,7 +106,7 @@ func (d *Daemon) status() Status {
 		Rules: d.keeper.status(),
 		Source: SourceStatus{
 			Mode: d.source.mode(), RegisteredPID: k.PID, Enabled: k.Enabled, Lost: k.Lost, Backlog: k.Backlog, BacklogLimit: k.BacklogLimit,
-			ReceiveBuffer: d.source.buffer, Records: d.receiver.records.Load(), Overruns: d.receiver.overruns.Load(), Backfilled: d.receiver.backfilled.Load(), Kept: d.source.kept,
+			ReceiveBuffer: d.source.buffer, Records: d.receiver.records.Load(), Overruns: d.receiver.overruns.Load(), Forged: d.receiver.forged.total.Load(), Backfilled: d.receiver.backfilled.Load(), Kept: d.source.kept,
 		},
 		Journal: JournalStatus{
 			Bytes: st.Bytes, MaxBytes: st.MaxBytes, Undelivered: st.Undelivered,

@@ -20,19 +20,21 @@ const slots = 128
 // bytes spread the slots over the processor's cache sets.
 const slotLen = 12<<10 + 64
 
-// The layout of a landing: one page of header, the room, then the array that the
-// kernel writes lengths into, then the slots. It is this process's own memory format
-// and never leaves the machine or the boot, hence native words.
+// The layout of a landing: one page of header, the room, the array that the kernel
+// writes lengths into, the senders' addresses, and the slots. It is this process's own
+// memory format and never leaves the machine or the boot, hence native words.
 const (
-	landingMagic = "auditshipper\x00\x00\x00\x02"
+	landingMagic = "auditshipper\x00\x00\x00\x03"
 	offBoot      = 16 // the boot's id, 16 bytes
 	offBase      = 32 // uint64: sequence of the first record landed
 	offRefused   = 40 // three uint64, see Refusal
 	offSeen      = 64 // two uint64, see Seen
+	offForged    = 80 // two uint64, see Forgery
 	offRoom      = 4096
 	roomLen      = 8192
 	offVectors   = offRoom + roomLen
-	offSlots     = offVectors + slots*int(unsafe.Sizeof(mmsghdr{}))
+	offSenders   = offVectors + slots*int(unsafe.Sizeof(mmsghdr{}))
+	offSlots     = offSenders + slots*unix.SizeofSockaddrNetlink
 	landingLen   = offSlots + slots*slotLen
 )
 
@@ -53,6 +55,7 @@ type mmsghdr struct {
 type Landing struct {
 	mem     []byte
 	vectors []mmsghdr
+	senders []unix.RawSockaddrNetlink
 	iov     [slots]unix.Iovec
 
 	// Volatile says that the file could not be made (a full disk) and that the
@@ -82,6 +85,7 @@ func OpenLanding(path string) (*Landing, error) {
 	}
 	l := &Landing{mem: mem, Volatile: volatile}
 	l.vectors = unsafe.Slice((*mmsghdr)(unsafe.Pointer(&mem[offVectors])), slots)
+	l.senders = unsafe.Slice((*unix.RawSockaddrNetlink)(unsafe.Pointer(&mem[offSenders])), slots)
 	if string(mem[:16]) == landingMagic && bytes.Equal(mem[offBoot:offBase], boot) {
 		l.left = l.landed()
 	} else {
@@ -151,6 +155,9 @@ func (l *Landing) base() uint64 { return binary.NativeEndian.Uint64(l.mem[offBas
 func (l *Landing) landed() [][]byte {
 	var recs [][]byte
 	for i := range l.vectors {
+		if l.vectors[i].len == 0 {
+			continue // its sender may be an earlier datagram's
+		}
 		if rec := l.record(i); rec != nil {
 			recs = append(recs, rec)
 		}
@@ -158,10 +165,17 @@ func (l *Landing) landed() [][]byte {
 	return recs
 }
 
-// record returns the record in slot i, nil if there is none. The type is
-// copied down to stand right before the text, over the header's last two bytes
-// (half of the sender's port, which nobody needs); its own place keeps it.
+// record returns the record in slot i, nil if there is none. The kernel writes a
+// slot's length after its sender, hence a slot with a length tells who sent it, also
+// after a kill. Only the kernel has port 0.
+//
+// The type is copied down to stand right before the text, over the header's last two
+// bytes (half of a port that the sender may choose); its own place keeps it.
 func (l *Landing) record(i int) []byte {
+	if l.senders[i].Pid != 0 {
+		l.dropForged(i)
+		return nil
+	}
 	n := int(l.vectors[i].len)
 	if n < headerLen {
 		return nil
@@ -190,7 +204,10 @@ func (l *Landing) prepare(base uint64) {
 			continue
 		}
 		v.len = 0
-		v.hdr = unix.Msghdr{Iov: &l.iov[i], Iovlen: 1}
+		v.hdr = unix.Msghdr{
+			Name: (*byte)(unsafe.Pointer(&l.senders[i])), Namelen: unix.SizeofSockaddrNetlink,
+			Iov: &l.iov[i], Iovlen: 1,
+		}
 	}
 	binary.NativeEndian.PutUint64(l.mem[offBase:], base)
 }
@@ -229,6 +246,30 @@ func (l *Landing) Seen() Seen {
 func (l *Landing) SetSeen(s Seen) {
 	binary.NativeEndian.PutUint64(l.mem[offSeen:], s.Lost)
 	binary.NativeEndian.PutUint64(l.mem[offSeen+8:], s.At)
+}
+
+// A Forgery counts datagrams that a process sent to the socket instead of the kernel,
+// and holds the port of the last one, which is its sender's pid unless the sender chose
+// another. It lies in the landing so that a kill does not hide the attempt.
+type Forgery struct{ Count, Port uint64 }
+
+// Forged returns the forgeries noted, which may be an earlier process's.
+func (l *Landing) Forged() Forgery {
+	at := func(i int) uint64 { return binary.NativeEndian.Uint64(l.mem[offForged+8*i:]) }
+	return Forgery{at(0), at(1)}
+}
+
+// SetForged notes f. It belongs to the goroutine that calls Receive.
+func (l *Landing) SetForged(f Forgery) {
+	binary.NativeEndian.PutUint64(l.mem[offForged+8:], f.Port)
+	binary.NativeEndian.PutUint64(l.mem[offForged:], f.Count)
+}
+
+// dropForged counts the datagram in slot i as forged and empties the slot, so that a
+// later process does not count it again.
+func (l *Landing) dropForged(i int) {
+	l.SetForged(Forgery{l.Forged().Count + 1, uint64(l.senders[i].Pid)})
+	l.vectors[i].len = 0
 }
 
 // Room returns memory of the landing for the caller's own accounts, 8-byte

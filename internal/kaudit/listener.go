@@ -48,6 +48,7 @@ type Listener struct {
 	half    int // of the receive buffer, in bytes
 	came    int // records since the last pause
 	closed  atomic.Bool
+	shut    bool // the kernel refuses what processes send to the socket
 	recs    [slots][]byte
 }
 
@@ -71,7 +72,11 @@ func Listen(fd int, landing *Landing) (*Listener, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("make eventfd: %w", err)
 	}
-	return &Listener{fd: fd, wake: wake, landing: landing}, nil
+	l := &Listener{fd: fd, wake: wake, landing: landing}
+	if err := l.Reopen(); err != nil { // an earlier process may have left it shut
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 // FD returns the socket, for the service manager to keep. It stays the
@@ -146,8 +151,9 @@ func (l *Listener) setPID(what string, pid uint32) error {
 // borrowed: valid until the next call, which also tells the landing that the
 // caller has them safe. base is the sequence that the first of them will get.
 //
-// It returns no records and no error after Wake, ErrOverrun when the kernel
-// had to drop some, and os.ErrClosed after Stop, once the socket is empty.
+// It returns no records and no error after Wake and where all that arrived was
+// answers to ourselves or forged, ErrOverrun when the kernel had to drop some, and
+// os.ErrClosed after Stop, once the socket is empty.
 func (l *Listener) Receive(base uint64) ([][]byte, error) {
 	l.landing.prepare(base)
 	for {
@@ -155,10 +161,11 @@ func (l *Listener) Receive(base uint64) ([][]byte, error) {
 		switch {
 		case err == nil:
 			l.giveWay(n)
-			if recs := l.records(n); len(recs) > 0 {
-				return recs, nil
+			recs := l.records(n)
+			if !l.shut && l.landing.Forged().Count >= manyForged {
+				return recs, l.refuseOthers()
 			}
-			l.landing.prepare(base) // only answers to ourselves
+			return recs, nil
 		case errors.Is(err, unix.ENOBUFS):
 			return nil, ErrOverrun
 		case errors.Is(err, unix.EAGAIN) && l.closed.Load():
@@ -195,6 +202,32 @@ func (l *Listener) records(n int) [][]byte {
 		}
 	}
 	return recs
+}
+
+// manyForged is how many datagrams of processes are received and counted before the
+// kernel is told to refuse more: they would fill the buffer that records need.
+const manyForged = 1024
+
+// refuseOthers makes the kernel refuse what processes send to the socket
+// (ECONNREFUSED), as it does for a netlink socket that is connected to another port
+// than theirs. The kernel's own port is 0. Multicast is not affected.
+func (l *Listener) refuseOthers() error {
+	if err := connectKernel(l.fd); err != nil {
+		return err
+	}
+	l.shut = true
+	return nil
+}
+
+// Refuses reports whether the kernel refuses what processes send, so that nobody
+// counts it.
+func (l *Listener) Refuses() bool { return l.shut }
+
+// Reopen ends that, so that the next forged datagram is counted. It belongs to the
+// goroutine that calls Receive.
+func (l *Listener) Reopen() error {
+	l.shut = false
+	return disconnect(l.fd)
 }
 
 // wait returns when there may be something to read. If records came, that is

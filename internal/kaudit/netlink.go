@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,10 +24,11 @@ const (
 	typeSetFeature = 1018 // AUDIT_SET_FEATURE
 	typeGetFeature = 1019 // AUDIT_GET_FEATURE
 
-	typeUser    = 1005 // AUDIT_USER: deprecated, and a record
-	typeLogin   = 1006 // AUDIT_LOGIN: a record below the others
-	firstRecord = 1100 // AUDIT_FIRST_USER_MSG: from here on all are records …
-	typeReplace = 1329 // AUDIT_REPLACE: … but this question whether we live
+	typeUser    = 1005   // AUDIT_USER: deprecated, and a record
+	typeLogin   = 1006   // AUDIT_LOGIN: a record below the others
+	firstRecord = 1100   // AUDIT_FIRST_USER_MSG: from here on all are records …
+	typeReplace = 1329   // AUDIT_REPLACE: … but this question whether we live
+	lastRecord  = 0x3fff // linux/audit.h ends at 2999; higher numbers are the readers' own
 )
 
 const headerLen = unix.NLMSG_HDRLEN
@@ -52,6 +54,10 @@ func dial() (*conn, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("bind audit socket: %w", err)
 	}
+	if err := connectKernel(fd); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
 	tv := unix.NsecToTimeval(int64(replyTimeout))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv); err != nil {
 		unix.Close(fd)
@@ -66,6 +72,25 @@ func socket() (int, error) {
 		return -1, fmt.Errorf("open audit socket: %w", noSocket(err))
 	}
 	return fd, nil
+}
+
+// connectKernel makes the kernel refuse (ECONNREFUSED) what any process sends to the
+// socket fd. See netlink_getsockbyportid in net/netlink/af_netlink.c.
+func connectKernel(fd int) error {
+	if err := unix.Connect(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return fmt.Errorf("connect audit socket to the kernel: %w", err)
+	}
+	return nil
+}
+
+// disconnect undoes connectKernel.
+func disconnect(fd int) error {
+	var unspecified unix.RawSockaddrNetlink // family AF_UNSPEC
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&unspecified)), unsafe.Sizeof(unspecified))
+	if errno != 0 {
+		return fmt.Errorf("disconnect audit socket: %w", errno)
+	}
+	return nil
 }
 
 func (c *conn) close() error { return unix.Close(c.fd) }
@@ -113,18 +138,20 @@ func (c *conn) do(typ uint16, payload []byte, many bool, each func([]byte)) erro
 	return nil
 }
 
-// receive returns the next message. The kernel sends one in each datagram on
-// this protocol.
+// receive returns the next message of the kernel, which sends one in each datagram on
+// this protocol. What a process sent before the socket was connected is skipped.
 func (c *conn) receive() (typ uint16, seq uint32, data []byte, err error) {
 	for {
-		n, _, err := unix.Recvfrom(c.fd, c.buf, 0)
-		switch {
+		n, from, err := unix.Recvfrom(c.fd, c.buf, 0)
+		switch sender, _ := from.(*unix.SockaddrNetlink); {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case errors.Is(err, unix.EAGAIN):
 			return 0, 0, nil, os.ErrDeadlineExceeded
 		case err != nil:
 			return 0, 0, nil, err
+		case sender == nil || sender.Pid != 0:
+			continue
 		case n < headerLen:
 			return 0, 0, nil, fmt.Errorf("reply of %d bytes is shorter than its header", n)
 		}
@@ -150,5 +177,5 @@ func ackError(data []byte) error {
 // isRecord reports whether a message of this type is evidence, as opposed to
 // part of a conversation with the kernel.
 func isRecord(typ uint16) bool {
-	return typ >= firstRecord && typ != typeReplace || typ == typeLogin || typ == typeUser
+	return typ >= firstRecord && typ <= lastRecord && typ != typeReplace || typ == typeLogin || typ == typeUser
 }

@@ -1,0 +1,105 @@
+//go:build amd64
+
+package main
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/daemon"
+	"github.com/auditshipper/auditshipper/internal/kerneltest"
+)
+
+// sendAudit sends an audit message: to the kernel if port is 0, else to a process.
+func sendAudit(t *testing.T, fd int, port uint32, typ uint16, text string) {
+	t.Helper()
+	msg := binary.NativeEndian.AppendUint32(nil, uint32(16+len(text)))
+	msg = binary.NativeEndian.AppendUint16(msg, typ)
+	msg = binary.NativeEndian.AppendUint16(msg, unix.NLM_F_REQUEST)
+	msg = append(msg, make([]byte, 8)...)
+	if err := unix.Sendto(fd, append(msg, text...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// auditSocket is a socket of the audit protocol, without privileges of its own.
+func auditSocket(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_AUDIT)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	return fd
+}
+
+// auditPorts are the netlink ports of all audit sockets, which everybody may read.
+func auditPorts(t *testing.T) (ports []uint32) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/net/netlink")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var address string
+		var protocol int
+		var port uint32
+		if n, _ := fmt.Sscan(line, &address, &protocol, &port); n == 3 && protocol == unix.NETLINK_AUDIT && port != 0 {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// TestKernelAttackForged sends events to every audit port of the host while the daemon
+// runs: a deletion that nobody did, a gap, a stop. None may arrive; that somebody tried
+// must.
+func TestKernelAttackForged(t *testing.T) {
+	kerneltest.Need(t)
+	r := newRig(t, "")
+	r.start()
+	fd := auditSocket(t)
+	sent := 0
+	for _, port := range auditPorts(t) {
+		for typ, text := range map[uint16]string{
+			1300:  `audit(1796000000.000:4242): arch=c000003e syscall=87 success=yes exit=0 items=0 pid=1 uid=0 auid=0 comm="forged" key="efs_changes"`,
+			1320:  `audit(1796000000.000:4242): `,
+			64001: `audit(1796000000.000:0): cause="forged" count=1`,
+			64002: `audit(1796000000.000:0): op="forged-stop"`,
+		} {
+			msg := append(binary.NativeEndian.AppendUint16(binary.NativeEndian.AppendUint32(nil, 0), typ), make([]byte, 10)...)
+			err := unix.Sendto(fd, append(msg, text...), unix.MSG_DONTWAIT, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port})
+			if err == nil {
+				sent++
+			}
+		}
+	}
+	if sent == 0 {
+		t.Fatal("nothing was sent")
+	}
+	r.eventually(20*time.Second, "an event that tells of the forgery", func() bool {
+		for _, e := range r.arrived() {
+			if e.Action == "daemon" && e.Op == "forged" && e.Count > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	r.eventually(20*time.Second, "the count in the status", func() bool {
+		st, err := daemon.Ask(r.socket())
+		return err == nil && st.Source.Forged >= uint64(4)
+	})
+	r.eventually(20*time.Second, "a line in the log", func() bool { return strings.Contains(r.log.String(), "in the kernel's place") })
+	r.stop()
+	for _, e := range r.endpoint.Events("/g", "s") {
+		if strings.Contains(e.Message, "forged") && !strings.Contains(e.Message, `"op":"forged","count":`) || strings.Contains(e.Message, "4242") {
+			t.Errorf("delivered: %s", e.Message)
+		}
+	}
+}
