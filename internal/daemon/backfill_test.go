@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func (w *backfillWorld) start() {
 	w.woken = make(chan struct{}, 100)
 	now := func() time.Time { return w.now }
 	w.r = &receiver{
-		journal: w.journal, configChanged: make(chan struct{}, 1),
+		journal: w.journal, configChanged: make(chan struct{}, 1), ruleChanges: new(atomic.Uint64),
 		refused:  &refusals{landing: w.landing, now: now, count: func(string) {}},
 		forged:   &forgeries{landing: w.landing, now: now},
 		notes:    &notes{now: now, wake: func() {}, count: func(string) {}},

@@ -162,7 +162,7 @@ func (d *Daemon) openState() error {
 	}
 	d.notes = &notes{now: time.Now, wake: func() {}, count: d.gaps.add}
 	d.receiver = &receiver{
-		journal: d.journal, notes: d.notes, configChanged: make(chan struct{}, 1),
+		journal: d.journal, notes: d.notes, configChanged: make(chan struct{}, 1), ruleChanges: new(atomic.Uint64),
 		refused: &refusals{landing: d.landing, now: time.Now, count: d.gaps.add},
 		forged:  &forgeries{landing: d.landing, now: time.Now},
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,7 +188,7 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 func receiverOf(t testing.TB, src source, j appender, landing *kaudit.Landing) *receiver {
 	gap := func(cause string) { t.Errorf("a gap: %s", cause) }
 	return &receiver{
-		src: src, journal: j, configChanged: make(chan struct{}, 1),
+		src: src, journal: j, configChanged: make(chan struct{}, 1), ruleChanges: new(atomic.Uint64),
 		notes:   &notes{now: time.Now, wake: func() {}, count: gap},
 		refused: &refusals{landing: landing, now: time.Now, count: gap},
 		forged:  &forgeries{landing: landing, now: time.Now},

@@ -32,6 +32,7 @@ type keeper struct {
 	log     *zap.Logger
 	now     func() time.Time
 	changed chan struct{} // CONFIG_CHANGE was received, or a mount or path changed
+	load    *loadWatch
 
 	view    atomic.Pointer[RulesStatus] // what status says; it waits for nobody
 	glances glances
@@ -62,9 +63,13 @@ const settle = 50 * time.Millisecond
 // retry is how soon the keeper tries again what failed.
 const retry = time.Second
 
+// recheck is how often the keeper looks without being told: an exclude rule, or a
+// loss, may keep CONFIG_CHANGE away.
+const recheck = 10 * time.Second
+
 // run keeps the rules until ctx is done.
 func (k *keeper) run(ctx context.Context) error {
-	for {
+	for kept := k.load.rules(); ; kept = k.load.rules() {
 		var again <-chan time.Time
 		if k.pending() {
 			again = time.After(retry)
@@ -73,10 +78,17 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-again:
+		case <-time.After(untilRound(recheck)):
+			if k.load.rules() == kept {
+				continue
+			}
 		case <-k.changed:
 			if !pauseFor(ctx, settle) {
 				return nil
 			}
+		}
+		if !k.load.await(ctx) {
+			return nil
 		}
 		if err := k.keep(); err != nil {
 			k.log.Warn("rules not kept", zap.Error(err))
@@ -120,7 +132,7 @@ func (k *keeper) pending() bool {
 // configure makes c what the keeper keeps, and puts it in effect. A rule file
 // with faults is an error, and changes nothing; what the kernel refuses is
 // tried again, and said in the status.
-func (k *keeper) configure(c config.Config) error {
+func (k *keeper) configure(ctx context.Context, c config.Config) error {
 	fstab, err := host.Fstab()
 	if err != nil {
 		return fmt.Errorf("read fstab: %w", err)
@@ -134,6 +146,7 @@ func (k *keeper) configure(c config.Config) error {
 	}
 	k.probe.watch(slices.Concat(pathsOf(c.Watches), dirsOf(files)))
 	k.probe.await(existsPatience)
+	k.load.await(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.cfg, k.files, k.fstab = c, files, fstab
@@ -323,7 +336,8 @@ func (k *keeper) repaired(r repair) {
 	k.notes.add(event.TypeRules, fields...)
 	k.log.Warn("rules put back in effect", logged...)
 	if len(r.taken) > 0 && k.rules.isPausing() {
-		k.log.Warn("somebody keeps taking rules away; repairs of them pause", zap.Strings("rules", r.taken))
+		k.log.Error("somebody keeps taking rules away; repairs of them pause", zap.Strings("rules", r.taken))
+		k.notes.add(event.TypeRules, event.NoteField{Key: "op", Value: "repair_pauses"}, event.NoteField{Key: "removed", Value: strings.Join(r.taken, "; ")})
 	}
 }
 

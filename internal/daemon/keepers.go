@@ -56,9 +56,10 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
 	set := &ruleset{kernel: d.control, stateDir: d.cfg.StateDir, boot: d.boot, found: d.found, now: time.Now, patience: map[string]*patience{}}
 	k := &keeper{rules: set, mounts: &d.mounts, notes: d.notes, log: d.log, now: time.Now, changed: d.receiver.configChanged}
+	k.load = &loadWatch{list: d.control.ListRules, loader: loaderRuns, log: d.log, changes: d.receiver.ruleChanges}
 	k.probe = newProber(probeEvery, k.poke)
 	d.keeper = k
-	if err := k.configure(d.cfg); err != nil {
+	if err := k.configure(ctx, d.cfg); err != nil {
 		return err
 	}
 	stop, err := unix.Eventfd(0, unix.EFD_CLOEXEC)

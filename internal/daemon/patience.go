@@ -15,7 +15,7 @@ const (
 	freely     = 5
 	peace      = time.Minute
 	firstPause = 10 * time.Second
-	mostPause  = 10 * time.Minute
+	mostPause  = time.Minute // somebody who takes rules away on purpose gains no more than that
 )
 
 // spend counts a repair.

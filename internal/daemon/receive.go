@@ -44,9 +44,10 @@ type receiver struct {
 
 	backfill *backfiller // nil where there is no other log to look in
 
-	// configChanged is poked when somebody changed the rules. Looking at a
-	// record's type is all the parsing that is done here.
+	// configChanged is poked when somebody changed the rules. The record's type
+	// and first word are all that is parsed here.
 	configChanged chan struct{}
+	ruleChanges   *atomic.Uint64 // those by processes, see loadWatch
 
 	beat     atomic.Uint64 // turns of the loop, for the watchdog
 	records  atomic.Uint64
@@ -147,14 +148,17 @@ func (r *receiver) tell(g gap, missing bool, found uint64) (bool, error) {
 func (r *receiver) look(recs [][]byte) {
 	const configChange = 1305 // AUDIT_CONFIG_CHANGE, linux/audit.h
 	for _, rec := range recs {
-		if typ, _ := splitRecord(rec); typ != configChange {
+		typ, text := splitRecord(rec)
+		if typ != configChange {
 			continue
+		}
+		if changedByProcess(text) {
+			r.ruleChanges.Add(1)
 		}
 		select {
 		case r.configChanged <- struct{}{}:
 		default: // poked already
 		}
-		return
 	}
 }
 

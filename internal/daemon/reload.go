@@ -47,7 +47,7 @@ func (d *Daemon) adopt(ctx context.Context, next config.Config) error {
 	if d.keeper == nil {
 		return nil
 	}
-	return d.keeper.configure(next)
+	return d.keeper.configure(ctx, next)
 }
 
 // needRestart names the keys that differ and that a running daemon keeps.

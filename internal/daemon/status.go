@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"os"
+	"strings"
 	"time"
 )
 
@@ -147,6 +148,8 @@ func (s *Status) health(blocked bool) (state, why string) {
 		return "degraded", "the journal is full"
 	case s.Rules.Error != "":
 		return "degraded", s.Rules.Error
+	case len(s.Rules.Pausing) > 0:
+		return "degraded", "somebody keeps taking rules away: " + strings.Join(s.Rules.Pausing, "; ")
 	case s.Rules.NeverTask:
 		return "degraded", "never,task is loaded: new processes are not audited"
 	case s.Source.Enabled == 0 && s.Source.Mode != modeFile && s.Source.Mode != modeStdin:
