@@ -123,7 +123,7 @@ func (r *replay) prepare(ctx context.Context) error {
 }
 
 func (r *replay) open(path string) (query.Source, error) {
-	o := query.Options{JSON: r.c.CloudWatch.Format == "json", Names: query.ReadNames("/etc/passwd"), Host: r.host}
+	o := query.Options{JSON: r.c.CloudWatch.Format == "json", Names: query.ReadNames("/etc/passwd"), Host: r.host, Warn: warnTo(r.log)}
 	if path == "-" {
 		return query.OpenReader(os.Stdin, o), nil
 	}
@@ -199,7 +199,9 @@ func (r *replay) wants(e *query.Event) bool {
 		r.present++
 		return false
 	}
-	r.known[sum] = true
+	if !e.GivenUp { // the rest of one that was given up has the same id
+		r.known[sum] = true
+	}
 	return true
 }
 

@@ -130,6 +130,7 @@ func (s *searchWords) options(p *query.Printer) query.Options {
 // open opens the source that the flags name: a log group, files, a pipe, or the
 // journal. raw says whether its events have the kernel's records.
 func (s *sourceWords) open(cmd *cobra.Command, o query.Options, want *query.Search) (src query.Source, raw bool, err error) {
+	o.Warn, o.Compat = warnTo(cmd.ErrOrStderr()), s.compat
 	switch {
 	case s.group != "":
 		return s.openGroup(cmd, o, want.Key, want.MatchFact)
@@ -148,6 +149,15 @@ func (s *sourceWords) open(cmd *cobra.Command, o query.Options, want *query.Sear
 		err = hinted{err, "is the daemon set up here? -if FILE reads an audit.log, --log-group GROUP a log group"}
 	}
 	return src, true, err
+}
+
+// warnTo says on w what a source left out.
+func warnTo(w io.Writer) func(query.Left) {
+	return func(left query.Left) {
+		for _, words := range left.Words() {
+			fmt.Fprintf(w, "auditshipper: warning: %s\n", words)
+		}
+	}
 }
 
 func (s *sourceWords) load() (config.Config, error) {

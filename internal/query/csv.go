@@ -25,7 +25,7 @@ func (p *Printer) csv(e *Event) error {
 	if p.byFacts(e) {
 		return p.write(p.factRow(e))
 	}
-	for part := range eventParts(e.Records) {
+	for part := range p.parts(e.Records) {
 		p.normal.load(p, part)
 		if err := p.write(p.row(e)); err != nil {
 			return err

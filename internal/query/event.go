@@ -18,12 +18,18 @@ type Event struct {
 	// Enriched says that auditd appended names to at least one record.
 	Enriched bool
 
+	// GivenUp says that the event left before its end was read, Truncated that
+	// records are left out, since it has too many.
+	GivenUp, Truncated bool
+
 	buf      []byte // the lines, one after the other
 	marks    []mark // where in buf they are
 	first    event.Type
-	whole    bool // EOE was seen
 	order    uint64
-	building bool
+	touched  uint64 // how many lines the assembler had read when it took the last
+	clock    *clock // of its node
+	building bool   // it is not over
+	hasCall  bool   // it has a record of a system call
 }
 
 // A Record is one line of audit.log.
@@ -51,9 +57,7 @@ func (e *Event) add(l *line) {
 	if l.end < len(l.bytes) {
 		e.Enriched = true
 	}
-	if l.typ == typeEOE {
-		e.whole = true
-	}
+	e.hasCall = e.hasCall || l.typ == typeSyscall || l.typ == typeUringop
 }
 
 // finish makes the records from what add took.
@@ -89,13 +93,20 @@ const (
 	typeEOE        event.Type = 1320
 	typeProctitle  event.Type = 1327
 	typeUringop    event.Type = 1336
-	typeFirstAnom  event.Type = 1700
 	typeKernel     event.Type = 2000
+	typeUser2First event.Type = 2100
 	typeUnlblAllow event.Type = 1406
 	typeCalipsoDel event.Type = 1419
 )
 
-// alone says whether an event that begins with a record of this type has no other.
+// alone says whether an event that begins with a record of this type is over at
+// once, as ausearch has it.
 func alone(t event.Type) bool {
-	return t < typeFirstEvent || t >= typeFirstAnom || t >= typeUnlblAllow && t <= typeCalipsoDel
+	return t < typeFirstEvent || t == typeKernel || t >= typeUser2First || t >= typeUnlblAllow && t <= typeCalipsoDel
+}
+
+// joins says whether the kernel writes a record of this type also in front of
+// others of the same event, although it may be alone. Type 0 is one that nobody knows.
+func joins(t event.Type) bool {
+	return t == 0 || t == typeLogin || t >= typeFirstEvent && t < typeKernel
 }

@@ -47,9 +47,24 @@ func (x *extract) reset(s *Search, e *Event) {
 	if s.Compat {
 		x.syscall = 0 // what ausearch takes an event without a call for
 	}
-	if n := len(e.Records); n == 1 || n > 1 && e.Records[0].Type == typeSyscall {
-		x.extras = e.Records[0].Extra
+	x.extras = e.userNames(s.Compat)
+}
+
+// userNames are the names that auditd wrote down for the users of the event: at
+// its system call, which is the first record for ausearch.
+func (e *Event) userNames(compat bool) []byte {
+	if len(e.Records) == 1 {
+		return e.Records[0].Extra
 	}
+	for i := range e.Records {
+		if e.Records[i].Type == typeSyscall {
+			return e.Records[i].Extra
+		}
+		if compat {
+			break
+		}
+	}
+	return nil
 }
 
 // Record types that have their own order of fields, from linux/audit.h and libaudit.

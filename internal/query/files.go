@@ -19,7 +19,7 @@ func OpenLog(path string, opt Options) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &fileReader{names: names, lines: lineReader{numbers: opt.Numbers}}
+	in := &fileReader{names: names, lines: lineReader{numbers: opt.Numbers, debug: opt.Debug}}
 	if err := in.open(); err != nil { // now, so that a wrong name is said at once
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func OpenLog(path string, opt Options) (Source, error) {
 
 // OpenReader reads lines of audit.log from a stream, compressed or not.
 func OpenReader(r io.Reader, opt Options) Source {
-	return newStream(&lineReader{in: plain(r), numbers: opt.Numbers}, opt)
+	return newStream(&lineReader{in: plain(r), numbers: opt.Numbers, debug: opt.Debug}, opt)
 }
 
 // LogFiles are the files that path stands for, the oldest first: path itself,
@@ -135,6 +135,8 @@ func (r *fileReader) next(l *line) error {
 	}
 }
 
+func (r *fileReader) tooLong() int { return r.lines.skipped }
+
 // Close implements io.Closer.
 func (r *fileReader) Close() error { return r.file.Close() }
 
@@ -145,7 +147,12 @@ type lineReader struct {
 	types    typeNames
 	numbers  *Numbers // nil: interpreted lines are none of records
 	restored []byte
+	skipped  int // lines that were too long
+	debug    func([]byte)
 }
+
+// tooLong is how many lines were passed over, since they are longer than maxLine.
+func (r *lineReader) tooLong() int { return r.skipped }
 
 // Close implements io.Closer; what it reads from is not its own.
 func (r *lineReader) Close() error { return nil }
@@ -157,6 +164,9 @@ func (r *lineReader) next(l *line) error {
 			l.bytes = b
 			if l.parse(&r.types) || r.restore(l) {
 				return nil
+			}
+			if r.debug != nil {
+				r.debug(b)
 			}
 		}
 		if err != nil {
@@ -194,6 +204,8 @@ func (r *lineReader) readLine() ([]byte, error) {
 	}
 	r.long = append(r.long, b...)
 	if len(r.long) > maxLine {
+		r.skipped++
+		r.long = nil
 		return nil, err
 	}
 	return bytes.TrimSuffix(r.long, []byte("\n")), err

@@ -4,30 +4,39 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
-// maxWaiting bounds the bytes of the events that wait for facts, their own or
-// those of an event in front of them; maxHeld the events whose directory is
-// not known yet.
+// Bounds of a resolver: of the bytes of all events that wait for facts, their
+// own or those of an event in front of them; of the events of a node whose
+// directory is not known yet; of the nodes whose directories are known.
 const (
-	maxWaiting = 64 << 20
+	maxWaiting = 48 << 20
 	maxHeld    = 1 << 16
+	maxNodes   = 16
 )
 
 // A resolver finds out what events mean, and gives them back in the order in
 // which they came: a path may be named by a later record only.
 type resolver struct {
-	opt    Options
-	seq    uint64
-	nodes  map[string]*nodeStream
-	queue  []*Event // those to be given back
-	bytes  int
-	encode event.Encoder
+	opt      Options
+	seq      uint64
+	nodes    map[string]*nodeStream
+	queue    []*Event // those to be given back
+	bytes    int      // of the queue, and of what the streams hold
+	unsolved int      // events that were not waited for to the end
+	encode   event.Encoder
 }
 
 // A nodeStream is what is known of one host's directories. Ids and inodes of
 // different hosts have nothing to do with each other.
 type nodeStream struct {
 	stream *event.Stream
-	wait   map[uint64]*Event // by the sequence of their first record
+	wait   map[uint64]waiting // by the sequence of their first record
+	used   uint64             // the resolver's seq when it was used last
+}
+
+// A waiting event is in a stream.
+type waiting struct {
+	event *Event // nil if it is not to be given back
+	cost  int
 }
 
 func newResolver(opt Options) *resolver {
@@ -37,12 +46,32 @@ func newResolver(opt Options) *resolver {
 func (r *resolver) node(name string) *nodeStream {
 	n := r.nodes[name]
 	if n == nil {
+		if len(r.nodes) >= maxNodes {
+			r.dropNode()
+		}
 		opt := event.Offline()
 		opt.Held = maxHeld
-		n = &nodeStream{stream: event.NewStream(opt), wait: map[uint64]*Event{}}
+		n = &nodeStream{stream: event.NewStream(opt), wait: map[uint64]waiting{}}
 		r.nodes[name] = n
 	}
+	n.used = r.seq
 	return n
+}
+
+// dropNode forgets the node that was used longest ago, and gives up what waits there.
+func (r *resolver) dropNode() {
+	oldest := ""
+	for name, n := range r.nodes {
+		if first := r.nodes[oldest]; first == nil || n.used < first.used {
+			oldest = name
+		}
+	}
+	n := r.nodes[oldest]
+	r.unsolved += n.stream.Pending()
+	n.stream.Flush()
+	n.drain(r)
+	n.abandon(r)
+	delete(r.nodes, oldest)
 }
 
 // add learns from an event, and takes it if it is to be given back; else it
@@ -62,14 +91,19 @@ func (r *resolver) add(e *Event, keep bool) bool {
 	}
 	r.seq++
 	n.stream.Push(r.seq, typeEOE, e.Records[0].Text)
+	w := waiting{cost: e.cost()}
 	if keep {
-		n.wait[first] = e
+		w.event = e
 		r.queue = append(r.queue, e)
-		r.bytes += len(e.buf)
+		r.bytes += e.cost()
+	}
+	if e.first != event.TypeSeam { // a stream returns none
+		n.wait[first] = w
+		r.bytes += w.cost
 	}
 	n.drain(r)
-	for r.bytes > maxWaiting && r.queue[0].Facts == nil {
-		r.hurry(r.queue[0])
+	for r.bytes > maxWaiting && r.hurry(n) {
+		r.unsolved++
 	}
 	return keep
 }
@@ -81,27 +115,56 @@ func (e *Event) backwards() bool {
 	return len(e.Records) > 1 && (last == typeSyscall || last == typeUringop) && e.first != last
 }
 
-// hurry gives the event up that e waits for, which may be itself.
-func (r *resolver) hurry(e *Event) {
-	n := r.nodes[e.Node]
+// hurry gives up the event that is first in the queue and waits, or if none
+// does, the oldest one of n. It returns false if nobody waits any more.
+func (r *resolver) hurry(n *nodeStream) bool {
+	if len(r.queue) > 0 {
+		if r.queue[0].Facts != nil {
+			return false // the queue goes on by itself
+		}
+		if first := r.nodes[r.queue[0].Node]; first != nil {
+			n = first
+		}
+	}
+	if n.stream.Pending() == 0 {
+		n.abandon(r)
+		return false
+	}
 	if !n.stream.Hurry() {
 		n.stream.Flush()
 	}
 	n.drain(r)
+	return true
 }
 
 // drain takes what the stream has found out.
 func (n *nodeStream) drain(r *resolver) {
 	for v, ok := n.stream.Next(); ok; v, ok = n.stream.Next() {
-		if e := n.wait[v.First]; e != nil {
-			delete(n.wait, v.First)
-			r.fill(e, v)
+		w := n.wait[v.First]
+		delete(n.wait, v.First)
+		r.bytes -= w.cost
+		if w.event != nil {
+			r.fill(w.event, v)
 		}
 		n.stream.Free(v)
 	}
 }
 
+// abandon gives the events that the stream did not return facts that say nothing.
+func (n *nodeStream) abandon(r *resolver) {
+	for _, w := range n.wait {
+		r.bytes -= w.cost
+		if w.event != nil {
+			w.event.Facts = &Facts{Action: "unparsed", AUID: event.Unset, UID: event.Unset, Ses: event.Unset}
+			r.bytes += w.event.told()
+		}
+	}
+	clear(n.wait)
+}
+
 func (r *resolver) fill(e *Event, v *event.Event) {
+	before := e.told()
+	v.Partial = v.Partial || e.Truncated || e.GivenUp
 	e.Facts = factsOf(v, r.opt.Names)
 	if r.opt.JSON {
 		r.encode.Host = r.opt.Host
@@ -110,6 +173,22 @@ func (r *resolver) fill(e *Event, v *event.Event) {
 		}
 		e.JSON = r.encode.AppendJSON(e.JSON[:0], v)
 	}
+	r.bytes += e.told() - before
+}
+
+// told is about how many bytes the facts of an event take.
+func (e *Event) told() int {
+	n := cap(e.JSON)
+	if f := e.Facts; f != nil {
+		n += 512 + len(f.Path) + len(f.Dest) + len(f.Parent) + len(f.Cwd) + len(f.Exe)
+		for _, word := range f.Cmd {
+			n += 16 + len(word)
+		}
+		for name, val := range f.Fields {
+			n += 64 + len(name) + len(val)
+		}
+	}
+	return n
 }
 
 // next returns the next event with its facts, nil if that is not known yet.
@@ -120,7 +199,7 @@ func (r *resolver) next() *Event {
 	e := r.queue[0]
 	r.queue[0] = nil
 	r.queue = r.queue[1:]
-	r.bytes -= len(e.buf)
+	r.bytes -= e.cost() + e.told()
 	return e
 }
 
@@ -129,11 +208,7 @@ func (r *resolver) flush() bool {
 	for _, n := range r.nodes {
 		n.stream.Flush()
 		n.drain(r)
-	}
-	for _, e := range r.queue {
-		if e.Facts == nil {
-			e.Facts = &Facts{Action: "unparsed", AUID: event.Unset, UID: event.Unset, Ses: event.Unset}
-		}
+		n.abandon(r)
 	}
 	return len(r.queue) > 0
 }

@@ -15,8 +15,10 @@ type Source interface {
 	Close() error
 }
 
-// DefaultEOETimeout is how much later another event must be for one without a
-// sign of its end to be over, as auditd.conf's end_of_event_timeout.
+// DefaultEOETimeout is how many seconds an event waits for others that happened
+// before it and were written later. With Compat it is how much later another
+// event must be for one without a sign of its end to be over, as auditd.conf's
+// end_of_event_timeout.
 const DefaultEOETimeout = 2
 
 // Options say what is wanted of a source.
@@ -44,6 +46,14 @@ type Options struct {
 	Numbers *Numbers
 
 	EOETimeout int64 // seconds; 0: DefaultEOETimeout
+
+	Compat bool // records belong together as in ausearch, which takes some events apart
+
+	// Warn is told at the end of the source what was left out; nil: nobody is.
+	Warn func(Left)
+
+	// Debug is given each line that is no record; nil: nobody is.
+	Debug func(line []byte)
 
 	// Unfinished leaves events that may not be whole yet at the end unread,
 	// since a later search continues there.
@@ -81,10 +91,7 @@ type stream struct {
 }
 
 func newStream(in reader, opt Options) *stream {
-	if opt.EOETimeout == 0 {
-		opt.EOETimeout = DefaultEOETimeout
-	}
-	s := &stream{opt: opt, in: in, asm: newAssembler(opt.EOETimeout)}
+	s := &stream{opt: opt, in: in, asm: newAssembler(&opt)}
 	if opt.Facts || opt.JSON {
 		s.solve, s.slack = newResolver(opt), around
 	}
@@ -112,6 +119,7 @@ func (s *stream) Next() (*Event, error) {
 		case err == io.EOF && s.solve != nil && s.solve.flush():
 			continue
 		case err != nil:
+			s.warn(err)
 			return nil, err
 		}
 		e.finish()
@@ -133,22 +141,40 @@ func (s *stream) Next() (*Event, error) {
 	}
 }
 
+// warn tells at the end of the source what was left out.
+func (s *stream) warn(err error) {
+	if err != io.EOF || s.opt.Warn == nil {
+		return
+	}
+	left := s.asm.left
+	if s.solve != nil {
+		left.Unsolved = s.solve.unsolved
+	}
+	if in, ok := s.in.(interface{ tooLong() int }); ok {
+		left.Long = in.tooLong()
+	}
+	s.opt.Warn(left)
+}
+
 // whole returns the next event that has all its records.
 func (s *stream) whole() (*Event, error) {
 	for {
 		if e := s.asm.next(); e != nil {
 			return e, nil
 		}
+		if s.ended && s.opt.Unfinished {
+			return nil, io.EOF
+		}
 		if s.ended {
+			if e := s.asm.flush(); e != nil {
+				return e, nil
+			}
 			return nil, io.EOF
 		}
 		err := s.in.next(&s.parsed)
 		switch {
 		case err == io.EOF:
 			s.ended = true
-			if !s.opt.Unfinished {
-				s.asm.flush()
-			}
 		case err != nil:
 			return nil, err
 		case s.opt.within(s.parsed.id.Sec, s.slack):

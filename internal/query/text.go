@@ -29,7 +29,7 @@ func (p *Printer) text(e *Event) error {
 		_, err := p.out.Write(p.buf)
 		return err
 	}
-	for part := range eventParts(e.Records) {
+	for part := range p.parts(e.Records) {
 		p.normal.load(p, part)
 		b := p.said(p.buf[:0], e)
 		p.buf = append(b, '\n')
@@ -53,9 +53,11 @@ func (p *Printer) byFacts(e *Event) bool {
 	return t == typeUringop || t >= event.TypeGap
 }
 
-// eventParts are what libauparse makes of an event's records: it takes one to
-// be whole after its PROCTITLE.
-func eventParts(records []Record) iter.Seq[[]Record] {
+// parts are what is told of an event. It is one part: of a record that may stand
+// alone, such as LOGIN, and the system call that caused it, the record counts.
+// With Compat they are what libauparse makes of an event: it takes one to be
+// whole after its PROCTITLE, and a record that may stand alone to be another.
+func (p *Printer) parts(records []Record) iter.Seq[[]Record] {
 	return func(yield func([]Record) bool) {
 		for len(records) > 0 {
 			if records[0].Type == typeEOE {
@@ -63,10 +65,14 @@ func eventParts(records []Record) iter.Seq[[]Record] {
 				continue
 			}
 			n := 1 + slices.IndexFunc(records, func(r Record) bool { return wholeAfter(r.Type) })
-			if n == 0 {
+			if n == 0 || n > 1 && !p.Compat {
 				n = len(records)
 			}
-			if !yield(records[:n]) {
+			part := records[:n]
+			if part[n-1].Type == typeEOE {
+				part = part[:n-1]
+			}
+			if !yield(part) || !p.Compat {
 				return
 			}
 			records = records[n:]
