@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/query"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // Statuses of ausearch about checkpoint files.
@@ -35,7 +37,7 @@ func openCheckpoint(s *searchWords) (*checkpoint, error) {
 	if s.check == "" {
 		return c, nil
 	}
-	text, err := os.ReadFile(s.check)
+	text, err := safefile.ReadFile(s.check)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, nil
 	}
@@ -105,11 +107,10 @@ func (c *checkpoint) save() error {
 	if node == "" {
 		node = "-"
 	}
-	temp := c.path + ".tmp"
-	err := os.WriteFile(temp, fmt.Appendf(nil, "dev=0x0\ninode=0\noutput=%s %s 0x0\n", node, c.last), 0o640)
-	if err == nil {
-		err = os.Rename(temp, c.path)
-	}
+	err := safefile.WriteFile(c.path, 0o640, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "dev=0x0\ninode=0\noutput=%s %s 0x0\n", node, c.last)
+		return err
+	})
 	if err != nil {
 		return withStatus(exitNoSaving, fmt.Errorf("checkpoint not saved: %w", err))
 	}

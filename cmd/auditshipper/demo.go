@@ -20,6 +20,7 @@ import (
 	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/logstest"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
@@ -124,6 +125,9 @@ func demo(ctx context.Context, out, logOut io.Writer, verbose bool) error {
 	}
 	if before.status.Enabled == kaudit.Immutable {
 		return withStatus(exitImmutable, hinted{errors.New("the audit rules are locked (enabled 2)"), "they can change only after a reboot"})
+	}
+	if err := safefile.Trusted(os.TempDir()); err != nil {
+		return hinted{err, "set TMPDIR to a directory such as /var/tmp"}
 	}
 	work, err := os.MkdirTemp("", "auditshipper-demo-")
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/query"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
@@ -146,11 +147,16 @@ func (d *doctor) canary(ctx context.Context, dir string) (string, error) {
 }
 
 func touchAndDelete(name string) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	dir, err := safefile.Open(filepath.Dir(name))
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(name))
+	defer dir.Close()
+	f, err := dir.OpenFile(filepath.Base(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), dir.Remove(filepath.Base(name)))
 }
 
 // bounded runs f, and gives it up where a file server does not answer.

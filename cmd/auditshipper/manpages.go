@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -12,6 +12,7 @@ import (
 	"github.com/cpuguy83/go-md2man/v2/md2man"
 
 	"github.com/auditshipper/auditshipper/docs"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // writeGuides writes the manual pages of sections 5 and 8 into dir. They come
@@ -32,11 +33,19 @@ func writeGuides(dir string) error {
 		head := fmt.Sprintf("%% \"%s\" \"%s\" \"\" \"auditshipper %s\" \"auditshipper\"\n# NAME\n%s - %s\n\n# DESCRIPTION\n",
 			strings.ToUpper(page.name), page.section, version(), page.name, page.brief)
 		file := filepath.Join(dir, page.name+"."+page.section)
-		if err := os.WriteFile(file, md2man.Render(append([]byte(head), text...)), 0o644); err != nil {
+		if err := safefile.WriteFile(file, 0o644, writes(md2man.Render(append([]byte(head), text...)))); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writes returns what writes a whole text.
+func writes(text []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(text)
+		return err
+	}
 }
 
 var (

@@ -15,6 +15,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/query"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 func reportCommand() *cobra.Command {
@@ -208,11 +209,7 @@ func (w *reportWords) page(cmd *cobra.Command) (err error) {
 			p.Add(e)
 		}
 	}
-	f, err := os.OpenFile(w.html, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	return errors.Join(p.Write(f), f.Close())
+	return safefile.WriteFile(w.html, 0o640, p.Write)
 }
 
 // inTime notes the first and the last event, of which the summary tells, and

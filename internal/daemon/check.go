@@ -11,6 +11,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/host"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // Check returns what the system at hand makes wrong in a configuration: a
@@ -19,7 +20,7 @@ import (
 func Check(c config.Config) []error {
 	var errs []error
 	if err := writable(c.StateDir); err != nil && filepath.IsAbs(c.StateDir) {
-		errs = append(errs, c.Fault("state_dir", "", "%v", err))
+		errs = append(errs, c.Fault("state_dir", hint(err), "%s cannot be written: %v", c.StateDir, err))
 	}
 	mounts, err1 := host.ReadMounts()
 	fstab, err2 := host.Fstab()
@@ -38,21 +39,71 @@ func Check(c config.Config) []error {
 	return errs
 }
 
-// writable reports why no file can be made in dir, which is made if need be.
-func writable(dir string) error {
-	err := os.MkdirAll(dir, 0o700)
-	var f *os.File
-	if err == nil {
-		f, err = os.CreateTemp(dir, ".writable-*")
+// hint is the cure that an error knows.
+func hint(err error) string {
+	if h, ok := errors.AsType[interface {
+		error
+		Hint() string
+	}](err); ok {
+		return h.Hint()
 	}
+	return ""
+}
+
+// openState opens a file of the state directory, which may belong to another
+// user.
+func openState(path string, flag int) (*os.File, error) {
+	dir, err := safefile.Make(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	f, err := dir.OpenFile(filepath.Base(path), flag, 0o600)
+	return f, errors.Join(err, dir.Close())
+}
+
+// writable reports why no file can be made in a directory, which is made if need
+// be, or why a file of an earlier daemon cannot be opened there.
+func writable(path string) error {
+	dir, err := safefile.Make(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	const probe = ".writable"
+	f, err := dir.OpenFile(probe, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err == nil {
-		err = errors.Join(f.Close(), os.Remove(f.Name()))
+		err = errors.Join(f.Close(), dir.Remove(probe))
 	}
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		return nil
+		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("%s cannot be written: %w", dir, err)
+		return err
+	}
+	if err := openable(dir, "rules.lock", "rules.applied", "landing"); err != nil {
+		return err
+	}
+	journal, err := dir.Sub("journal")
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	return openable(journal, "lock", "cursor.0", "last")
+}
+
+// openable reports which of the files cannot be written.
+func openable(dir *safefile.Dir, names ...string) error {
+	for _, name := range names {
+		f, err := dir.OpenFile(name, os.O_RDWR, 0)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

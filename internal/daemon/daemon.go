@@ -27,6 +27,7 @@ import (
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/rules"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
@@ -136,10 +137,13 @@ func (d *Daemon) open(ctx context.Context) error {
 // openState opens the landing and the journal, and puts into the journal what
 // the last process received and had not written yet.
 func (d *Daemon) openState() error {
-	if err := os.MkdirAll(d.cfg.StateDir, 0o700); err != nil {
+	dir, err := safefile.Make(d.cfg.StateDir)
+	if err != nil {
 		return d.cfg.Fault("state_dir", "", "%v", err)
 	}
-	var err error
+	if err := dir.Close(); err != nil {
+		return err
+	}
 	d.journal, err = journal.Open(filepath.Join(d.cfg.StateDir, "journal"), journal.Options{
 		MaxBytes:      int64(d.cfg.Journal.MaxBytes),
 		KeepDelivered: int64(d.cfg.Journal.KeepDelivered),

@@ -51,7 +51,7 @@ func openFollower(path, state string, next uint64, l lines, gone func(string)) (
 	if _, err = unix.InotifyAddWatch(f.events, filepath.Dir(path), unix.IN_MODIFY|unix.IN_CREATE|unix.IN_MOVE); err != nil {
 		return nil, fmt.Errorf("watch %s: %w", filepath.Dir(path), err)
 	}
-	if f.state, err = os.OpenFile(state, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	if f.state, err = openState(state, os.O_RDWR|os.O_CREATE); err != nil {
 		return nil, err
 	}
 	pos, known, err := readPosition(f.state)

@@ -15,8 +15,10 @@ import (
 var may = map[string][]string{
 	"query":      {"event", "journal"},
 	"host":       {"event"}, // its types
+	"journal":    {"safefile"},
+	"kaudit":     {"safefile"},
 	"kerneltest": {"kaudit"},
-	"rules":      {"kaudit"}, // its interface to the kernel
+	"rules":      {"kaudit", "safefile"}, // the first is its interface to the kernel
 }
 
 // never lists what a package does not import, because it would change what it is.

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // A filer is the directory of a journal, and all that the journal asks of a
@@ -37,44 +38,38 @@ type file interface {
 	allocate(n int64) error
 }
 
-// A directory is a filer on the real file system.
-type directory string
+// A directory is a filer on the real file system. Root reads and writes it too,
+// though it belongs to the daemon's user.
+type directory struct{ *safefile.Dir }
 
-func (d directory) list() ([]string, error) {
-	f, err := os.Open(string(d))
-	if err != nil {
-		return nil, err
+// openDirectory opens the directory of a journal. With create it is made if need
+// be, along with its parents, and root's files in it get its owner.
+func openDirectory(path string, create bool) (directory, error) {
+	open := safefile.Open
+	if create {
+		open = safefile.Make
 	}
-	defer f.Close()
-	return f.Readdirnames(-1)
+	d, err := open(path)
+	return directory{d}, err
 }
 
+func (d directory) list() ([]string, error) { return d.List() }
+
 func (d directory) open(name string, flag int) (file, error) {
-	f, err := os.OpenFile(filepath.Join(string(d), name), flag, 0o600)
+	f, err := d.OpenFile(name, flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	return diskFile{f}, nil
 }
 
-func (d directory) remove(name string) error {
-	return os.Remove(filepath.Join(string(d), name))
-}
+func (d directory) remove(name string) error { return d.Remove(name) }
 
-func (d directory) syncDir() error {
-	f, err := os.Open(string(d))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (d directory) syncDir() error { return d.Sync() }
 
 func (d directory) capacity() (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(string(d), &st); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: string(d), Err: err}
-	}
-	return int64(st.Blocks) * st.Bsize, nil
+	st, err := d.Statfs()
+	return int64(st.Blocks) * st.Bsize, err
 }
 
 type diskFile struct{ *os.File }

@@ -34,7 +34,6 @@ package journal
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -143,14 +142,15 @@ func open(dir string, o Options) (*Journal, error) {
 	}
 	j.unlock = func() error { return nil }
 	if j.fs == nil {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
-		}
-		unlock, err := lock(dir)
+		fs, err := openDirectory(dir, true)
 		if err != nil {
 			return nil, err
 		}
-		j.unlock, j.fs = unlock, directory(dir)
+		unlock, err := lock(fs)
+		if err != nil {
+			return nil, errors.Join(err, fs.Close())
+		}
+		j.unlock, j.fs = func() error { return errors.Join(unlock(), fs.Close()) }, fs
 	}
 	if err := j.prepare(); err != nil {
 		return nil, errors.Join(err, j.release())

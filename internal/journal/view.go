@@ -17,21 +17,28 @@ const pollEvery = 100 * time.Millisecond
 type View struct {
 	src  *viewSource
 	walk walk
+
+	release func() error // the directory
 }
 
 // OpenReadOnly opens the journal in dir for reading. The error is
 // os.ErrNotExist if there is no such directory.
 func OpenReadOnly(dir string) (*View, error) {
-	v, err := newView(directory(dir))
+	fs, err := openDirectory(dir, false)
 	if err != nil {
 		return nil, fmt.Errorf("read journal %s: %w", dir, err)
 	}
+	v, err := newView(fs)
+	if err != nil {
+		return nil, fmt.Errorf("read journal %s: %w", dir, errors.Join(err, fs.Close()))
+	}
+	v.release = fs.Close
 	return v, nil
 }
 
 func newView(fs filer) (*View, error) {
 	src := &viewSource{fs: fs}
-	v := &View{src: src, walk: walk{src: src}}
+	v := &View{src: src, walk: walk{src: src}, release: func() error { return nil }}
 	return v, v.Seek(0)
 }
 
@@ -143,7 +150,7 @@ func (v *View) Stat() (Stat, error) {
 }
 
 // Close closes the file being read.
-func (v *View) Close() error { return v.walk.close() }
+func (v *View) Close() error { return errors.Join(v.walk.close(), v.release()) }
 
 // A viewSource is a directory as the source of a walk.
 type viewSource struct {
@@ -271,8 +278,12 @@ type Summary struct {
 // Verify reads all of the journal in dir, in bounded memory, and calls report
 // for each damage. The writer may be at work meanwhile.
 func Verify(dir string, report func(*Damage)) (Summary, error) {
-	sum, err := verify(directory(dir), report)
+	fs, err := openDirectory(dir, false)
 	if err != nil {
+		return Summary{}, fmt.Errorf("verify journal %s: %w", dir, err)
+	}
+	sum, err := verify(fs, report)
+	if err = errors.Join(err, fs.Close()); err != nil {
 		return sum, fmt.Errorf("verify journal %s: %w", dir, err)
 	}
 	return sum, nil

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // slots is how many datagrams one recvmmsg(2) may bring.
@@ -102,7 +105,12 @@ func OpenLanding(path string) (*Landing, error) {
 
 // mapFile maps the file at path, allocated to its full length.
 func mapFile(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	dir, err := safefile.Make(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	f, err := dir.OpenFile(filepath.Base(path), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}

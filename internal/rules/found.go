@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/auditshipper/auditshipper/internal/kaudit"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // foundName is a file of the state directory.
@@ -27,7 +28,7 @@ type Found struct {
 	Boot     string    `json:"boot_id"`
 	Settings []Changed `json:"settings"` // in the order of changing
 
-	file string
+	dir string // the state directory
 }
 
 // Changed is one setting.
@@ -42,8 +43,8 @@ type Changed struct {
 // another one is void: the kernel has forgotten it, too. The result is never
 // nil.
 func ReadFound(dir, boot string) (*Found, error) {
-	f := &Found{Boot: boot, file: filepath.Join(dir, foundName)}
-	text, err := os.ReadFile(f.file)
+	f := &Found{Boot: boot, dir: dir}
+	text, err := safefile.ReadFile(filepath.Join(dir, foundName))
 	if errors.Is(err, os.ErrNotExist) {
 		return f, nil
 	}
@@ -52,7 +53,7 @@ func ReadFound(dir, boot string) (*Found, error) {
 	}
 	var read Found
 	if err := json.Unmarshal(text, &read); err != nil {
-		return f, fmt.Errorf("%s is not readable: %w", f.file, err)
+		return f, fmt.Errorf("%s is not readable: %w", filepath.Join(dir, foundName), err)
 	}
 	if read.Boot == boot {
 		f.Settings = read.Settings
@@ -125,9 +126,14 @@ func (f *Found) PutBack(k Kernel, by string) error {
 }
 
 // save writes the file, or removes it when it says nothing.
-func (f *Found) save() error {
+func (f *Found) save() (err error) {
+	dir, err := safefile.Make(f.dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
 	if len(f.Settings) == 0 {
-		if err := os.Remove(f.file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := dir.Remove(foundName); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		return nil
@@ -136,8 +142,5 @@ func (f *Found) save() error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(f.file), 0o700); err != nil {
-		return err
-	}
-	return replaceOwned(f.file, append(text, '\n'))
+	return dir.ReplaceText(foundName, 0o600, append(text, '\n'))
 }

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // ErrNeverTask means that the rule -a never,task is loaded: a process that is
@@ -37,27 +40,48 @@ func onlyKeys(fields []Field) bool {
 // Disarm comments never,task out in every rule file of dir and in the file that
 // augenrules makes of them, beside it. Each changed file is kept as it was under
 // its name with the suffix of now. It returns the files changed.
-func Disarm(dir string, now time.Time) ([]string, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.rules"))
+func Disarm(path string, now time.Time) ([]string, error) {
+	path = filepath.Clean(path)
+	joined, err := disarmIn(filepath.Dir(path), now, func(name string) bool { return name == "audit.rules" })
+	if err != nil {
+		return joined, err
+	}
+	changed, err := disarmIn(path, now, func(name string) bool { return filepath.Ext(name) == ".rules" })
+	return append(changed, joined...), err
+}
+
+// disarmIn does so in the files of one directory.
+func disarmIn(path string, now time.Time, wanted func(name string) bool) (changed []string, err error) {
+	dir, err := safefile.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	names = append(names, filepath.Join(filepath.Dir(filepath.Clean(dir)), "audit.rules"))
-	var changed []string
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	names, err := dir.List()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
 	for _, name := range names {
-		did, err := disarmFile(name, ".before-"+now.UTC().Format("20060102T150405Z"))
+		if !wanted(name) || strings.HasPrefix(name, ".") {
+			continue
+		}
+		did, err := disarmFile(dir, name, ".before-"+now.UTC().Format("20060102T150405Z"))
 		if err != nil {
-			return changed, fmt.Errorf("take never,task out of %s: %w", name, err)
+			return changed, fmt.Errorf("take never,task out of %s: %w", filepath.Join(path, name), err)
 		}
 		if did {
-			changed = append(changed, name)
+			changed = append(changed, filepath.Join(path, name))
 		}
 	}
 	return changed, nil
 }
 
-func disarmFile(name, suffix string) (bool, error) {
-	text, err := os.ReadFile(name)
+func disarmFile(dir *safefile.Dir, name, suffix string) (bool, error) {
+	text, err := dir.ReadFile(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -76,14 +100,14 @@ func disarmFile(name, suffix string) (bool, error) {
 	if !found {
 		return false, nil
 	}
-	st, err := os.Stat(name)
+	mode, err := dir.Mode(name)
 	if err != nil {
 		return false, err
 	}
-	if err := replaceFile(name+suffix, text, st.Mode().Perm()); err != nil {
+	if err := dir.ReplaceText(name+suffix, mode, text); err != nil {
 		return false, err
 	}
-	return true, replaceFile(name, []byte(out.String()), st.Mode().Perm())
+	return true, dir.ReplaceText(name, mode, []byte(out.String()))
 }
 
 // saysNeverTask reports whether a line of a rule file is never,task.

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // PersistName is the file that Persist writes. augenrules joins the files of its
@@ -20,26 +21,30 @@ var commands = []string{"t", "q", "reset-lost", "reset_backlog_wait_time_actual"
 // Persist writes all rules that are ours into a file that auditd's own start
 // loads, which drops every rule that is in no such file. It reports whether the
 // file had to be changed. Without rules the file is taken away.
-func Persist(dir string, s State) (changed bool, err error) {
-	name := filepath.Join(dir, PersistName)
+func Persist(path string, s State) (changed bool, err error) {
 	text := persistText(s)
-	old, err := os.ReadFile(name)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
+	dir, err := safefile.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
 		if text == nil {
 			return false, nil
 		}
-	case err != nil:
+		dir, err = safefile.Make(path)
+	}
+	if err != nil {
 		return false, err
-	case text == nil:
-		return true, os.Remove(name)
-	case bytes.Equal(old, text):
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	old, err := dir.ReadFile(PersistName)
+	missing := errors.Is(err, os.ErrNotExist)
+	switch {
+	case err != nil && !missing:
+		return false, err
+	case missing && text == nil, !missing && bytes.Equal(old, text):
 		return false, nil
+	case text == nil:
+		return true, dir.Remove(PersistName)
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return false, err
-	}
-	return true, replaceFile(name, text, 0o640)
+	return true, dir.ReplaceText(PersistName, 0o640, text)
 }
 
 // persistText is the file's text, nil without rules. What locks the machine
@@ -79,21 +84,4 @@ func persistText(s State) []byte {
 		return nil
 	}
 	return b.Bytes()
-}
-
-// replaceFile writes a file so that there is the old or the new one at any time.
-func replaceFile(name string, text []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // Files of a state directory.
@@ -119,13 +122,25 @@ func (s *State) clone() State {
 }
 
 // ReadState reads the state of a directory. One without the file has none.
-func ReadState(dir string) (State, error) {
-	s, _, err := readState(dir)
+func ReadState(path string) (State, error) {
+	s, _, err := readState(path)
 	return s, err
 }
 
-func readState(dir string) (s State, text []byte, err error) {
-	text, err = os.ReadFile(filepath.Join(dir, stateName))
+func readState(path string) (s State, text []byte, err error) {
+	dir, err := safefile.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return s, nil, nil
+	}
+	if err != nil {
+		return s, nil, err
+	}
+	s, text, err = readStateIn(dir)
+	return s, text, errors.Join(err, dir.Close())
+}
+
+func readStateIn(dir *safefile.Dir) (s State, text []byte, err error) {
+	text, err = dir.ReadFile(stateName)
 	if errors.Is(err, os.ErrNotExist) {
 		return s, nil, nil
 	}
@@ -133,7 +148,7 @@ func readState(dir string) (s State, text []byte, err error) {
 		return s, nil, err
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
-		return s, nil, fmt.Errorf("%s is not readable: %w", filepath.Join(dir, stateName), err)
+		return s, nil, fmt.Errorf("%s is not readable: %w", filepath.Join(dir.Path(), stateName), err)
 	}
 	return s, text, nil
 }
@@ -156,38 +171,49 @@ func (s *State) Configured() []string {
 // to change rules at the same moment.
 type Ledger struct {
 	State
-	dir   string
+	dir   *safefile.Dir
 	lock  *os.File
 	saved []byte // the file's text
 }
 
 // OpenLedger waits for the lock of a state directory, which it makes if need
 // be, and reads its state.
-func OpenLedger(dir string) (*Ledger, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
+func OpenLedger(path string) (*Ledger, error) {
+	dir, err := safefile.Make(path)
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{dir: dir, lock: lock}
-	for {
-		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	if err == nil {
-		err = chown(lock)
-	}
-	if err == nil {
-		l.State, l.saved, err = readState(dir)
-	}
-	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+	l := &Ledger{dir: dir}
+	if err := l.open(); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+func (l *Ledger) open() (err error) {
+	if l.lock, err = l.dir.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return err
+	}
+	if err := l.await(); err != nil {
+		return fmt.Errorf("lock %s: %w", l.lock.Name(), err)
+	}
+	l.State, l.saved, err = readStateIn(l.dir)
+	return err
+}
+
+// lockWait is how long another process may hold the lock. Applying 1,000 rules
+// takes a tenth of that.
+const lockWait = 2 * time.Minute
+
+// await waits for the lock, but not for ever: whoever owns the directory could
+// hold it.
+func (l *Ledger) await() error {
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(20 * time.Millisecond) {
+		err := unix.Flock(int(l.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err != unix.EINTR && err != unix.EWOULDBLOCK || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // NewLedger returns a Ledger that is kept in memory only, for when there is no
@@ -196,10 +222,14 @@ func NewLedger(s State) *Ledger { return &Ledger{State: s} }
 
 // Close gives the lock back.
 func (l *Ledger) Close() error {
-	if l.lock == nil {
+	if l.dir == nil {
 		return nil
 	}
-	return l.lock.Close()
+	err := l.dir.Close()
+	if l.lock != nil {
+		err = errors.Join(err, l.lock.Close())
+	}
+	return err
 }
 
 // Save writes the state; after a crash either the old or the new one is there.
@@ -215,40 +245,9 @@ func (l *Ledger) Save() error {
 	if bytes.Equal(text, l.saved) || l.saved == nil && len(l.Sources)+len(l.Removed) == 0 {
 		return nil
 	}
-	if err := replaceOwned(filepath.Join(l.dir, stateName), text); err != nil {
+	if err := l.dir.ReplaceText(stateName, 0o600, text); err != nil {
 		return err
 	}
 	l.saved = text
 	return nil
-}
-
-// replaceOwned writes a file of a state directory; after a crash either the old
-// or the new one is there.
-func replaceOwned(name string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, chown(f), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
-}
-
-// chown gives a file to whom its directory belongs: the daemon, which may not be
-// root, must be able to read what root wrote.
-func chown(f *os.File) error {
-	var dir, file unix.Stat_t
-	if err := errors.Join(unix.Stat(filepath.Dir(f.Name()), &dir), unix.Fstat(int(f.Fd()), &file)); err != nil {
-		return err
-	}
-	if file.Uid == dir.Uid && file.Gid == dir.Gid || os.Geteuid() != 0 {
-		return nil
-	}
-	return f.Chown(int(dir.Uid), int(dir.Gid))
 }
