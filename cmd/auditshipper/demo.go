@@ -242,7 +242,7 @@ func demoWork(ctx context.Context, c config.Config, scratch string) ([]demoEvent
 		return nil, err
 	}
 	service, err := ship.NewCloudWatch(ctx, ship.CloudWatchOptions{
-		Group: c.CloudWatch.Group, Stream: ship.StreamName(c.CloudWatch.Stream, host, nil),
+		Group: c.CloudWatch.Group, Stream: c.CloudWatch.Stream, Host: host,
 		Region: c.CloudWatch.Region, EndpointURL: c.CloudWatch.EndpointURL, Log: zap.NewNop(),
 	})
 	if err != nil {

@@ -33,7 +33,10 @@ func (d *doctor) service(ctx context.Context) {
 	cw, err := d.connect(ctx)
 	switch {
 	case errors.Is(err, ship.ErrNoRegion):
-		d.find("service", ill, "set cloudwatch.region or AWS_REGION, or run on an instance with metadata", "%v: events would go to standard output", err)
+		d.find("service", ill, "set cloudwatch.region or AWS_REGION, or let this host reach its metadata at 169.254.169.254", "%v: the daemon keeps events in the journal and looks again", err)
+		return
+	case errors.Is(err, ship.ErrNoInstance):
+		d.find("service", ill, "let this host reach its metadata at 169.254.169.254, or give cloudwatch.stream a name without {instance_id}", "%v: the daemon keeps events in the journal and looks again", err)
 		return
 	case err != nil:
 		d.find("service", ill, "docs/troubleshooting.md", "%v", err)
@@ -66,9 +69,8 @@ func (d *doctor) connect(ctx context.Context) (*ship.CloudWatch, error) {
 	if err != nil {
 		return nil, err
 	}
-	stream := ship.StreamName(w.Stream, host, func() string { return ship.InstanceID(ctx) })
 	return ship.NewCloudWatch(ctx, ship.CloudWatchOptions{
-		Group: w.Group, Stream: stream, Region: w.Region, EndpointURL: w.EndpointURL, RoleARN: w.RoleARN, KMSKeyID: w.KMSKeyID,
+		Group: w.Group, Stream: w.Stream, Host: host, Region: w.Region, EndpointURL: w.EndpointURL, RoleARN: w.RoleARN, KMSKeyID: w.KMSKeyID,
 		UseFIPS: w.UseFIPS, UseDualstack: w.UseDualstack, Log: zap.NewNop(), UserAgent: "auditshipper",
 	})
 }

@@ -110,14 +110,16 @@ func (r *replay) prepare(ctx context.Context) error {
 	}
 	r.seed, r.known = maphash.MakeSeed(), map[uint64]bool{}
 	w := r.c.CloudWatch
-	stream := ship.StreamName(w.Stream, r.host, func() string { return ship.InstanceID(ctx) })
 	r.cw, err = ship.NewCloudWatch(ctx, ship.CloudWatchOptions{
-		Group: w.Group, Stream: stream, Region: w.Region, EndpointURL: w.EndpointURL, RoleARN: w.RoleARN,
+		Group: w.Group, Stream: w.Stream, Host: r.host, Region: w.Region, EndpointURL: w.EndpointURL, RoleARN: w.RoleARN,
 		CreateGroup: w.CreateGroup, RetentionDays: w.RetentionDays, LogClass: w.LogClass, KMSKeyID: w.KMSKeyID, Tags: w.Tags,
 		UseFIPS: w.UseFIPS, UseDualstack: w.UseDualstack, Log: zap.NewNop(), UserAgent: "auditshipper",
 	})
 	if errors.Is(err, ship.ErrNoRegion) {
 		err = withStatus(exitUsage, hinted{err, "set AWS_REGION, or cloudwatch.region in the configuration"})
+	}
+	if errors.Is(err, ship.ErrNoInstance) {
+		err = hinted{err, "give cloudwatch.stream a name without {instance_id}: AUDITSHIPPER_CLOUDWATCH_STREAM=NAME"}
 	}
 	return err
 }

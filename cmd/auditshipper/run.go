@@ -28,8 +28,10 @@ it is told to stop. SIGTERM stops it within ten seconds; SIGHUP makes it read
 the configuration again.
 
 It needs CAP_AUDIT_CONTROL and CAP_AUDIT_READ. Where another audit daemon is
-registered it works beside it. Without a region and an endpoint it writes events
-to standard output, one JSON object a line.
+registered it works beside it. While it does not know its region or its instance's
+id it keeps events in the journal, says so, and looks again. On a terminal, without
+a region, an endpoint or a service manager, it writes events to standard output, one
+JSON object a line.
 
 exit status:
   0  stopped as told
@@ -52,7 +54,7 @@ exit status:
 			log, level := newLog(c.Log, cmd.ErrOrStderr())
 			err = profiled(profiles, func() error {
 				return daemon.Run(cmd.Context(), c, daemon.Options{
-					Version: version(), Log: log, Level: level, Stdout: cmd.OutOrStdout(),
+					Version: version(), Log: log, Level: level, Stdout: cmd.OutOrStdout(), Terminal: isTerminal(cmd.OutOrStdout()),
 					Reload:  func() (config.Config, error) { return loadConfig(cmd) },
 					Reloads: reloads, UserName: getent(),
 				})
@@ -80,6 +82,11 @@ func preflight(c config.Config) error {
 	return errors.Join(daemon.Check(c)...)
 }
 
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // newLog makes the daemon's log on w: for people on a terminal, as JSON
 // elsewhere.
 func newLog(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel) {
@@ -87,8 +94,7 @@ func newLog(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel) {
 	enc.EncodeTime = zapcore.ISO8601TimeEncoder
 	enc.EncodeDuration = zapcore.StringDurationEncoder
 	encoder := zapcore.NewJSONEncoder(enc)
-	f, isFile := w.(*os.File)
-	if c.Format == "console" || c.Format == "auto" && isFile && term.IsTerminal(int(f.Fd())) {
+	if c.Format == "console" || c.Format == "auto" && isTerminal(w) {
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	}

@@ -85,7 +85,10 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	if d.LastSuccess != nil {
 		row("last success", "%s", d.LastSuccess.Format(time.RFC3339))
 	}
-	if d.StalledSince != nil {
+	switch {
+	case d.Blocked != nil:
+		row("blocked since", "%s: %s", d.Blocked.Since.Format(time.RFC3339), d.Blocked.Reason)
+	case d.StalledSince != nil:
 		row("stalled since", "%s: %s", d.StalledSince.Format(time.RFC3339), d.LastError)
 	}
 	for _, cause := range slices.Sorted(maps.Keys(st.Gaps)) {

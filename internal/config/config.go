@@ -28,7 +28,7 @@ type Config struct {
 	StateDir   string     `yaml:"state_dir"` // journal, landing, rules.applied, rejected.jsonl
 	Socket     string     `yaml:"socket"`    // unix socket of `auditshipper status`
 	Journal    Journal    `yaml:"journal"`
-	Output     string     `yaml:"output"` // cloudwatch or stdout
+	Output     string     `yaml:"output"` // cloudwatch, stdout or auto
 	CloudWatch CloudWatch `yaml:"cloudwatch"`
 	Metrics    Metrics    `yaml:"metrics"`
 	Log        Log        `yaml:"log"`
@@ -136,7 +136,7 @@ func Default() Config {
 		StateDir: "/var/lib/auditshipper",
 		Socket:   "/run/auditshipper/control.sock",
 		Journal:  Journal{MaxBytes: 1 << 30, KeepDelivered: 64 << 20, Sync: time.Second},
-		Output:   "cloudwatch",
+		Output:   "auto",
 		CloudWatch: CloudWatch{
 			Group: "/auditshipper", Stream: "{instance_id}", CreateGroup: true,
 			Format: "json", FlushInterval: time.Second, Concurrency: 2,

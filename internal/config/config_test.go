@@ -107,7 +107,7 @@ func TestFaults(t *testing.T) {
 		{"an endpoint with FIPS", "cloudwatch:\n  endpoint_url: http://h\n  use_fips: true\n", nil, []string{"a.yaml:2: cloudwatch.endpoint_url: cannot go with use_fips or use_dualstack, which choose the endpoint themselves"}},
 		{"an unknown variable", "", []string{"AUDITSHIPPER_OUTPUTS=stdout"}, []string{"AUDITSHIPPER_OUTPUTS: no key of the configuration has this name"}},
 		{"a bad variable", "", []string{"AUDITSHIPPER_JOURNAL_SYNC=soon"}, []string{`AUDITSHIPPER_JOURNAL_SYNC: journal.sync: "soon" is not a duration such as 1s or 500ms`}},
-		{"a bad value from a variable", "", []string{"AUDITSHIPPER_OUTPUT=stderr"}, []string{`AUDITSHIPPER_OUTPUT: output: "stderr" is not one of cloudwatch, stdout`}},
+		{"a bad value from a variable", "", []string{"AUDITSHIPPER_OUTPUT=stderr"}, []string{`AUDITSHIPPER_OUTPUT: output: "stderr" is not one of auto, cloudwatch, stdout`}},
 		{
 			"faults of every kind", "watches:\n  - path: /a\n    pth: /b\nsource:\n  mode: fast\njournal:\n  sync: x\n", nil,
 			[]string{"a.yaml:3: watches[0].pth: unknown key", `a.yaml:7: journal.sync: "x" is not a duration such as 1s or 500ms`, `a.yaml:5: source.mode: "fast" is not one of auto, unicast, multicast, file, stdin`},

@@ -49,7 +49,7 @@ func (c *Config) validate(d *decoder) {
 	check(filepath.IsAbs(c.Socket), "socket", "", "%q is not an absolute path", c.Socket)
 	check(c.Journal.MaxBytes >= 1<<20, "journal.max_bytes", "", "%v is below the minimum of 1MiB", c.Journal.MaxBytes)
 	check(c.Journal.Sync > 0, "journal.sync", "", "must be positive, not %v", c.Journal.Sync)
-	oneOf("output", c.Output, "cloudwatch", "stdout")
+	oneOf("output", c.Output, "auto", "cloudwatch", "stdout")
 	c.validateCloudWatch(check, oneOf)
 
 	if c.Metrics.Listen != "" {

@@ -35,12 +35,19 @@ import (
 // with what else there is to do it stays below 10 s.
 const drainTime = 8 * time.Second
 
+// blockedDrainTime is how long it waits for a service that refuses or cannot be
+// found: one more try.
+const blockedDrainTime = 2 * time.Second
+
 // Options are what the daemon needs besides its configuration.
 type Options struct {
 	Version string
 	Log     *zap.Logger
 	Level   zap.AtomicLevel // of Log, for a reload to change
 	Stdout  io.Writer       // where events go if the output is stdout
+
+	// Terminal says that Stdout is one: somebody looks at what comes.
+	Terminal bool
 
 	// Reload reads the configuration again; a receive on Reloads asks for it.
 	Reload  func() (config.Config, error)
@@ -80,7 +87,9 @@ type Daemon struct {
 	loss     *lossWatch
 	server   *server
 
-	output  outputStatus
+	cloudWatch atomic.Pointer[ship.CloudWatch] // nil where events go to standard output
+	identities *identities
+
 	started time.Time
 	state   atomic.Value // string, see Status.State
 	gaps    gapCounts
@@ -187,7 +196,18 @@ func (d *Daemon) openState() error {
 	if len(left) > 0 {
 		d.log.Info("records of the last process recovered", zap.Int("records", len(left)))
 	}
-	return d.receiver.append(left)
+	if err := d.receiver.append(left); err != nil {
+		return err
+	}
+	d.identify()
+	return nil
+}
+
+// identify notes whose records the journal gets from now on.
+func (d *Daemon) identify() {
+	st := d.journal.Stat()
+	d.identities = openIdentities(d.cfg.StateDir, func() uint64 { return d.journal.Stat().Low }, d.log)
+	d.identities.begin(identity{Boot: d.boot, Host: d.host, Instance: ship.LocalInstance()}, st.Oldest, d.journal.Next())
 }
 
 // hearsKernel reports whether records come from the kernel, which does not wait,
@@ -206,13 +226,11 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	d.lookup = host.NewSystem(&d.mounts)
 	d.users = d.nameService()
 	d.deliver = new(deliverer) // what the shipper acknowledges to
-	if d.shipper, err = d.newShipper(ctx); err != nil {
-		return err
-	}
+	d.shipper = d.newShipper(ctx)
 	c := &cursor{journal: d.journal, failed: func(err error) { d.log.Error("cursor not saved", zap.Error(err)) }}
 	*d.deliver = deliverer{
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now, mounts: &d.mounts,
-		yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
+		whose: d.identities.of, yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
 		stream: event.NewStream(event.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
 			Process: host.NewHomes().Of,
@@ -261,7 +279,7 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 	names := host.NewNames(&d.mounts, d.users)
 	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
 	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
-	return &output{encode[c.CloudWatch.Format], drop}, nil
+	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, drop: drop}, nil
 }
 
 // damaged makes a gap of what the journal cannot give back.
@@ -364,7 +382,11 @@ func (d *Daemon) tell(assignments ...string) {
 // drain lets the deliver loop reach the journal's end and the shipper finish,
 // for a bounded time, and says what stays for the next start.
 func (d *Daemon) drain(stop func(), delivering <-chan struct{}) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	patience := drainTime
+	if d.shipper.State().Blocked {
+		patience = blockedDrainTime
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	d.deliver.drain(ctx)
 	stop()

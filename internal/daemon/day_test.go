@@ -169,7 +169,8 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 		poked: make(chan struct{}, 1), damaged: func(g *journal.Damage) { t.Error(g) }, now: time.Now,
 		stream: event.NewStream(event.Options{Process: host.NewHomes().Of}),
 	}
-	d.deliver.output.Store(&output{encode: enc.AppendJSON})
+	d.deliver.whose = func(uint64) ship.Identity { return ship.Identity{Host: "host"} }
+	d.deliver.output.Store(&output{encode: enc.AppendJSON, encoder: enc})
 	shipper := ship.New(ship.Options{
 		Put: d.service, Flush: time.Second, Concurrency: 2, Log: zap.NewNop(), Ack: d.deliver.cursor.ack,
 		Reject: func(_ ship.Item, reason string) { t.Errorf("rejected: %s", reason) },

@@ -28,8 +28,9 @@ type shipper interface {
 
 // An output is how events become text, which a reload may change.
 type output struct {
-	encode func(dst []byte, e *event.Event) []byte
-	drop   filters
+	encode  func(dst []byte, e *event.Event) []byte
+	encoder *event.Encoder // of encode; the deliver loop's
+	drop    filters
 }
 
 // A deliverer moves events from the journal to the shipper.
@@ -43,6 +44,7 @@ type deliverer struct {
 	damaged func(*journal.Damage)
 	mounts  *host.MountTable
 	now     func() time.Time
+	whose   func(seq uint64) ship.Identity // which host received a record
 
 	reader  *journal.Reader
 	yields  bool // to a flood of records
@@ -211,9 +213,11 @@ func (d *deliverer) one(ctx context.Context, e *event.Event) error {
 	if out.drop.match(e) {
 		return nil
 	}
+	from := d.whose(e.First)
+	out.encoder.Host = from.Host
 	d.line = out.encode(d.line[:0], e)
 	d.added++
-	return d.ship.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Serial: e.ID.Serial, Line: d.line, Mark: d.added})
+	return d.ship.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Serial: e.ID.Serial, Line: d.line, Mark: d.added, From: from})
 }
 
 // wait returns when the journal has more, or after a tick while events wait.

@@ -51,6 +51,7 @@ var metricTable = []metric{
 	{"throttled_total", "Calls that the service refused because there were too many.", true, func(s *Status) float64 { return float64(s.Delivery.Throttled) }},
 	{"rejected_events_total", "Events the service refused for good; they are in rejected.jsonl.", true, func(s *Status) float64 { return float64(s.Delivery.Rejected) }},
 	{"delivery_stalled_seconds", "Seconds since delivery last made progress while something was waiting, 0 while it works.", false, func(s *Status) float64 { return since(s.Delivery.StalledSince) }},
+	{"delivery_blocked", "1 while delivery waits for something that must be found or mended first: a region, an instance id, credentials, a right.", false, func(s *Status) float64 { return truth(s.Delivery.Blocked != nil) }},
 	{"delivery_lag_seconds", "Age of the oldest event that is not delivered yet, 0 for none.", false, func(s *Status) float64 { return s.Delivery.LagSeconds }},
 	{"flush_interval_seconds", "Longest time a batch is held open, as adapted to throttling.", false, func(s *Status) float64 { return s.Delivery.FlushSeconds }},
 	{"backfilled_events_total", "Events that were missing and came from auditd's log.", true, func(s *Status) float64 { return float64(s.Source.Backfilled) }},

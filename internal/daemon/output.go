@@ -17,59 +17,64 @@ import (
 )
 
 // newShipper makes what delivers events, as the configuration says.
-func (d *Daemon) newShipper(ctx context.Context) (*ship.Shipper, error) {
-	put, concurrency, err := d.newPutter(ctx, d.cfg)
-	if err != nil {
-		return nil, err
+func (d *Daemon) newShipper(ctx context.Context) *ship.Shipper {
+	concurrency := d.cfg.CloudWatch.Concurrency
+	var put ship.Putter
+	if d.toStdout(ctx) {
+		put, concurrency = &ship.Writer{W: d.Stdout}, 1
+	} else {
+		cw := ship.NewLazyCloudWatch(d.cloudWatchOptions(d.cfg))
+		d.cloudWatch.Store(cw)
+		put = cw
 	}
 	rejects := &rejectFile{path: filepath.Join(d.cfg.StateDir, "rejected.jsonl"), notes: d.notes, log: d.log}
 	return ship.New(ship.Options{
 		Put: put, Flush: d.cfg.CloudWatch.FlushInterval, Concurrency: concurrency, Log: d.log,
 		Ack:    func(mark uint64) { d.deliver.cursor.ack(mark) },
 		Reject: rejects.add,
-	}), nil
+	})
 }
 
-// newPutter makes the connection to the output that c names. Without a region
-// and an endpoint that is standard output: a first try needs no AWS.
-func (d *Daemon) newPutter(ctx context.Context, c config.Config) (put ship.Putter, concurrency int, err error) {
-	w := &ship.Writer{W: d.Stdout}
-	if c.Output == "stdout" {
-		d.output = outputStatus{name: "stdout"}
-		return w, 1, nil
+// toStdout reports whether events go to standard output, where they count as
+// delivered. With output: auto that is a person's first try only.
+func (d *Daemon) toStdout(ctx context.Context) bool {
+	if d.cfg.Output != "auto" {
+		return d.cfg.Output == "stdout"
 	}
+	if !d.Terminal || d.manager.present() || ship.HasRegion(ctx, d.cloudWatchOptions(d.cfg)) || ship.OnEC2(ctx) {
+		return false
+	}
+	d.log.Warn("no region and no endpoint for CloudWatch Logs: events go to this terminal and count as delivered",
+		zap.String("hint", "set cloudwatch.region or AWS_REGION, or output: stdout to silence this"))
+	return true
+}
+
+func (d *Daemon) cloudWatchOptions(c config.Config) ship.CloudWatchOptions {
 	o := c.CloudWatch
-	stream := ship.StreamName(o.Stream, d.host, func() string { return ship.InstanceID(ctx) })
-	cw, err := ship.NewCloudWatch(ctx, ship.CloudWatchOptions{
-		Group: o.Group, Stream: stream, Region: o.Region, EndpointURL: o.EndpointURL, RoleARN: o.RoleARN,
+	return ship.CloudWatchOptions{
+		Group: o.Group, Stream: o.Stream, Host: d.host, Region: o.Region, EndpointURL: o.EndpointURL, RoleARN: o.RoleARN,
 		CreateGroup: o.CreateGroup, RetentionDays: o.RetentionDays, LogClass: o.LogClass, KMSKeyID: o.KMSKeyID,
 		Tags: o.Tags, UseFIPS: o.UseFIPS, UseDualstack: o.UseDualstack, Log: d.log,
-		UserAgent: "auditshipper",
-	})
-	if errors.Is(err, ship.ErrNoRegion) {
-		d.log.Warn("no region and no endpoint for CloudWatch Logs: events go to standard output",
-			zap.String("hint", "set cloudwatch.region or AWS_REGION, or output: stdout to silence this"))
-		d.output = outputStatus{name: "stdout"}
-		return w, 1, nil
+		UserAgent: "auditshipper", Learn: d.identities.learn,
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	d.output = outputStatus{"cloudwatch", o.Group, stream}
-	return cw, o.Concurrency, nil
 }
 
-// outputStatus is where events go, for status.
-type outputStatus struct{ name, group, stream string }
-
 // reconfigureShipper makes the shipper use what next says from its next call on.
+// What is not known yet is looked for until it is found; what cannot work is
+// refused.
 func (d *Daemon) reconfigureShipper(ctx context.Context, next config.Config) error {
-	next.Output = d.cfg.Output
-	put, _, err := d.newPutter(ctx, next)
-	if err != nil {
+	cw := d.cloudWatch.Load()
+	if cw == nil {
+		d.shipper.Reconfigure(&ship.Writer{W: d.Stdout}, next.CloudWatch.FlushInterval)
+		return nil
+	}
+	o := d.cloudWatchOptions(next)
+	if err := ship.CheckCloudWatch(ctx, o); err != nil {
 		return err
 	}
-	d.shipper.Reconfigure(put, next.CloudWatch.FlushInterval)
+	cw = ship.NewLazyCloudWatch(o)
+	d.cloudWatch.Store(cw)
+	d.shipper.Reconfigure(cw, next.CloudWatch.FlushInterval)
 	return nil
 }
 

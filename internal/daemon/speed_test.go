@@ -147,7 +147,8 @@ func TestDeliverAllocations(t *testing.T) {
 	}
 	defer d.reader.Close()
 	d.ship = acceptor{d.cursor}
-	d.output.Store(&output{encode: enc.AppendJSON})
+	d.whose = func(uint64) ship.Identity { return ship.Identity{Host: "host"} }
+	d.output.Store(&output{encode: enc.AppendJSON, encoder: enc})
 	n := testing.AllocsPerRun(runs, func() {
 		for range r.src.recs {
 			if err := d.read(t.Context()); err != nil {

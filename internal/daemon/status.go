@@ -80,8 +80,18 @@ type DeliveryStatus struct {
 	LastSuccess  *time.Time `json:"last_success,omitempty"`
 	StalledSince *time.Time `json:"stalled_since,omitempty"`
 	LastError    string     `json:"last_error,omitempty"`
-	LagSeconds   float64    `json:"lag_seconds"` // age of the oldest event not accepted yet
-	FlushSeconds float64    `json:"flush_seconds"`
+
+	Blocked *BlockedStatus `json:"blocked,omitempty"` // nil unless something must be found or mended first
+
+	LagSeconds   float64 `json:"lag_seconds"` // age of the oldest event not accepted yet
+	FlushSeconds float64 `json:"flush_seconds"`
+}
+
+// BlockedStatus says what keeps delivery from going on by itself: a region or an
+// instance id that nobody tells, a right that is missing.
+type BlockedStatus struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
 }
 
 // DropStatus counts what one filter kept from delivery.
@@ -114,11 +124,17 @@ func (d *Daemon) status() Status {
 			Oldest: optional(st.OldestTime), FullSince: optional(st.FullSince),
 		},
 		Delivery: DeliveryStatus{
-			Output: d.output.name, Group: d.output.group, Stream: d.output.stream,
+			Output: "stdout",
 			Events: sh.Events, Batches: sh.Batches, Bytes: sh.Bytes, Retries: sh.Retries, Throttled: sh.Throttled, Rejected: sh.Rejected, Restamped: sh.Restamped,
 			FlushSeconds: sh.Flush.Seconds(),
 			LastSuccess:  optional(sh.LastSuccess), StalledSince: optional(sh.StalledSince), LastError: sh.LastError,
 		},
+	}
+	if cw := d.cloudWatch.Load(); cw != nil {
+		s.Delivery.Output, s.Delivery.Group, s.Delivery.Stream = "cloudwatch", cw.Group(), cw.Stream()
+	}
+	if sh.Blocked {
+		s.Delivery.Blocked = &BlockedStatus{sh.LastError, sh.StalledSince}
 	}
 	if sh.Oldest > 0 {
 		s.Delivery.LagSeconds = time.Since(time.UnixMilli(sh.Oldest)).Seconds()
@@ -132,16 +148,16 @@ func (d *Daemon) status() Status {
 		}
 	}
 	if s.State == "running" {
-		s.State, s.Why = s.health(sh.Blocked)
+		s.State, s.Why = s.health()
 	}
 	return s
 }
 
 // health says in one word how the daemon does, and why if not well.
-func (s *Status) health(blocked bool) (state, why string) {
+func (s *Status) health() (state, why string) {
 	switch {
-	case blocked:
-		return "blocked", s.Delivery.LastError
+	case s.Delivery.Blocked != nil:
+		return "blocked", s.Delivery.Blocked.Reason
 	case s.Delivery.StalledSince != nil:
 		return "degraded", s.Delivery.LastError
 	case s.Journal.FullSince != nil:

@@ -21,6 +21,8 @@ type Item struct {
 	Serial uint64 // orders items of the same time
 	Line   []byte // its text
 	Mark   uint64 // the caller's, rising; acknowledged when all up to it is safe
+
+	From Identity // whose it is; zero: this host's
 }
 
 // A Batch is items that CloudWatch Logs accepts in one call. It copies what is
@@ -31,7 +33,8 @@ type Batch struct {
 	low   int64 // earliest and latest time
 	high  int64
 	mark  uint64
-	order uint64 // of being sent, from 1
+	from  Identity // of all items
+	order uint64   // of being sent, from 1
 }
 
 // A packed is an item without its mark; its line is text[off:end].
@@ -48,7 +51,7 @@ func (b *Batch) Add(it Item) bool {
 	if len(b.items) > 0 {
 		low, high = min(low, b.low), max(high, b.high)
 	}
-	full := len(b.items) == MaxBatchEvents ||
+	full := len(b.items) == MaxBatchEvents || len(b.items) > 0 && it.From != b.from ||
 		b.Bytes()+len(it.Line)+EventOverhead > MaxBatchBytes ||
 		high-low >= MaxBatchSpan.Milliseconds()
 	if full {
@@ -57,7 +60,7 @@ func (b *Batch) Add(it Item) bool {
 	off := len(b.text)
 	b.text = append(b.text, it.Line...)
 	b.items = append(b.items, packed{it.Millis, it.Serial, uint32(off), uint32(len(b.text))})
-	b.low, b.high, b.mark = low, high, it.Mark
+	b.low, b.high, b.mark, b.from = low, high, it.Mark, it.From
 	return true
 }
 
@@ -70,7 +73,7 @@ func (b *Batch) Bytes() int { return len(b.text) + len(b.items)*EventOverhead }
 // Item returns item i: in the order of adding, or of time once sorted. Its Mark
 // is not kept; its Line is the batch's own.
 func (b *Batch) Item(i int) Item {
-	return Item{Millis: b.items[i].millis, Serial: b.items[i].serial, Line: b.line(i)}
+	return Item{Millis: b.items[i].millis, Serial: b.items[i].serial, Line: b.line(i), From: b.from}
 }
 
 func (b *Batch) line(i int) []byte {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,7 +18,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
@@ -29,9 +33,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// CloudWatchOptions say where events go. Group and Stream are final names.
+// CloudWatchOptions say where events go. The stream's name may hold {hostname}
+// and {instance_id}.
 type CloudWatchOptions struct {
 	Group, Stream string
+	Host          string // fills in the stream's name where an item does not say whose it is
 	Region        string // empty: the environment's, the profile's or the instance's
 	EndpointURL   string // empty: the service's own, or AWS_ENDPOINT_URL_CLOUDWATCH_LOGS
 	RoleARN       string // to assume, empty for none
@@ -44,6 +50,9 @@ type CloudWatchOptions struct {
 	UseDualstack  bool
 	UserAgent     string
 	Log           *zap.Logger
+
+	// Learn, if not nil, is called with this instance's id when it is first known.
+	Learn func(instance string)
 }
 
 // ErrNoRegion means that no region is known and no endpoint is given: there is
@@ -59,9 +68,11 @@ var ErrEndpointVariant = errors.New("FIPS and dual-stack are for AWS's own endpo
 type CloudWatch struct {
 	o CloudWatchOptions
 
-	mu     sync.Mutex // of what makes things: clients, groups, streams
-	client atomic.Pointer[cloudwatchlogs.Client]
+	mu     sync.Mutex                            // of what makes things: clients, groups, streams
+	client atomic.Pointer[cloudwatchlogs.Client] // nil until region and credentials' sources are known
 	loaded time.Time
+	onEC2  bool                   // the instance's metadata told the region
+	self   atomic.Pointer[string] // this instance's id, empty off EC2; nil until it is known
 
 	unknown atomic.Bool // the service did not take our credentials
 	gzipped atomic.Bool // the endpoint took gzip once
@@ -71,19 +82,61 @@ type CloudWatch struct {
 	bodies    sync.Pool // of *body
 }
 
-// NewCloudWatch finds credentials and region as the SDK does. It makes no call
+// NewCloudWatch finds credentials, region and the stream's name. It makes no call
 // to the service yet.
 func NewCloudWatch(ctx context.Context, o CloudWatchOptions) (*CloudWatch, error) {
-	c := &CloudWatch{o: o, bodies: sync.Pool{New: newBody}}
+	c := NewLazyCloudWatch(o)
+	ctx, cancel := context.WithTimeout(ctx, imdsBrief)
+	defer cancel()
 	if err := c.connect(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := c.streamOf(ctx, Identity{}); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
+// NewLazyCloudWatch looks for nothing yet. Each Put looks for what is missing
+// until it is found, and fails until then.
+func NewLazyCloudWatch(o CloudWatchOptions) *CloudWatch {
+	return &CloudWatch{o: o, bodies: sync.Pool{New: newBody}}
+}
+
+// CheckCloudWatch reports what can never work with these options. That something
+// is not known yet is no fault.
+func CheckCloudWatch(ctx context.Context, o CloudWatchOptions) error {
+	cfg, err := loadConfig(ctx, o)
+	if err != nil {
+		return err
+	}
+	_, err = newClient(cfg, o)
+	return err
+}
+
+// HasRegion reports whether a region or an endpoint is known without a call:
+// from o, the environment or the profile. An error of the profile is not its
+// matter: somebody wants AWS.
+func HasRegion(ctx context.Context, o CloudWatchOptions) bool {
+	cfg, err := loadConfig(ctx, o)
+	return err != nil || cfg.Region != "" || hasEndpoint(cfg, o)
+}
+
+// OnEC2 reports whether this host is known to be an EC2 instance, or its
+// metadata answers within a short time.
+func OnEC2(ctx context.Context) bool {
+	if readMachine("/sys").ec2 == ec2Yes {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, imdsBrief)
+	defer cancel()
+	cfg, err := loadConfig(ctx, CloudWatchOptions{})
+	return err == nil && instanceRegion(ctx, cfg) != ""
+}
+
 // connect makes a client of what configuration and credentials are now.
 func (c *CloudWatch) connect(ctx context.Context) error {
-	cfg, err := loadAWS(ctx, c.o)
+	cfg, err := c.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -97,10 +150,66 @@ func (c *CloudWatch) connect(ctx context.Context) error {
 	return nil
 }
 
-// loadAWS loads the SDK's configuration. The SDK keeps silent: the Shipper says
-// what there is to say, once.
-func loadAWS(ctx context.Context, o CloudWatchOptions) (aws.Config, error) {
-	opts := []func(*awsconfig.LoadOptions) error{awsconfig.WithLogger(logging.Nop{})}
+// Group returns the group's name.
+func (c *CloudWatch) Group() string { return c.o.Group }
+
+// Stream returns the name of this host's stream, empty until it is known.
+func (c *CloudWatch) Stream() string {
+	id := c.self.Load()
+	if id == nil {
+		if strings.Contains(c.o.Stream, instanceWord) {
+			return ""
+		}
+		id = new(string)
+	}
+	return StreamName(c.o.Stream, Identity{c.o.Host, *id})
+}
+
+// streamOf returns the name of the stream for items of a host. It looks for this
+// instance's id if the name needs one and the items have none.
+func (c *CloudWatch) streamOf(ctx context.Context, from Identity) (string, error) {
+	if from.Host == "" {
+		from.Host = c.o.Host
+	}
+	if from.Instance == "" && strings.Contains(c.o.Stream, instanceWord) {
+		id, err := c.instance(ctx)
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrBlocked, err)
+		}
+		from.Instance = id
+	}
+	return StreamName(c.o.Stream, from), nil
+}
+
+// instance returns this instance's id, empty off EC2.
+func (c *CloudWatch) instance(ctx context.Context) (string, error) {
+	if id := c.self.Load(); id != nil {
+		return *id, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if id := c.self.Load(); id != nil {
+		return *id, nil
+	}
+	id, err := findInstance(ctx, readMachine("/sys"), c.onEC2)
+	if err != nil {
+		return "", err
+	}
+	c.self.Store(&id)
+	if id != "" && c.o.Learn != nil {
+		c.o.Learn(id)
+	}
+	return id, nil
+}
+
+// loadConfig loads the SDK's configuration. The SDK keeps silent: the Shipper
+// says what there is to say, once.
+func loadConfig(ctx context.Context, o CloudWatchOptions) (cfg aws.Config, err error) {
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.Proxy = proxyFor })
+	opts := []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithLogger(logging.Nop{}), awsconfig.WithHTTPClient(client),
+		awsconfig.WithEC2RoleCredentialOptions(func(ro *ec2rolecreds.Options) { ro.Client = metadata{&cfg} }),
+	}
 	if o.UseFIPS {
 		opts = append(opts, awsconfig.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
 	}
@@ -110,13 +219,27 @@ func loadAWS(ctx context.Context, o CloudWatchOptions) (aws.Config, error) {
 	if o.Region != "" {
 		opts = append(opts, awsconfig.WithRegion(o.Region))
 	}
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, opts...)
-	if err != nil {
+	if cfg, err = awsconfig.LoadDefaultConfig(ctx, opts...); err != nil {
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
 	}
-	own := o.EndpointURL != "" || cloudwatchlogs.NewFromConfig(cfg).Options().BaseEndpoint != nil
+	return cfg, nil
+}
+
+// hasEndpoint reports whether an endpoint is given that is not a region's.
+func hasEndpoint(cfg aws.Config, o CloudWatchOptions) bool {
+	return o.EndpointURL != "" || cloudwatchlogs.NewFromConfig(cfg).Options().BaseEndpoint != nil
+}
+
+// load finds the region, at last by the instance's metadata, and the credentials.
+func (c *CloudWatch) load(ctx context.Context) (aws.Config, error) {
+	cfg, err := loadConfig(ctx, c.o)
+	if err != nil {
+		return aws.Config{}, err
+	}
+	own := hasEndpoint(cfg, c.o)
 	if cfg.Region == "" && !own {
 		cfg.Region = instanceRegion(ctx, cfg)
+		c.onEC2 = cfg.Region != ""
 	}
 	switch {
 	case cfg.Region == "" && !own:
@@ -124,8 +247,8 @@ func loadAWS(ctx context.Context, o CloudWatchOptions) (aws.Config, error) {
 	case cfg.Region == "":
 		cfg.Region = "us-east-1" // only signs; the endpoint is given
 	}
-	if o.RoleARN != "" {
-		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), o.RoleARN))
+	if c.o.RoleARN != "" {
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), c.o.RoleARN))
 	}
 	return cfg, nil
 }
@@ -175,12 +298,16 @@ func (c *CloudWatch) Put(ctx context.Context, b *Batch, i, j int) (Result, error
 	if err := c.renew(ctx); err != nil {
 		return Result{}, err
 	}
-	out, err := c.send(ctx, b, i, j)
+	stream, err := c.streamOf(ctx, b.from)
+	if err != nil {
+		return Result{}, err
+	}
+	out, err := c.send(ctx, stream, b, i, j)
 	if isMissing(err) {
-		if err := c.make(ctx); err != nil {
+		if err := c.make(ctx, stream); err != nil {
 			return Result{}, c.explain(err)
 		}
-		out, err = c.send(ctx, b, i, j)
+		out, err = c.send(ctx, stream, b, i, j)
 	}
 	if isAccepted(err) {
 		return Result{}, nil
@@ -219,9 +346,13 @@ func IsMissing(err error) bool {
 // Probe returns nil if the service takes events of the stream. What it sends is
 // too old to be kept.
 func (c *CloudWatch) Probe(ctx context.Context) error {
+	stream, err := c.streamOf(ctx, Identity{})
+	if err != nil {
+		return err
+	}
 	old := time.Now().Add(-30 * 24 * time.Hour).UnixMilli()
-	_, err := c.client.Load().PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{
-		LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream,
+	_, err = c.client.Load().PutLogEvents(ctx, &cloudwatchlogs.PutLogEventsInput{
+		LogGroupName: &c.o.Group, LogStreamName: &stream,
 		LogEvents: []types.InputLogEvent{{Message: aws.String("auditshipper: is anything accepted?"), Timestamp: &old}},
 	})
 	return c.explain(err)
@@ -230,11 +361,11 @@ func (c *CloudWatch) Probe(ctx context.Context) error {
 // send makes the call, compressed unless the endpoint cannot take that. An
 // endpoint that never took gzip and refuses in a way which could be because of
 // it gets the same events plain.
-func (c *CloudWatch) send(ctx context.Context, b *Batch, i, j int) (*cloudwatchlogs.PutLogEventsOutput, error) {
+func (c *CloudWatch) send(ctx context.Context, stream string, b *Batch, i, j int) (*cloudwatchlogs.PutLogEventsOutput, error) {
 	if c.plain.Load() {
-		return c.call(ctx, b, i, j, false)
+		return c.call(ctx, stream, b, i, j, false)
 	}
-	out, err := c.call(ctx, b, i, j, true)
+	out, err := c.call(ctx, stream, b, i, j, true)
 	if err == nil {
 		c.gzipped.Store(true)
 		return out, nil
@@ -242,7 +373,7 @@ func (c *CloudWatch) send(ctx context.Context, b *Batch, i, j int) (*cloudwatchl
 	if !dislikesGzip(err, c.gzipped.Load()) {
 		return nil, err
 	}
-	out, plainErr := c.call(ctx, b, i, j, false)
+	out, plainErr := c.call(ctx, stream, b, i, j, false)
 	if plainErr != nil && !isMissing(plainErr) {
 		return nil, err
 	}
@@ -271,12 +402,12 @@ func dislikesGzip(err error, proven bool) bool {
 }
 
 // call makes one PutLogEvents with a body of our own making.
-func (c *CloudWatch) call(ctx context.Context, b *Batch, i, j int, compress bool) (*cloudwatchlogs.PutLogEventsOutput, error) {
+func (c *CloudWatch) call(ctx context.Context, stream string, b *Batch, i, j int, compress bool) (*cloudwatchlogs.PutLogEventsOutput, error) {
 	k := c.bodies.Get().(*body)
-	if err := k.make(c.o.Group, c.o.Stream, b, i, j, compress); err != nil {
+	if err := k.make(c.o.Group, stream, b, i, j, compress); err != nil {
 		return nil, err
 	}
-	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, LogEvents: []types.InputLogEvent{}}
+	in := &cloudwatchlogs.PutLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &stream, LogEvents: []types.InputLogEvent{}}
 	out, err := c.client.Load().PutLogEvents(ctx, in, replaceBody(k.packed.Bytes(), compress))
 	if err != nil {
 		k.packed = bytes.Buffer{} // the transport may still be reading it
@@ -311,20 +442,20 @@ func replaceBody(data []byte, compressed bool) func(*cloudwatchlogs.Options) {
 }
 
 // make makes what is missing of group and stream.
-func (c *CloudWatch) make(ctx context.Context) error {
+func (c *CloudWatch) make(ctx context.Context, stream string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.makeStream(ctx)
+	err := c.makeStream(ctx, stream)
 	if isMissing(err) && c.o.CreateGroup {
 		if err = c.makeGroup(ctx); err == nil {
-			err = c.makeStream(ctx)
+			err = c.makeStream(ctx, stream)
 		}
 	}
 	return err
 }
 
-func (c *CloudWatch) makeStream(ctx context.Context) error {
-	_, err := c.client.Load().CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream})
+func (c *CloudWatch) makeStream(ctx context.Context, stream string) error {
+	_, err := c.client.Load().CreateLogStream(ctx, &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &c.o.Group, LogStreamName: &stream})
 	if exists(err) {
 		return nil
 	}
@@ -376,17 +507,19 @@ func (c *CloudWatch) retain(ctx context.Context, last bool) (done bool) {
 	return final
 }
 
-// renew makes a client anew if the service did not take the credentials of this
-// one: the file they are from may have others now.
+// renew makes a client if there is none, and anew if the service did not take
+// the credentials of this one: the file they are from may have others now.
 func (c *CloudWatch) renew(ctx context.Context) error {
-	if !c.unknown.Load() {
+	if c.client.Load() != nil && !c.unknown.Load() {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.unknown.Load() || time.Since(c.loaded) < renewAfter {
+	if c.client.Load() != nil && (!c.unknown.Load() || time.Since(c.loaded) < renewAfter) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, imdsPatience)
+	defer cancel()
 	if err := c.connect(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrBlocked, err)
 	}
@@ -489,38 +622,89 @@ func isCredentials(err error) bool {
 	return strings.Contains(text, "get identity:") || strings.Contains(text, "retrieve credentials") || strings.Contains(text, "refresh cached credentials")
 }
 
-// imdsPatience is how long the instance's metadata may take to answer.
-const imdsPatience = 2 * time.Second
+// How long the instance's metadata may take to answer: the daemon, and a person
+// who waits.
+const (
+	imdsPatience = 10 * time.Second
+	imdsBrief    = 2 * time.Second
+)
 
-// instanceRegion asks the instance's metadata, briefly: off EC2 nobody answers.
+// newIMDS makes a client of the instance's metadata. The SDK's own gives each
+// answer half a second, which a busy instance's may never meet.
+func newIMDS(cfg aws.Config) *imds.Client {
+	plain := awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second }).
+		WithTransportOptions(func(t *http.Transport) { t.Proxy, t.ResponseHeaderTimeout = nil, imdsPatience*2/5 })
+	cfg.HTTPClient = bounded{plain}
+	return imds.NewFromConfig(cfg)
+}
+
+// metadata has the SDK's credentials come from a client of our making.
+type metadata struct{ cfg *aws.Config }
+
+// GetMetadata implements ec2rolecreds.GetMetadataAPIClient.
+func (m metadata) GetMetadata(ctx context.Context, in *imds.GetMetadataInput, o ...func(*imds.Options)) (*imds.GetMetadataOutput, error) {
+	return newIMDS(*m.cfg).GetMetadata(ctx, in, o...)
+}
+
+// instanceRegion asks the instance's metadata; empty if nobody answers.
 func instanceRegion(ctx context.Context, cfg aws.Config) string {
-	ctx, cancel := context.WithTimeout(ctx, imdsPatience)
-	defer cancel()
-	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, nil)
+	out, err := newIMDS(cfg).GetRegion(ctx, nil)
 	if err != nil {
 		return ""
 	}
 	return out.Region
 }
 
-// InstanceID asks the instance's metadata for its id; empty off EC2.
-func InstanceID(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, imdsPatience)
-	defer cancel()
-	cfg, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
-	if err != nil {
-		return "" // NewCloudWatch will say why
+// findInstance returns this instance's id, empty off EC2. told says that the
+// instance's metadata have answered before. The id of a host that is or may be
+// an instance is never made up: the error says that it is not known yet.
+func findInstance(ctx context.Context, m machine, told bool) (string, error) {
+	if m.instance != "" {
+		return m.instance, nil
 	}
-	out, err := imds.NewFromConfig(cfg).GetMetadata(ctx, &imds.GetMetadataInput{Path: "instance-id"})
+	must := m.ec2 == ec2Yes || told
+	if strings.EqualFold(os.Getenv("AWS_EC2_METADATA_DISABLED"), "true") {
+		if must {
+			return "", fmt.Errorf("%w: AWS_EC2_METADATA_DISABLED is set", ErrNoInstance)
+		}
+		return "", nil
+	}
+	must = must || m.ec2 == ec2Unknown || os.Getenv("AWS_EC2_METADATA_SERVICE_ENDPOINT") != ""
+	if m.ec2 == ec2No && !must {
+		return "", nil
+	}
+	patience := imdsPatience
+	if !must {
+		patience = imdsBrief
+	}
+	asking, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	id, err := askInstance(asking)
+	switch {
+	case err == nil:
+		return id, nil
+	case must:
+		return "", fmt.Errorf("%w: %s", ErrNoInstance, words(err.Error()))
+	}
+	return "", ctx.Err()
+}
+
+func askInstance(ctx context.Context) (string, error) {
+	cfg, err := loadConfig(ctx, CloudWatchOptions{})
 	if err != nil {
-		return ""
+		return "", err
+	}
+	out, err := newIMDS(cfg).GetMetadata(ctx, &imds.GetMetadataInput{Path: "instance-id"})
+	if err != nil {
+		return "", err
 	}
 	defer out.Content.Close()
 	id, err := io.ReadAll(io.LimitReader(out.Content, 64))
-	if err != nil {
-		return ""
+	if err == nil && len(bytes.TrimSpace(id)) == 0 {
+		err = errors.New("empty answer")
 	}
-	return strings.TrimSpace(string(id))
+	return string(bytes.TrimSpace(id)), err
 }
 
 // readTries is how often a call that reads is made; a person waits for it.
@@ -531,14 +715,18 @@ func persistent(o *cloudwatchlogs.Options) { o.RetryMaxAttempts = readTries }
 // Read calls each for every event of the stream, in order of time, until each
 // returns an error.
 func (c *CloudWatch) Read(ctx context.Context, each func(Stored) error) error {
-	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &c.o.Stream, StartFromHead: aws.Bool(true)}
+	stream, err := c.streamOf(ctx, Identity{})
+	if err != nil {
+		return err
+	}
+	in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &c.o.Group, LogStreamName: &stream, StartFromHead: aws.Bool(true)}
 	for {
 		out, err := c.client.Load().GetLogEvents(ctx, in, persistent)
 		if err != nil {
-			return fmt.Errorf("read %s %s: %w", c.o.Group, c.o.Stream, c.explain(err))
+			return fmt.Errorf("read %s %s: %w", c.o.Group, stream, c.explain(err))
 		}
 		for _, e := range out.Events {
-			s := Stored{Millis: aws.ToInt64(e.Timestamp), Ingestion: aws.ToInt64(e.IngestionTime), Stream: c.o.Stream, Message: aws.ToString(e.Message)}
+			s := Stored{Millis: aws.ToInt64(e.Timestamp), Ingestion: aws.ToInt64(e.IngestionTime), Stream: stream, Message: aws.ToString(e.Message)}
 			if err := each(s); err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package ship
 
 import (
 	"context"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -496,48 +495,6 @@ func TestWhere(t *testing.T) {
 				t.Errorf("region %q, endpoint %v, want %q", o.Region, o.BaseEndpoint, tt.want)
 			}
 		})
-	}
-}
-
-// TestInstance: region and id come from the instance's metadata, if it answers.
-func TestInstance(t *testing.T) {
-	awsEnvironment(t)
-	imds := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/latest/api/token":
-			w.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
-			fmt.Fprint(w, "token")
-		case "/latest/dynamic/instance-identity/document":
-			json.NewEncoder(w).Encode(map[string]string{"region": "ca-central-1"})
-		case "/latest/meta-data/instance-id":
-			fmt.Fprint(w, "i-0abc\n")
-		default:
-			http.NotFound(w, r)
-		}
-	}))
-	defer imds.Close()
-	t.Setenv("AWS_EC2_METADATA_DISABLED", "false")
-	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", imds.URL)
-	if id := InstanceID(t.Context()); id != "i-0abc" {
-		t.Errorf("instance %q, want i-0abc", id)
-	}
-	c, err := NewCloudWatch(t.Context(), CloudWatchOptions{Log: zap.NewNop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := c.client.Load().Options().Region; got != "ca-central-1" {
-		t.Errorf("region %q, want ca-central-1", got)
-	}
-
-	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	defer hang.Close()
-	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", hang.URL)
-	begin := time.Now()
-	if _, err := NewCloudWatch(t.Context(), CloudWatchOptions{Log: zap.NewNop()}); !errors.Is(err, ErrNoRegion) {
-		t.Errorf("error %v, want ErrNoRegion", err)
-	}
-	if d := time.Since(begin); d > 2*imdsPatience {
-		t.Errorf("took %v", d)
 	}
 }
 

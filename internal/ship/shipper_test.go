@@ -65,15 +65,18 @@ func (f *fake) arrived() []string {
 }
 
 // TestOutage runs an outage of hours, with errors of all kinds and two calls in
-// flight, and requires two lines of log for it.
+// flight, and requires a line of log for each cause and one for the end.
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		errs := []error{ErrThrottled, errors.New("connection refused"), ErrBlocked, errors.New("502"), context.DeadlineExceeded}
+		errs := []error{ErrThrottled, errors.New("connection refused"), ErrBlocked, nil, context.DeadlineExceeded}
 		f := &fake{}
 		f.answer = func(call int, _ *Batch, _, _ int) (Result, error) {
 			if since := time.Since(begin); since > time.Minute && since < 6*time.Hour {
-				return Result{}, errs[call%len(errs)]
+				if err := errs[call%len(errs)]; err != nil {
+					return Result{}, err
+				}
+				return Result{}, fmt.Errorf("read tcp 10.0.0.1:%d: reset", 40000+call)
 			}
 			return Result{}, nil
 		}
@@ -87,8 +90,11 @@ func TestOutage(t *testing.T) {
 		}
 		finish(t, sh)
 
-		if got := len(k.logs.All()); got != 2 {
-			t.Errorf("%d lines of log, want 2: %v", got, k.logs.All())
+		if got, want := len(k.logs.All()), len(errs)+1; got != want {
+			t.Errorf("%d lines of log, want %d: %v", got, want, k.logs.All())
+		}
+		if got := k.logs.FilterMessage("delivery stalled").Len(); got != 1 {
+			t.Errorf("stalled %d times", got)
 		}
 		if got := f.arrived(); len(got) != n {
 			t.Errorf("%d events arrived, want %d", len(got), n)

@@ -29,7 +29,8 @@ type State struct {
 const stallAfter = time.Second
 
 // A delivery keeps the State and says when it changes: one line at the start
-// of a stall, one at its end. The Shipper's lock guards it.
+// of a stall, one for each further cause, one at its end. The Shipper's lock
+// guards it.
 type delivery struct {
 	log     *zap.Logger
 	state   State
@@ -37,6 +38,36 @@ type delivery struct {
 	ahead   bool      // said that the clock is
 	flush   time.Duration
 	least   time.Duration // of flush, as configured
+
+	said map[string]bool // causes of the present stall that were logged
+}
+
+// mostCauses bounds how many causes of one stall are logged.
+const mostCauses = 16
+
+// cause is what an error of a call says, without the numbers that differ from
+// one call to the next: ports, times, counts.
+func cause(err error) string {
+	digit := func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}
+	return strings.Map(digit, err.Error())
+}
+
+// isNews reports whether an error has a cause that was not logged in this stall.
+func (d *delivery) isNews(err error) bool {
+	key := cause(err)
+	if d.said[key] || len(d.said) == mostCauses {
+		return false
+	}
+	if d.said == nil {
+		d.said = map[string]bool{}
+	}
+	d.said[key] = true
+	return true
 }
 
 // wait is how long the batch that begins now waits. Hosts that were throttled
@@ -67,9 +98,16 @@ func (d *delivery) failed(err error, began time.Time) {
 		return
 	}
 	st.Blocked = errors.Is(err, ErrBlocked)
-	if st.StalledSince.IsZero() {
+	first := st.StalledSince.IsZero()
+	if first {
 		st.StalledSince = d.failing
+	}
+	switch {
+	case !d.isNews(err):
+	case first:
 		d.log.Warn("delivery stalled", zap.Bool("blocked", st.Blocked), zap.Error(err))
+	default:
+		d.log.Warn("delivery still stalled, for another reason", zap.Bool("blocked", st.Blocked), zap.Error(err))
 	}
 }
 
@@ -84,7 +122,7 @@ func (d *delivery) succeeded(events, bytes int) (recovered bool) {
 	if d.failing.IsZero() {
 		return false
 	}
-	d.failing, st.LastError, st.Blocked = time.Time{}, "", false
+	d.failing, st.LastError, st.Blocked, d.said = time.Time{}, "", false, nil
 	if !st.StalledSince.IsZero() {
 		d.log.Info("delivery resumed", zap.Duration("after", time.Since(st.StalledSince)))
 		st.StalledSince = time.Time{}
