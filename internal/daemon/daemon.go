@@ -189,6 +189,7 @@ func (d *Daemon) openState() error {
 		},
 	}
 	if d.hearsKernel() {
+		d.receiver.ration = newRation(d.journal, d.landing)
 		d.receiver.backfill = &backfiller{path: d.cfg.Source.File, wake: func() { d.notes.wake() }, log: d.log, now: time.Now}
 	}
 	left := d.landing.Left(d.journal.Next())
@@ -196,7 +197,7 @@ func (d *Daemon) openState() error {
 	if len(left) > 0 {
 		d.log.Info("records of the last process recovered", zap.Int("records", len(left)))
 	}
-	if err := d.receiver.append(left); err != nil {
+	if err := d.receiver.appendLanded(left); err != nil {
 		return err
 	}
 	d.identify()

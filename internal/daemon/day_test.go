@@ -186,10 +186,10 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 }
 
 // receiverOf moves the records of src to j, and takes a gap for a fault.
-func receiverOf(t testing.TB, src source, j appender, landing *kaudit.Landing) *receiver {
+func receiverOf(t testing.TB, src source, j *journal.Journal, landing *kaudit.Landing) *receiver {
 	gap := func(cause string) { t.Errorf("a gap: %s", cause) }
 	return &receiver{
-		src: src, journal: j, configChanged: make(chan struct{}, 1), ruleChanges: new(atomic.Uint64),
+		src: src, journal: j, configChanged: make(chan struct{}, 1), ration: newRation(j, landing), ruleChanges: new(atomic.Uint64),
 		notes:   &notes{now: time.Now, wake: func() {}, count: gap},
 		refused: &refusals{landing: landing, now: time.Now, count: gap},
 		forged:  &forgeries{landing: landing, now: time.Now},

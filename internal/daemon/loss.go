@@ -19,7 +19,8 @@ type lossWatch struct {
 	control *kaudit.Control
 	landing *kaudit.Landing
 	account *account
-	wake    func() // the receive loop, which reckons
+	untold  func() bool // whether the receive loop has yet to tell of a flood
+	wake    func()      // the receive loop, which reckons
 	log     *zap.Logger
 	now     func() time.Time
 
@@ -76,7 +77,7 @@ func (w *lossWatch) look() error {
 		w.landing.SetSeen(w.seen)
 	}
 	w.forged.look(now)
-	if w.account.waits() || w.forged.forgeries.untold.Load() {
+	if w.account.waits() || w.untold() || w.forged.forgeries.untold.Load() {
 		w.wake()
 	}
 	w.account.knows(before)

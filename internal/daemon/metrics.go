@@ -66,6 +66,7 @@ var metricTable = []metric{
 	{"journal_bytes", "Bytes of the journal on disk.", false, func(s *Status) float64 { return float64(s.Journal.Bytes) }},
 	{"journal_max_bytes", "Bytes at which the journal refuses the newest records.", false, func(s *Status) float64 { return float64(s.Journal.MaxBytes) }},
 	{"journal_undelivered_bytes", "Bytes of the journal that are not delivered yet.", false, func(s *Status) float64 { return float64(s.Journal.Undelivered) }},
+	{"flooded_events_total", "Events that were counted instead of kept, since their users filled the journal.", true, func(s *Status) float64 { return float64(s.Journal.Flooded) }},
 	{"never_task", "1 while a never,task rule keeps new processes from being audited.", false, func(s *Status) float64 { return truth(s.Rules.NeverTask) }},
 	{"rules_repaired_total", "Times rules were put back after something took them away.", true, func(s *Status) float64 { return float64(s.Rules.Repairs) }},
 	{"start_time_seconds", "Unix time at which the daemon started.", false, func(s *Status) float64 { return float64(s.Started.Unix()) }},
@@ -98,7 +99,7 @@ var (
 	partialDesc = desc("events_partial_total", "Events that lacked records and were delivered marked partial.")
 	pathsDesc   = desc("paths_total", "Paths of events by how they were found: absolute, cwd, trail, proc or unresolved.", "path_from")
 	droppedDesc = desc("events_dropped_total", "Events not delivered because a drop filter of the configuration, by its index, says so.", "filter")
-	gapsDesc    = desc("gaps_total", "Gap events by cause: kernel_lost, overrun, downtime, journal_full, journal_damaged or rejected.", "cause")
+	gapsDesc    = desc("gaps_total", "Gap events by cause: kernel_lost, overrun, downtime, journal_full, journal_damaged, rejected or flood.", "cause")
 	rulesDesc   = desc("rules", "Our rules by state: in_effect, waiting for their mount (counted in watches), hidden by a foreign rule, or missing.", "state")
 	buildDesc   = desc("build_info", "Always 1; the labels say what runs.", "version", "goversion")
 )

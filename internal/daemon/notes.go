@@ -16,10 +16,11 @@ const (
 	causeJournalFull    = "journal_full"
 	causeJournalDamaged = "journal_damaged"
 	causeRejected       = "rejected"
+	causeFlood          = "flood"
 )
 
 // causes are all of them, for the metrics.
-var causes = []string{causeKernelLost, causeOverrun, causeDowntime, causeJournalFull, causeJournalDamaged, causeRejected}
+var causes = []string{causeKernelLost, causeOverrun, causeDowntime, causeJournalFull, causeJournalDamaged, causeRejected, causeFlood}
 
 // A gap is evidence that is missing: why, how much, and between which moments.
 type gap struct {
@@ -29,7 +30,8 @@ type gap struct {
 	from, to time.Time
 	detail   string
 
-	backfilled uint64 // events besides those counted that were found in auditd's log
+	uid, auid  *uint32 // whose events, of a flood; nil where that is not known
+	backfilled uint64  // events besides those counted that were found in auditd's log
 }
 
 // notes are records of our own on their way into the journal. Only the receive
@@ -80,6 +82,12 @@ func (g gap) fields() []event.NoteField {
 	}
 	if g.backfilled > 0 {
 		fields = append(fields, event.NoteField{Key: "backfilled", Value: g.backfilled})
+	}
+	if g.uid != nil {
+		fields = append(fields, event.NoteField{Key: "uid", Value: uint64(*g.uid)})
+	}
+	if g.auid != nil {
+		fields = append(fields, event.NoteField{Key: "auid", Value: uint64(*g.auid)})
 	}
 	return append(fields,
 		event.NoteField{Key: "from", Value: g.from},

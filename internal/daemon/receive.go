@@ -37,6 +37,7 @@ type receiver struct {
 	src     source
 	journal appender
 	refused *refusals
+	ration  *ration // nil where records wait for us
 	notes   *notes
 	account *account
 	forged  *forgeries
@@ -66,7 +67,7 @@ func (r *receiver) receive() error {
 		r.beat.Add(1)
 		switch {
 		case errors.Is(err, os.ErrClosed):
-			return errors.Join(r.reckon(true), r.append(r.notes.take()), r.tellForged(true))
+			return errors.Join(r.reckon(true), r.tellFloods(true), r.append(r.notes.take()), r.tellForged(true))
 		case errors.Is(err, errEnded):
 			return errors.Join(err, r.reckon(true), r.append(r.notes.take()))
 		case errors.Is(err, kaudit.ErrOverrun):
@@ -80,10 +81,13 @@ func (r *receiver) receive() error {
 		if !r.relayed {
 			r.account.see(recs)
 		}
-		if err := r.append(recs); err != nil {
+		if err := r.appendLanded(recs); err != nil {
 			return err
 		}
 		if err := r.append(r.notes.take()); err != nil {
+			return err
+		}
+		if err := r.tellFloods(false); err != nil {
 			return err
 		}
 		if err := r.reckon(false); err != nil {
@@ -162,19 +166,101 @@ func (r *receiver) look(recs [][]byte) {
 	}
 }
 
-// append puts records into the journal. A full one refuses the newest: they
-// are counted, and a gap says so as soon as there is room.
+// appendLanded puts records into the journal that have landed, but for those of whoever
+// fills it at the cost of others. What is left out may have been the rename of a
+// directory, hence the seam before what comes next.
+func (r *receiver) appendLanded(recs [][]byte) error {
+	if r.ration != nil {
+		recs = r.ration.keep(recs)
+	}
+	if len(recs) == 0 {
+		return nil
+	}
+	if err := r.tellRefused(r.ahead); err != nil {
+		return err
+	}
+	if r.ration != nil && r.ration.seam {
+		_, err := r.ahead(encodeNote(event.TypeSeam, r.account.now(), nil))
+		if err != nil {
+			return err
+		}
+		r.ration.seam = false
+	}
+	return r.put(recs)
+}
+
+// ahead appends a note in front of records that have landed, and reports whether there
+// was room. The landing knows beforehand which sequence the first of them will get:
+// should a kill come before, the journal's next one is less, and it has none of them.
+func (r *receiver) ahead(note []byte) (bool, error) {
+	next := r.journal.Next()
+	r.refused.landing.SetBase(next + 1)
+	told, err := r.note(note)
+	if !told {
+		r.refused.landing.SetBase(next)
+	}
+	return told, err
+}
+
+// note appends a note and reports whether there was room.
+func (r *receiver) note(note []byte) (bool, error) {
+	n, err := r.journal.Append([][]byte{note})
+	if err != nil && !errors.Is(err, journal.ErrFull) {
+		return false, fmt.Errorf("append to journal: %w", err)
+	}
+	return n == 1, nil
+}
+
+// tellRefused appends, by a function, the gap of what was refused, as soon as there
+// is room.
+func (r *receiver) tellRefused(note func([]byte) (bool, error)) error {
+	gap := r.refused.note()
+	if gap == nil {
+		return nil
+	}
+	told, err := note(gap)
+	if told {
+		r.refused.clear()
+	}
+	return err
+}
+
+// tellFloods puts a gap into the journal for each of those whose events were counted
+// instead of kept, once their flood is over or has lasted.
+func (r *receiver) tellFloods(end bool) error {
+	if r.ration == nil || !r.ration.untold.Load() {
+		return nil
+	}
+	state := r.ration.state
+	for f := state.due(r.account.now(), end); f != nil; f = state.due(r.account.now(), end) {
+		g := f.gap()
+		f.told = r.journal.Next()
+		told, err := r.note(encodeNote(event.TypeGap, r.account.now(), g.fields()))
+		if !told {
+			f.told = 0
+			return err
+		}
+		*f = floodCount{}
+		r.notes.count(g.cause)
+	}
+	r.ration.untold.Store(!r.ration.state.empty())
+	return nil
+}
+
+// append puts records of our own into the journal.
 func (r *receiver) append(recs [][]byte) error {
 	if len(recs) == 0 {
 		return nil
 	}
-	if gap := r.refused.note(); gap != nil {
-		if n, err := r.journal.Append([][]byte{gap}); n == 1 {
-			r.refused.clear()
-		} else if !errors.Is(err, journal.ErrFull) {
-			return fmt.Errorf("append to journal: %w", err)
-		}
+	if err := r.tellRefused(r.note); err != nil {
+		return err
 	}
+	return r.put(recs)
+}
+
+// put puts records into the journal. A full one refuses the newest: they are counted,
+// and a gap says so as soon as there is room.
+func (r *receiver) put(recs [][]byte) error {
 	n, err := r.journal.Append(recs)
 	if n > 0 && n < len(recs) {
 		r.refused.saw(recs[n-1])

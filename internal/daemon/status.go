@@ -60,6 +60,7 @@ type JournalStatus struct {
 	Bytes       int64      `json:"bytes"`
 	MaxBytes    int64      `json:"max_bytes"`
 	Undelivered int64      `json:"undelivered_bytes"`
+	Flooded     uint64     `json:"flooded_events,omitempty"` // counted instead of kept, since the start
 	Oldest      *time.Time `json:"oldest,omitempty"`
 	FullSince   *time.Time `json:"full_since,omitempty"`
 	Volatile    string     `json:"volatile,omitempty"` // why the landing is not on disk
@@ -138,6 +139,9 @@ func (d *Daemon) status() Status {
 	}
 	if sh.Oldest > 0 {
 		s.Delivery.LagSeconds = time.Since(time.UnixMilli(sh.Oldest)).Seconds()
+	}
+	if d.receiver.ration != nil {
+		s.Journal.Flooded = d.receiver.ration.events.Load()
 	}
 	if d.landing.Volatile != nil {
 		s.Journal.Volatile = d.landing.Volatile.Error()

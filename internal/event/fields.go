@@ -74,6 +74,12 @@ func (e *Event) collect(s scanner, typ Type) {
 func (e *Event) collectOwn(s *scanner) {
 	f := field{key: s.key, val: s.val}
 	switch {
+	case string(s.key) == "uid":
+		e.UID = id32(s.val)
+		return
+	case string(s.key) == "auid":
+		e.AUID = id32(s.val)
+		return
 	case s.quoted:
 	case string(s.val) == "true" || string(s.val) == "false":
 		f.kind = fieldBool

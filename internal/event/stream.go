@@ -388,7 +388,7 @@ func (s *Stream) heed(e *Event) {
 		s.missed(e)
 		s.seams = true
 	case TypeGap:
-		if cause != "rejected" && !(cause == "downtime" && s.seams) { // read, not missed; known already
+		if cause != "rejected" && cause != "flood" && !(cause == "downtime" && s.seams) { // read, not missed; known by a seam
 			s.missed(e)
 		}
 	}

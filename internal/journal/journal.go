@@ -224,6 +224,30 @@ func (j *Journal) Stat() Stat {
 	return st
 }
 
+// Room returns how many bytes more the journal takes, as far as MaxBytes goes: what
+// is delivered and not given back yet makes room, too. It looks closely only if it
+// seems to be less than enough.
+func (j *Journal) Room(enough int64) int64 {
+	room := j.opt.MaxBytes - j.bytes.Load()
+	if room >= enough {
+		return room
+	}
+	needed := j.Needed()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := 0; i+1 < len(j.segs) && j.segs[i+1].base <= needed; i++ {
+		room += j.segs[i].bytes.Load()
+	}
+	if n := len(j.segs); n > 0 && needed > j.last.Load() {
+		room += j.segs[n-1].bytes.Load()
+	}
+	return room
+}
+
+// Needed returns the first record still needed, as a power cut would leave it. What
+// is before it may be given back.
+func (j *Journal) Needed() uint64 { return j.syncedLow.Load() }
+
 // measure fills in what follows from the segments, the cursor and the last
 // sequence.
 func measure(segs []*segment, low, last uint64) Stat {

@@ -217,7 +217,18 @@ func (l *Landing) prepare(base uint64) {
 			Iov: &l.iov[i], Iovlen: 1,
 		}
 	}
-	binary.NativeEndian.PutUint64(l.mem[offBase:], base)
+	l.SetBase(base)
+}
+
+// SetBase changes the sequence that the first record landed will get.
+func (l *Landing) SetBase(base uint64) { binary.NativeEndian.PutUint64(l.mem[offBase:], base) }
+
+// Forget has a record, which Receive or Left returned, not be there for a later
+// process: it is not for the journal.
+func (l *Landing) Forget(rec []byte) {
+	const gone = 1 // byte: no record
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(rec))) - uintptr(unsafe.Pointer(&l.mem[offSlots]))
+	l.vectors[at/slotLen].len = gone
 }
 
 // A Refusal counts records that the journal would not take, since when, until
