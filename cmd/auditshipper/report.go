@@ -181,6 +181,9 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 			}
 		}
 	}
+	if left := r.Left(); left != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "auditshipper: warning: %s\n", left)
+	}
 	return brokenPipe(out.end(w, first, last))
 }
 

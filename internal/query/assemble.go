@@ -217,6 +217,9 @@ func (a *assembler) end(e *Event) {
 // giveUp ends an event whose end was not read.
 func (a *assembler) giveUp(e *Event) {
 	a.end(e)
+	if last := e.marks[len(e.marks)-1].typ; last == typeProctitle || last == typeEOE { // which do not end it with compat
+		return
+	}
 	e.GivenUp = true
 	a.left.GivenUp++
 }

@@ -20,7 +20,10 @@ func OpenJournal(dir string, opt Options) (Source, error) {
 			return nil, errors.Join(err, v.Close())
 		}
 	}
-	return newStream(&journalReader{view: v}, opt), nil
+	s := newStream(&journalReader{view: v}, opt)
+	// After a kill or a power cut the journal may have the last records twice.
+	s.seen, s.asm.unique = newSeen(), true
+	return s, nil
 }
 
 // A journalReader makes lines of what a journal holds.

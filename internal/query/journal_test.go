@@ -50,3 +50,45 @@ func TestSeam(t *testing.T) {
 		t.Errorf("got %v, want %s", got, want)
 	}
 }
+
+// TestJournalTwice reads journals whose last records stand there twice, as after
+// a power cut, from any record on: each event comes once, with each record once.
+func TestJournalTwice(t *testing.T) {
+	var recs [][]byte
+	for serial := 1; serial <= 4; serial++ {
+		for _, r := range []struct {
+			typ  event.Type
+			text string
+		}{{1300, "arch=c000003e syscall=87 success=yes exit=0 a0=0 a1=0 items=1 pid=2"}, {1307, `cwd="/"`}, {1302, `item=0 name="/f"`}, {1320, ""}} {
+			text := fmt.Sprintf("audit(1700000000.00%d:%d): %s", serial, serial, r.text)
+			recs = append(recs, append(binary.LittleEndian.AppendUint16(nil, uint16(r.typ)), text...))
+		}
+	}
+	for cut := 0; cut < len(recs); cut += 2 {
+		for back := 0; back <= cut; back += 3 {
+			dir := t.TempDir()
+			j, err := journal.Open(dir, journal.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := j.Append(append(append([][]byte(nil), recs[:cut]...), recs[back:]...)); err != nil {
+				t.Fatal(err)
+			}
+			if err := j.Close(); err != nil {
+				t.Fatal(err)
+			}
+			src, err := OpenJournal(dir, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			each(t, src, func(e *Event) { got = append(got, fmt.Sprint(e.ID.Serial, "/", len(e.Records))) })
+			if err := src.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if want := "[1/4 2/4 3/4 4/4]"; fmt.Sprint(got) != want {
+				t.Errorf("cut at %d, again from %d: got %v, want %s", cut, back, got, want)
+			}
+		}
+	}
+}

@@ -24,7 +24,7 @@ type Message struct {
 // came twice is returned once. The source's Next returns the error of a pair.
 func OpenMessages(messages iter.Seq2[Message, error], opt Options, match func(*Event) bool) (src Source, raw bool, err error) {
 	next, stop := iter.Pull2(messages)
-	m := &messageSource{next: next, stop: stop, opt: opt, match: match, seen: map[string]bool{}}
+	m := &messageSource{next: next, stop: stop, opt: opt, match: match, seen: newSeen()}
 	m.first, m.firstErr, m.peeked = next()
 	for m.peeked && m.firstErr == nil && strings.HasPrefix(m.first.Text, figures) {
 		m.first, m.firstErr, m.peeked = next()
@@ -49,8 +49,7 @@ type messageSource struct {
 	firstErr error
 	peeked   bool
 
-	seen  map[string]bool // ids of the last events, true for those that came whole
-	order []string
+	seen  *seen
 	event Event
 	facts Facts
 }
@@ -92,28 +91,10 @@ func (m *messageSource) Next() (*Event, error) {
 	}
 }
 
-// recent is how many events are remembered to know one that comes again: what
-// was in flight when a daemon was killed.
-const recent = 100_000
-
 // isNew reports whether an event did not come yet: or, of one that came in part,
 // the whole.
 func (m *messageSource) isNew(e *Event) bool {
-	id := e.Node + " " + e.ID.String()
-	whole, came := m.seen[id]
-	if came && (whole || e.Facts.Partial) {
-		return false
-	}
-	m.seen[id] = !e.Facts.Partial
-	if came {
-		return true
-	}
-	m.order = append(m.order, id)
-	if len(m.order) > recent {
-		delete(m.seen, m.order[0])
-		m.order = m.order[1:]
-	}
-	return true
+	return m.seen.isNew(e, !e.Facts.Partial)
 }
 
 // messageLines are the lines in messages.

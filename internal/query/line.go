@@ -19,6 +19,10 @@ type line struct {
 // numeric fields (log_format = ENRICHED).
 const enrichment = 0x1d
 
+// maxName bounds the name of a node, which no host exceeds, and of the types
+// that are remembered.
+const maxName = 255
+
 // parse finds the parts of l.bytes; false if it is no record.
 func (l *line) parse(types *typeNames) bool {
 	b, at := l.bytes, 0
@@ -28,7 +32,9 @@ func (l *line) parse(types *typeNames) bool {
 		if i < 0 {
 			return false
 		}
-		l.node, at = b[len("node="):i], i+1
+		if l.node, at = b[len("node="):i], i+1; len(l.node) > maxName {
+			return false
+		}
 	}
 	if !bytes.HasPrefix(b[at:], []byte("type=")) {
 		return false
@@ -71,7 +77,7 @@ func (t *typeNames) of(name []byte) event.Type {
 	if *t == nil {
 		*t = typeNames{}
 	}
-	if len(*t) < 1<<12 {
+	if len(*t) < 1<<12 && len(name) <= maxName {
 		(*t)[string(name)] = typ
 	}
 	return typ

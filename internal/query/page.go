@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bufio"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -13,8 +14,12 @@ import (
 //go:embed page.html
 var pageText string
 
-// maxPage bounds how many events a page lists. Its numbers are of all.
-const maxPage = 50_000
+// maxPage and maxPageBytes bound the events that a page lists. Its numbers are
+// of all.
+const (
+	maxPage      = 50_000
+	maxPageBytes = 16 << 20
+)
 
 // A Page is a report for a browser: one file that needs no network.
 type Page struct {
@@ -22,6 +27,7 @@ type Page struct {
 	From  string // where the events are from
 
 	rows    [][]any
+	bytes   int // of the rows
 	total   int
 	first   event.ID
 	last    event.ID
@@ -42,7 +48,7 @@ func (p *Page) Add(e *Event) {
 		p.actions = map[string]int{}
 	}
 	p.actions[f.Action]++
-	if len(p.rows) >= maxPage {
+	if len(p.rows) >= maxPage || p.bytes > maxPageBytes {
 		return
 	}
 	who := name(f.AUIDName, f.AUID)
@@ -60,27 +66,53 @@ func (p *Page) Add(e *Event) {
 	if detail == "" {
 		detail = strings.TrimSpace(fieldsOf(f.Fields, "op", "cause", "count", "from", "to", "detail", "added", "removed"))
 	}
-	p.rows = append(p.rows, []any{e.ID.UnixMilli(), e.Node, f.Action, result, detail, f.shownDest(), who, f.Exe, strings.Join(f.Cmd, " "), f.Key, e.ID.String()})
+	row := []any{e.ID.UnixMilli(), e.Node, f.Action, result, detail, f.shownDest(), who, f.Exe, strings.Join(f.Cmd, " "), f.Key, e.ID.String()}
+	for _, cell := range row {
+		text, _ := cell.(string) // the first is a number
+		p.bytes += 24 + len(text)
+	}
+	p.rows = append(p.rows, row)
 }
 
 // Write writes the page. Names of files are data there, never markup.
 func (p *Page) Write(w io.Writer) error {
-	data, err := json.Marshal(map[string]any{
-		"title": p.Title, "from": p.From, "total": p.total, "listed": len(p.rows), "rows": p.rows,
+	before, after, ok := strings.Cut(pageText, "/*DATA*/null")
+	if !ok {
+		return fmt.Errorf("page.html has no place for the data")
+	}
+	if _, err := io.WriteString(w, before); err != nil {
+		return err
+	}
+	if err := p.data(w); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, after)
+	return err
+}
+
+// data writes the events as JSON, a row at a time. json.Marshal escapes <, > and
+// &, so that no name ends the script.
+func (p *Page) data(w io.Writer) error {
+	head, err := json.Marshal(map[string]any{
+		"title": p.Title, "from": p.From, "total": p.total, "listed": len(p.rows),
 		"actions": p.actions, "first": p.first.Time(), "last": p.last.Time(),
 	})
 	if err != nil {
 		return err
 	}
-	// json.Marshal escapes <, > and &, so that no name ends the script.
-	before, after, ok := strings.Cut(pageText, "/*DATA*/null")
-	if !ok {
-		return fmt.Errorf("page.html has no place for the data")
-	}
-	for _, part := range []string{before, string(data), after} {
-		if _, err := io.WriteString(w, part); err != nil {
+	out := bufio.NewWriter(w)
+	out.Write(head[:len(head)-1])
+	out.WriteString(`,"rows":[`)
+	for i, row := range p.rows {
+		b, err := json.Marshal(row)
+		if err != nil {
 			return err
 		}
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.Write(b)
 	}
-	return nil
+	out.WriteString("]}")
+	return out.Flush() // with the error of the writes before
 }

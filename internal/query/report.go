@@ -223,14 +223,39 @@ func (r *Report) summaryKey(key string) string {
 
 // counts count how often each key comes, and remember the order.
 type counts struct {
-	hits  map[string]int
-	order []string
+	hits    map[string]int
+	order   []string
+	bytes   int // of the keys
+	dropped int // how often others came, for which there was no room
 }
 
+// maxCounted bounds the bytes of a summary's keys.
+const maxCounted = 32 << 20
+
 func (c *counts) add(key string) {
-	if c.hits[key]++; c.hits[key] == 1 {
-		c.order = append(c.order, key)
+	if n := c.hits[key]; n > 0 {
+		c.hits[key] = n + 1
+		return
 	}
+	const each = 128 // beside the text
+	if c.bytes += len(key) + each; c.bytes > maxCounted {
+		c.bytes -= len(key) + each
+		c.dropped++
+		return
+	}
+	c.hits[key] = 1
+	c.order = append(c.order, key)
+}
+
+// Left says what the report could not count, for lack of room; empty if nothing.
+func (r *Report) Left() string {
+	switch {
+	case r.counts.dropped > 0:
+		return fmt.Sprintf("the summary lacks %d entries: it holds %d MiB of different ones", r.counts.dropped, maxCounted>>20)
+	case r.totals.dropped > 0:
+		return fmt.Sprintf("numbers of users, terminals, host names, executables, commands, files, keys and process IDs are at least as great: %d different ones are told apart", maxDistinct)
+	}
+	return ""
 }
 
 // sorted returns the keys, the most frequent first; those alike in the order in

@@ -8,7 +8,7 @@ import (
 // own or those of an event in front of them; of the events of a node whose
 // directory is not known yet; of the nodes whose directories are known.
 const (
-	maxWaiting = 48 << 20
+	maxWaiting = 40 << 20
 	maxHeld    = 1 << 16
 	maxNodes   = 16
 )

@@ -84,6 +84,7 @@ type stream struct {
 	in     reader
 	asm    *assembler
 	solve  *resolver // nil if no facts are wanted
+	seen   *seen     // nil if the source does not repeat events
 	last   *Event    // what Next returned, to be used again
 	slack  int64
 	ended  bool
@@ -121,6 +122,10 @@ func (s *stream) Next() (*Event, error) {
 		case err != nil:
 			s.warn(err)
 			return nil, err
+		}
+		if s.seen != nil && !s.seen.isNew(e, !e.GivenUp) {
+			s.asm.free(e)
+			continue
 		}
 		e.finish()
 		if s.opt.Numbers != nil {

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"hash/maphash"
 	"strconv"
 
 	"github.com/auditshipper/auditshipper/internal/event"
@@ -9,8 +10,14 @@ import (
 // totals are aureport's summary of everything.
 type totals struct {
 	numbers  map[string]int
-	distinct map[string]map[string]bool
+	seed     maphash.Seed
+	distinct map[string]map[uint64]struct{} // hashes of what was met
+	size     int                            // of distinct
+	dropped  int
 }
+
+// maxDistinct bounds how many different values the totals tell apart.
+const maxDistinct = 1 << 20
 
 // what is counted, in the order of the table: those that end in ! are how many
 // different ones there are.
@@ -21,13 +28,25 @@ var counted = []string{
 	"keys!", "process IDs!", "events",
 }
 
-func (t *totals) begin() { t.numbers, t.distinct = map[string]int{}, map[string]map[string]bool{} }
+func (t *totals) begin() {
+	*t = totals{numbers: map[string]int{}, seed: maphash.MakeSeed(), distinct: map[string]map[uint64]struct{}{}}
+}
 
 func (t *totals) different(what, name string) {
-	if t.distinct[what] == nil {
-		t.distinct[what] = map[string]bool{}
+	met := t.distinct[what]
+	if met == nil {
+		met = map[uint64]struct{}{}
+		t.distinct[what] = met
 	}
-	t.distinct[what][name] = true
+	sum := maphash.String(t.seed, name)
+	switch _, ok := met[sum]; {
+	case ok:
+	case t.size >= maxDistinct:
+		t.dropped++
+	default:
+		met[sum] = struct{}{}
+		t.size++
+	}
 }
 
 // add counts an event.
