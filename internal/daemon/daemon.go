@@ -224,7 +224,7 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 		return fmt.Errorf("read mounts: %w", err)
 	}
 	d.mounts.Set(list)
-	d.lookup = host.NewSystem(&d.mounts)
+	d.lookup = host.NewSystem(&d.mounts, d.hangs)
 	d.users = d.nameService()
 	d.deliver = new(deliverer) // what the shipper acknowledges to
 	d.shipper = d.newShipper(ctx)
@@ -234,12 +234,17 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 		whose: d.identities.of, yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
 		stream: event.NewStream(event.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
-			Process: host.NewHomes().Of,
+			Process: host.NewHomes(d.lookup).Of,
 		}),
 	}
 	out, err := d.newOutput(d.cfg)
 	d.deliver.output.Store(out)
 	return err
+}
+
+// hangs says that a look does not come back, which costs names, but no event.
+func (d *Daemon) hangs(what string) {
+	d.log.Warn("a look hangs; paths may stay unresolved", zap.String("at", what))
 }
 
 // nameService returns who knows the users that /etc/passwd lacks, nil for nobody.

@@ -163,11 +163,12 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 	d.receiver = receiverOf(t, d.src, d.journal, landing)
 	failed := func(err error) { t.Error(err) }
 	enc := &event.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
+	system := host.NewSystem(new(host.MountTable), func(what string) { t.Errorf("a look hangs: %s", what) })
 	d.deliver = &deliverer{
 		mounts:  new(host.MountTable),
 		journal: d.journal, cursor: &cursor{journal: d.journal, failed: failed},
 		poked: make(chan struct{}, 1), damaged: func(g *journal.Damage) { t.Error(g) }, now: time.Now,
-		stream: event.NewStream(event.Options{Process: host.NewHomes().Of}),
+		stream: event.NewStream(event.Options{Process: host.NewHomes(system).Of}),
 	}
 	d.deliver.whose = func(uint64) ship.Identity { return ship.Identity{Host: "host"} }
 	d.deliver.output.Store(&output{encode: enc.AppendJSON, encoder: enc})
@@ -179,6 +180,7 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 	d.group.Go(func() { failIf(t, d.receiver.receive()) })
 	d.group.Go(func() {
 		failIf(t, ended(d.deliver.deliver(ctx)))
+		system.Close()
 		failIf(t, shipper.Drain(context.Background()))
 		failIf(t, errors.Join(d.journal.Close(), landing.Close()))
 	})

@@ -16,6 +16,7 @@ func TestIsMounted(t *testing.T) {
 		disk  = "23 22 259:2 / /mnt rw - ext4 /dev/vdb rw\n"
 		nfs   = "30 22 0:42 / /mnt/efs rw - nfs4 127.0.0.1:/ rw\n"
 		tmpfs = "32 30 0:44 / /mnt/efs rw - tmpfs none rw\n"
+		place = "32 22 0:44 / /mnt/efs rw - tmpfs none rw\n"
 	)
 	listed := map[string]string{"/": "ext4", "/mnt/efs": "nfs4"}
 	for _, tt := range []struct {
@@ -29,7 +30,7 @@ func TestIsMounted(t *testing.T) {
 		{"gone", "/mnt/efs", "auto", root, listed, true, false},
 		{"gone, on a disk of its own", "/mnt/efs", "auto", root + disk, nil, true, false},
 		{"not in fstab", "/mnt/efs", "auto", root + nfs, nil, true, true},
-		{"another in its place", "/mnt/efs", "auto", root + tmpfs, listed, true, true},
+		{"another in its place", "/mnt/efs", "auto", root + place, listed, true, true},
 		{"another, not in fstab", "/mnt/efs", "auto", root + nfs + tmpfs, nil, true, true},
 		{"required", "/mnt/efs", "true", root + disk, nil, false, true},
 		{"required, not there", "/mnt/efs", "true", root, nil, true, false},

@@ -5,8 +5,8 @@ import (
 	"io"
 	"os"
 	"path"
-	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,46 +18,61 @@ const (
 	mostOpen  = 64      // descriptors
 	mostWords = 64      // of its command line
 	mostLine  = 8 << 10 // bytes of that
+
+	mostAround = 1024 // directories
+	aroundTime = 50 * time.Millisecond
 )
 
 // Around implements event.Lookup. Only local file systems count: they say when a
 // directory was made, by the clock that events have, and answer at once.
 func (l *System) Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64)) {
-	seen := map[string]bool{"/": true}
-	for _, at := range haunts("/proc/" + strconv.Itoa(int(pid))) {
-		l.descend(at, seen, f)
+	dirs, ok := askProcess(l, pid, func() ([]string, bool) { return processDirs(procPath(pid)), true })
+	if !ok {
+		return
+	}
+	d := descent{l: l, seen: map[string]bool{"/": true}, until: time.Now().Add(aroundTime), tell: f}
+	for _, dir := range dirs {
+		d.to(dir)
 	}
 }
 
-// descend calls f with the directories on the way to a path, which it has not seen yet,
-// as far as that leads through no link.
-func (l *System) descend(at string, seen map[string]bool, f func(path string, dev event.Dev, ino uint64, born int64)) {
-	for end := range len(at) + 1 {
-		if end == 0 || end < len(at) && at[end] != '/' {
+// A descent tells of the directories on the way to paths, each once. It is bounded,
+// since a process may have paths of a thousand directories.
+type descent struct {
+	l     *System
+	seen  map[string]bool
+	looks int
+	until time.Time
+	tell  func(path string, dev event.Dev, ino uint64, born int64)
+}
+
+// to goes down to a path, as far as that leads through no link.
+func (d *descent) to(path string) {
+	for end := range len(path) + 1 {
+		if end == 0 || end < len(path) && path[end] != '/' {
 			continue
 		}
-		dir := at[:end]
-		if seen[dir] {
+		dir := path[:end]
+		if d.seen[dir] {
 			continue
 		}
-		m, ok := MountOf(l.mounts.Mounts(), dir)
-		if !ok || IsNetwork(m.Type) {
+		if d.looks++; d.looks > mostAround || time.Now().After(d.until) {
 			return
 		}
-		got := identify(dir).on(m)
-		if !got.isDir {
+		got, local := d.l.look(dir, false)
+		if !local || !got.isDir {
 			return
 		}
-		seen[dir] = true
+		d.seen[dir] = true
 		if got.born != 0 {
-			f(dir, got.dev, got.ino, got.born)
+			d.tell(dir, got.dev, got.ino, got.born)
 		}
 	}
 }
 
-// haunts are the paths that a process has open, works in or was called with. What is
+// processDirs are the paths that a process has open, works in or was called with. What is
 // deleted already has a path that leads nowhere.
-func haunts(proc string) (paths []string) {
+func processDirs(proc string) (paths []string) {
 	cwd, err := os.Readlink(proc + "/cwd")
 	if err != nil {
 		return nil

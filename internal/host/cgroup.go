@@ -1,10 +1,8 @@
 package host
 
 import (
-	"bytes"
-	"os"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 )
@@ -13,6 +11,7 @@ import (
 // cgroups. What it said of a process holds for a moment, since most processes
 // that delete delete a lot; a process's number is not given anew so soon.
 type Homes struct {
+	look func(pid uint32) (home, bool)
 	now  func() time.Time
 	seen map[uint32]home
 }
@@ -28,7 +27,7 @@ const (
 )
 
 // NewHomes returns a Homes that knows nobody yet.
-func NewHomes() *Homes { return &Homes{now: time.Now} }
+func NewHomes(l *System) *Homes { return &Homes{look: l.home, now: time.Now} }
 
 // Of returns the container and the unit of a process that still lives.
 func (h *Homes) Of(pid uint32) (container, unit string) {
@@ -39,39 +38,70 @@ func (h *Homes) Of(pid uint32) (container, unit string) {
 	if len(h.seen) >= mostHomes || h.seen == nil {
 		h.seen = map[uint32]home{}
 	}
-	var found home
-	if text, err := os.ReadFile("/proc/" + strconv.Itoa(int(pid)) + "/cgroup"); err == nil {
-		found.container, found.unit = parseCgroup(text)
-	}
+	found, _ := h.look(pid)
 	found.until = now.Add(homeHolds)
 	h.seen[pid] = found
 	return found.container, found.unit
 }
 
+// home reads in which container and unit a process runs.
+func (l *System) home(pid uint32) (home, bool) {
+	return askProcess(l, pid, func() (home, bool) {
+		text, err := readStart(procPath(pid)+"/cgroup", mostCgroup)
+		if err != nil {
+			return home{}, false
+		}
+		container, unit := parseCgroup(text)
+		return home{container: container, unit: unit}, true
+	})
+}
+
+// mostCgroup is room for a dozen hierarchies of long paths.
+const mostCgroup = 64 << 10
+
 // containerID is how Docker, containerd, CRI-O and Podman name a container's
 // cgroup: 64 hexadecimal digits, perhaps with a prefix and .scope behind.
 var containerID = regexp.MustCompile(`(?:^|[-/:])([0-9a-f]{64})(?:\.scope)?(?:/|$)`)
 
-// parseCgroup reads /proc/PID/cgroup. The unit is the innermost service or
-// scope; cgroup v2 and systemd's own hierarchy of v1 name it.
+// runtimes are services that make the cgroups of containers below their own.
+var runtimes = []string{"containerd.service", "crio.service", "docker.service", "k3s.service", "k3s-agent.service", "kubelet.service", "podman.service"}
+
+// parseCgroup reads /proc/PID/cgroup. Cgroup v2 and systemd's own hierarchy of v1 name
+// the unit, any hierarchy the container.
 func parseCgroup(text []byte) (container, unit string) {
-	for line := range bytes.Lines(text) {
-		_, rest, _ := strings.Cut(strings.TrimSpace(string(line)), ":")
+	for line := range strings.Lines(string(text)) {
+		_, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
 		controllers, path, ok := strings.Cut(rest, ":")
 		if !ok {
 			continue
 		}
+		path, manages := undelegated(path)
 		if m := containerID.FindStringSubmatch(path); m != nil && container == "" {
-			container = m[1]
+			container = strings.Clone(m[1])
 		}
-		if controllers != "" && controllers != "name=systemd" || unit != "" {
-			continue
-		}
-		for part := range strings.SplitSeq(path, "/") {
-			if strings.HasSuffix(part, ".service") || strings.HasSuffix(part, ".scope") {
-				unit = part
-			}
+		if (controllers == "" || controllers == "name=systemd") && unit == "" {
+			unit = strings.Clone(manages)
 		}
 	}
 	return container, unit
+}
+
+// undelegated cuts what a unit made itself from a cgroup's path, and returns the unit.
+// systemd puts units only into slices, so what lies below a service or a scope is in
+// the hands of whoever runs there: a user (user@1000.service), or a container. He may
+// give it any name. Only services that make containers are believed.
+func undelegated(path string) (root, unit string) {
+	for end := 1; end <= len(path); end++ {
+		if end < len(path) && path[end] != '/' {
+			continue
+		}
+		part := path[strings.LastIndexByte(path[:end], '/')+1 : end]
+		switch {
+		case slices.Contains(runtimes, part) && strings.HasPrefix(path, "/system.slice/"+part):
+			return path, part
+		case strings.HasSuffix(part, ".service"), strings.HasSuffix(part, ".scope"):
+			return path[:end], part
+		}
+	}
+	return path, ""
 }

@@ -2,7 +2,7 @@ package host
 
 import (
 	"encoding/binary"
-	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,13 +15,19 @@ import (
 // A finder looks for directories of which records tell the inode only, below those
 // that command lines name: find /mnt/efs -name '*.tmp' -delete names no other, and
 // is gone when it is asked. It reads names and numbers of directories, never files,
-// in a goroutine of its own that may hang on a dead server, and not for long.
+// and not for long.
+//
+// Each walk is made by a crew, so that one which hangs does not keep others from being
+// made.
 type finder struct {
-	roots chan region
-	off   atomic.Bool
+	mounts *MountTable
+	crew   *crew
+	roots  chan region
+	off    atomic.Bool
 
 	mu     sync.Mutex
 	found  map[identity]string
+	size   int                  // bytes of the paths in found
 	walked map[string]time.Time // when a root was, so that it is not again at once
 }
 
@@ -37,15 +43,21 @@ const (
 	walkDirs    = 20_000
 	walkAgain   = 5 * time.Second
 	mostFound   = 1 << 15
+	mostBytes   = 4 << 20 // of paths that were found, and of those still to be read
+	mostWalks   = 4       // that hang
+	walkWait    = walkTime + time.Second
 	mostWalked  = 256
 	mostWaiters = 16
 )
 
-func newFinder() *finder {
-	f := &finder{roots: make(chan region, mostWaiters), found: map[identity]string{}, walked: map[string]time.Time{}}
+func newFinder(mounts *MountTable) *finder {
+	f := &finder{
+		mounts: mounts, crew: newCrew(mostWalks, 1, walkWait, nil),
+		roots: make(chan region, mostWaiters), found: map[identity]string{}, walked: map[string]time.Time{},
+	}
 	go func() {
 		for s := range f.roots {
-			f.walk(s)
+			ask(f.crew, func() uint64 { return uint64(s.dev) }, func() struct{} { f.walk(s); return struct{}{} })
 		}
 	}()
 	return f
@@ -89,14 +101,18 @@ func (f *finder) of(id identity) string {
 // walk notes where the directories below a root are, those near it first.
 func (f *finder) walk(s region) {
 	until := time.Now().Add(walkTime)
-	queue := []string{s.root}
-	for read := 0; len(queue) > 0 && read < walkDirs && time.Now().Before(until) && !f.off.Load(); read++ {
+	queue, size := []string{s.root}, len(s.root)
+	more := func() bool { return time.Now().Before(until) && !f.off.Load() }
+	for read := 0; len(queue) > 0 && read < walkDirs && more(); read++ {
 		dir := queue[0]
-		queue = queue[1:]
-		err := eachDirectory(dir, s.dev, func(name string, ino uint64) {
-			path := filepath.Join(dir, name)
+		queue, size = queue[1:], size-len(dir)
+		err := f.eachDirectory(dir, s.dev, func(name string, ino uint64) bool {
+			path := strings.TrimSuffix(dir, "/") + "/" + name
 			f.note(identity{s.dev, ino}, path)
-			queue = append(queue, path)
+			if len(queue) < walkDirs && size+len(path) <= mostBytes {
+				queue, size = append(queue, path), size+len(path)
+			}
+			return more()
 		})
 		_ = err // a directory that cannot be read, or is no more, has nothing to tell
 	}
@@ -105,47 +121,53 @@ func (f *finder) walk(s region) {
 func (f *finder) note(id identity, path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.found) >= mostFound {
+	if len(f.found) >= mostFound || f.size+len(path) > mostBytes {
 		clear(f.found)
+		f.size = 0
 	}
+	f.size += len(path) - len(f.found[id])
 	f.found[id] = path
 }
 
-// eachDirectory calls do with each directory in dir, if that is on the device. It
-// asks for nothing but what reading dir says.
-func eachDirectory(dir string, dev event.Dev, do func(name string, ino uint64)) error {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+// eachDirectory calls do with each directory in dir, if that is on the device, until
+// do says that it is enough. It asks for nothing but what reading dir says.
+func (f *finder) eachDirectory(dir string, dev event.Dev, do func(name string, ino uint64) bool) error {
+	at, err := walkTo(f.mounts, dir, false)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(at)
+	if got, err := lookAt(at); err != nil || !got.isDir || got.dev != dev {
+		return err
+	}
+	fd, err := unix.Openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || event.MakeDev(unix.Major(st.Dev), unix.Minor(st.Dev)) != dev {
-		return err
-	}
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := unix.Getdents(fd, buf)
-		if n <= 0 || err != nil {
+		if n <= 0 || err != nil || !eachDirent(buf[:n], do) {
 			return err
 		}
-		eachDirent(buf[:n], do)
 	}
 }
 
 // eachDirent calls do with the directories among struct linux_dirent64 entries, see
-// getdents64(2).
-func eachDirent(b []byte, do func(name string, ino uint64)) {
+// getdents64(2), and reports whether do wants more.
+func eachDirent(b []byte, do func(name string, ino uint64) bool) bool {
 	const head = 19 // d_ino, d_off, d_reclen, d_type
 	for len(b) > head {
 		ino, size := binary.NativeEndian.Uint64(b), int(binary.NativeEndian.Uint16(b[16:]))
 		if size <= head || size > len(b) {
-			return
+			return true
 		}
 		name := unix.ByteSliceToString(b[head:size])
-		if b[18] == unix.DT_DIR && name != "." && name != ".." {
-			do(name, ino)
+		if b[18] == unix.DT_DIR && name != "." && name != ".." && !do(name, ino) {
+			return false
 		}
 		b = b[size:]
 	}
+	return true
 }

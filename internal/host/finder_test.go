@@ -24,8 +24,9 @@ func TestFinder(t *testing.T) {
 	if err := os.Symlink(root, filepath.Join(root, "loop")); err != nil {
 		t.Fatal(err)
 	}
-	dir := identify(deep)
-	f := newFinder()
+	mounts := mountsHere(t)
+	dir := identify(mounts, deep, false)
+	f := newFinder(mounts)
 	defer f.close()
 
 	f.walk(region{root, event.MakeDev(9, 9)})
@@ -46,8 +47,9 @@ func TestFinderIsAsked(t *testing.T) {
 	if err := os.Mkdir(sub, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	dir := identify(sub)
-	f := newFinder()
+	mounts := mountsHere(t)
+	dir := identify(mounts, sub, false)
+	f := newFinder(mounts)
 	defer f.close()
 	f.seek(region{root, dir.dev})
 	for deadline := time.Now().Add(10 * time.Second); f.of(dir.identity) == ""; {

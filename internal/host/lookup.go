@@ -1,25 +1,23 @@
 package host
 
 import (
+	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
-// A System answers what the event package asks of the running system, at once
-// or not at all.
+// A System answers what the event package asks of the running system, in a bounded
+// time or not at all.
+//
+// Processes and paths belong to others, who may make a look at them hang. So each look
+// is made by a crew, but for what the kernel has in memory of a path.
 type System struct {
 	mounts *MountTable
 	host   string // the host's mount namespace
 	finder *finder
-
-	// A look at a network file system goes through this pair, to a goroutine
-	// that may hang on a dead server. While it does there are no answers.
-	ask    chan string
-	answer chan look
-	hung   bool
+	procs  *crew
+	paths  *crew
 
 	lies lie // the last answer
 }
@@ -32,41 +30,37 @@ type lie struct {
 	ok      bool
 }
 
-// An identity tells a file from all others that there are.
-type identity struct {
-	dev event.Dev
-	ino uint64
-}
+// Bounds of looks that hang: threads that the kernel does not give back.
+const (
+	mostProcs     = 16
+	procsEach     = 4 // of one user
+	procsPatience = 100 * time.Millisecond
 
-// A look is what there is at a path.
-type look struct {
-	identity
-	links uint32
-	isDir bool
+	mostPaths     = 8
+	pathsEach     = 1 // on one mount
+	pathsPatience = 250 * time.Millisecond
+)
 
-	// In Unix milliseconds, 0 if the file system does not say.
-	born, changed int64
-}
-
-// lookPatience is how long the deliver loop waits for a network file system's
-// cached word. A live one answers in microseconds.
-const lookPatience = 20 * time.Millisecond
-
-// NewSystem returns a System of this host, whose mounts others keep up to date.
-func NewSystem(mounts *MountTable) *System {
-	l := &System{mounts: mounts, host: hostView(), finder: newFinder(), ask: make(chan string), answer: make(chan look)}
-	go func() {
-		for path := range l.ask {
-			l.answer <- identify(path)
-		}
-	}()
+// NewSystem returns a System of this host, whose mounts others keep up to date. It
+// calls hangs with whatever a look hangs at, from the goroutine that asked.
+func NewSystem(mounts *MountTable, hangs func(what string)) *System {
+	l := &System{mounts: mounts, host: hostView()}
+	l.procs = newCrew(mostProcs, procsEach, procsPatience, func(key uint64) { hangs("a process of user " + strconv.FormatUint(key&^unsetLogin, 10)) })
+	l.paths = newCrew(mostPaths, pathsEach, pathsPatience, func(key uint64) { hangs(l.pointOf(key)) })
+	l.finder = newFinder(mounts)
 	return l
 }
 
-// Close ends the goroutine, unless it hangs.
-func (l *System) Close() {
-	close(l.ask)
-	l.finder.close()
+// Close ends the search for directories. What hangs is left behind.
+func (l *System) Close() { l.finder.close() }
+
+// Looks says how looks at processes and at paths fare.
+func (l *System) Looks() (procs, paths CrewStats) { return l.procs.stats(), l.paths.stats() }
+
+// pointOf names the mount with a key.
+func (l *System) pointOf(key uint64) string {
+	m, _ := l.mounts.withID(strconv.FormatUint(key, 10))
+	return "the file system at " + m.Point
 }
 
 // Seek implements event.Lookup.
@@ -77,13 +71,16 @@ func (l *System) Found(dev event.Dev, ino uint64) string { return l.finder.of(id
 
 // FD implements event.Lookup.
 func (l *System) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, bool) {
-	d, ok := procFD(int(pid), int(fd), l.mounts)
-	if !ok || startedAfter(int(pid), at) {
+	d, ok := askProcess(l, pid, func() (d directory, ok bool) {
+		d, ok = procFD(int(pid), int(fd), l.mounts)
+		return d, ok && !startedAfter(int(pid), at)
+	})
+	if !ok {
 		return "", 0, 0, false
 	}
-	if m, known := MountOf(l.mounts.Mounts(), d.path); known && !IsNetwork(m.Type) {
+	if m, known := l.mounts.of(d.path); known && !m.Network() {
 		// The path may be of another mount namespace: then it is not this file's age.
-		got := identify(d.path)
+		got, _ := l.look(d.path, true)
 		ok = got.identity != identity{d.dev, d.ino} || got.before(at)
 	}
 	return d.path, d.dev, d.ino, ok
@@ -91,13 +88,13 @@ func (l *System) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, 
 
 // Is implements event.Lookup.
 func (l *System) Is(path []byte, dev event.Dev, ino uint64) bool {
-	got, _ := l.look(string(path))
+	got, _ := l.look(string(path), true)
 	return got.identity == identity{dev, ino}
 }
 
 // Born implements event.Lookup. Nor is a server's clock ours.
 func (l *System) Born(path []byte, dev event.Dev, ino uint64) int64 {
-	got, local := l.look(string(path))
+	got, local := l.look(string(path), true)
 	if !local || got.identity != (identity{dev, ino}) {
 		return 0
 	}
@@ -107,7 +104,7 @@ func (l *System) Born(path []byte, dev event.Dev, ino uint64) int64 {
 // Only implements event.Lookup. A server's clock is another one than the
 // kernel's, so the age of its files tells nothing.
 func (l *System) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
-	got, local := l.look(string(path))
+	got, local := l.look(string(path), true)
 	return got.identity == identity{dev, ino} && got.links == 1 && (!local || got.before(at))
 }
 
@@ -119,16 +116,19 @@ func (l *System) Lies(path []byte, dev event.Dev) bool {
 	if l.lies.ok {
 		return true
 	}
-	got, _ := l.look(string(path))
+	got, _ := l.look(string(path), true)
 	return got.ino != 0 && got.dev == dev
 }
 
 // Still implements event.Lookup. Names are part of what the time of a file's last
 // change is of.
 func (l *System) Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool {
-	got, local := l.look(string(path))
+	got, local := l.look(string(path), true)
 	for i := dir + 1; local && i < len(path); i++ {
-		local = path[i] != '/' || identify(string(path[:i])).isDir
+		if path[i] == '/' {
+			way, _ := l.look(string(path[:i]), true)
+			local = way.isDir
+		}
 	}
 	return local && got.identity == identity{dev, ino} && got.links == 1 && got.before(at) &&
 		got.changed != 0 && got.changed <= at+clockStep
@@ -141,60 +141,40 @@ func (l *System) Now() int64 { return time.Now().UnixMilli() }
 // was, in milliseconds: the clock of events goes on in steps of up to ten.
 const clockStep = 10
 
-// before says whether the file was there at a time, in Unix milliseconds, or may
-// have been.
-func (k look) before(at int64) bool { return k.born <= at }
-
-// on corrects the device of what is on a mount. A btrfs tells a subvolume's in a
-// file's attributes, and its own in records and in the mount table.
-func (k look) on(m Mount) look {
-	if dev, ok := parseDev(m.Dev); ok && m.Type == "btrfs" && k.ino != 0 {
-		k.dev = dev
-	}
-	return k
-}
-
-// look says what is at path, and whether that is on no network file system.
-func (l *System) look(path string) (got look, local bool) {
-	m, ok := MountOf(l.mounts.Mounts(), path)
-	if ok && !IsNetwork(m.Type) {
-		return identify(path).on(m), true
-	}
-	if l.hung {
-		select {
-		case <-l.answer: // to a question of the past
-			l.hung = false
-		default:
-			return look{}, false
-		}
-	}
-	l.ask <- path
-	select {
-	case got = <-l.answer:
-		return got, false
-	case <-time.After(lookPatience):
-		l.hung = true
+// look says what is at path, the zero look for nothing or for not knowing, and whether
+// that is certainly on a file system that this kernel alone keeps. The last part of
+// path is not followed if it is a link, those before it only where links says so.
+func (l *System) look(path string, links bool) (got look, local bool) {
+	m, known := l.mounts.of(path)
+	if m.Foreign() {
 		return look{}, false
 	}
+	if known && !m.Network() {
+		if got, err := lookCached(path, links); !mayWait(err) {
+			return l.placed(got, m)
+		}
+	}
+	got, _ = ask(l.paths, func() uint64 { return numberOf(m.ID) }, func() look { return identify(l.mounts, path, links) })
+	return l.placed(got, m)
 }
 
-// identify says what is at path now, the zero look for nothing. It takes the
-// attributes that are cached rather than ask a server.
-func identify(path string) look {
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC|unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
-		unix.STATX_TYPE|unix.STATX_INO|unix.STATX_NLINK|unix.STATX_BTIME|unix.STATX_CTIME, &st)
+// placed takes back what must not be believed of a look, which m or another mount
+// holds.
+func (l *System) placed(got look, m Mount) (look, bool) {
+	known := m.ID != ""
+	if got.mount != "" && got.mount != m.ID {
+		m, known = l.mounts.withID(got.mount)
+	}
+	if m.Foreign() {
+		return look{}, false
+	}
+	return got.on(m), known && !m.Network()
+}
+
+func numberOf(id string) uint64 {
+	n, err := strconv.ParseUint(id, 10, 64)
 	if err != nil {
-		return look{}
+		return 0
 	}
-	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink, isDir: st.Mode&unix.S_IFMT == unix.S_IFDIR}
-	if st.Mask&unix.STATX_BTIME != 0 {
-		got.born = max(millis(st.Btime), 1) // images are made with files of 1970
-	}
-	if st.Mask&unix.STATX_CTIME != 0 {
-		got.changed = millis(st.Ctime)
-	}
-	return got
+	return n
 }
-
-func millis(t unix.StatxTimestamp) int64 { return t.Sec*1000 + int64(t.Nsec)/1e6 }

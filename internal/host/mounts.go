@@ -6,79 +6,156 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// A Mount is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)).
+// A Mount is one line of /proc/self/mountinfo (proc_pid_mountinfo(5)). Its words are
+// bytes, which need not be UTF-8.
 type Mount struct {
 	ID     string
+	Parent string
 	Dev    string // major:minor, decimal
 	Point  string
 	Type   string // nfs4, ext4, …
 	Source string // fs-0123.efs.eu-west-1.amazonaws.com:/, /dev/nvme0n1, …
+
+	// Owner is the user who mounted a FUSE file system. 0 is root, and whoever
+	// mounted any other kind, which takes root's rights.
+	Owner uint32
 }
+
+// Foreign reports whether a user without rights mounted it: who serves it may let
+// everybody wait who looks, and tell what he likes.
+func (m Mount) Foreign() bool { return m.Owner != 0 }
+
+// Network reports whether other hosts, or a process, serve the file system, so that a
+// look may hang.
+func (m Mount) Network() bool { return IsNetwork(m.Type) }
+
+// Trigger reports whether the first look below it would mount something there.
+func (m Mount) Trigger() bool { return m.Type == "autofs" }
 
 const mountinfo = "/proc/self/mountinfo"
 
-// ReadMounts returns the mounts in the order of /proc, in which a later one
-// covers an earlier one at the same point.
+// ReadMounts returns the mounts in the order of /proc.
 func ReadMounts() ([]Mount, error) {
-	text, err := os.ReadFile(mountinfo)
+	file, err := os.Open(mountinfo)
 	if err != nil {
 		return nil, err
 	}
-	return ParseMounts(bytes.NewReader(text))
+	defer file.Close()
+	return ParseMounts(file)
 }
 
 // ParseMounts reads the lines of a mountinfo.
 func ParseMounts(r io.Reader) ([]Mount, error) {
 	var mounts []Mount
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		before, after, ok := strings.Cut(lines.Text(), " - ")
-		f, g := strings.Fields(before), strings.Fields(after)
-		if !ok || len(f) < 6 || len(g) < 2 {
-			return nil, fmt.Errorf("mountinfo line %q is not one", lines.Text())
+	err := eachMountLine(r, func(line []byte) error {
+		m, ok := parseMount(string(line))
+		if !ok {
+			return fmt.Errorf("mountinfo line %q is not one", line)
 		}
-		mounts = append(mounts, Mount{ID: f[0], Dev: f[2], Point: unescape(f[4]), Type: g[0], Source: unescape(g[1])})
-	}
-	return mounts, lines.Err()
+		mounts = append(mounts, m)
+		return nil
+	})
+	return mounts, err
 }
 
-// unescape undoes the octal that the kernel writes for space, tab, newline and
-// backslash.
+// longestMountLine is more than two paths whose every byte is escaped, and options of
+// a page, may take.
+const longestMountLine = 64 << 10
+
+// eachMountLine calls do with each line, until that fails.
+func eachMountLine(r io.Reader, do func(line []byte) error) error {
+	in := bufio.NewReaderSize(r, longestMountLine)
+	for {
+		line, err := in.ReadSlice('\n')
+		if len(line) > 0 {
+			if err := do(bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// parseMount reads a line. The kernel writes 0x20 between words and escapes it within
+// them; any other white space belongs to a word.
+func parseMount(line string) (Mount, bool) {
+	before, after, ok := strings.Cut(line, " - ")
+	f, g := strings.Split(before, " "), strings.Split(after, " ")
+	if !ok || len(f) < 6 || len(g) < 2 {
+		return Mount{}, false
+	}
+	m := Mount{ID: f[0], Parent: f[1], Dev: f[2], Point: unescape(f[4]), Type: g[0], Source: unescape(g[1])}
+	if strings.HasPrefix(m.Type, "fuse") && len(g) > 2 {
+		m.Owner = fuseOwner(g[2])
+	}
+	return m, true
+}
+
+// fuseOwner finds user_id among the options of a FUSE file system, where the kernel
+// itself writes it.
+func fuseOwner(options string) uint32 {
+	for option := range strings.SplitSeq(options, ",") {
+		if id, ok := strings.CutPrefix(option, "user_id="); ok {
+			n, err := strconv.ParseUint(id, 10, 32)
+			if err != nil {
+				return nobody
+			}
+			return uint32(n)
+		}
+	}
+	return 0
+}
+
+// nobody is a user of whom nothing is known, but that it is not root.
+const nobody = 65534
+
+// unescape undoes the octal that the kernel writes for space, tab, newline, backslash
+// and, in fstab and for sources, a few others.
 func unescape(s string) string {
 	if !strings.Contains(s, `\`) {
 		return s
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if o := (s[i+1]-'0')<<6 | (s[i+2]-'0')<<3 | (s[i+3] - '0'); s[i+1] <= '3' {
-				b.WriteByte(o)
-				i += 3
-				continue
-			}
+		if c, ok := octal(s[i:]); ok {
+			b.WriteByte(c)
+			i += 3
+			continue
 		}
 		b.WriteByte(s[i])
 	}
 	return b.String()
 }
 
-// MountOf returns the mount that holds path: the last one whose point is path
-// or above it.
-func MountOf(mounts []Mount, path string) (Mount, bool) {
-	var best Mount
-	found := false
-	for _, m := range mounts {
-		if Below(path, m.Point) && (!found || len(m.Point) >= len(best.Point)) {
-			best, found = m, true
-		}
+// octal reads a backslash and three octal digits at the begin of s.
+func octal(s string) (byte, bool) {
+	if len(s) < 4 || s[0] != '\\' {
+		return 0, false
 	}
-	return best, found
+	n, err := strconv.ParseUint(s[1:4], 8, 8)
+	return byte(n), err == nil
+}
+
+// MountOf returns the mount that holds path, as the kernel finds it: what another mount
+// covers counts for nothing.
+func MountOf(mounts []Mount, path string) (Mount, bool) {
+	t := newMountTree(mounts)
+	at := t.holder(path)
+	if at < 0 {
+		return Mount{}, false
+	}
+	return mounts[at], true
 }
 
 // Below reports whether path is dir or inside it.
@@ -94,7 +171,7 @@ func Below(path, dir string) bool {
 // and that may therefore hang.
 func IsNetwork(fstype string) bool {
 	switch fstype {
-	case "nfs", "nfs4", "efs", "lustre", "cifs", "smb3", "ceph", "9p", "fuse", "virtiofs", "afs", "glusterfs", "gpfs", "beegfs":
+	case "nfs", "nfs4", "efs", "lustre", "cifs", "smb3", "ceph", "9p", "fuse", "fuseblk", "virtiofs", "afs", "glusterfs", "gpfs", "beegfs":
 		return true
 	}
 	return strings.HasPrefix(fstype, "fuse.")
@@ -107,14 +184,19 @@ func Fstab() (map[string]string, error) {
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
+	return parseFstab(string(text)), nil
+}
+
+// parseFstab reads fstab(5): words between spaces and tabs, escaped as in mountinfo.
+func parseFstab(text string) map[string]string {
 	points := map[string]string{}
-	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
+	for line := range strings.Lines(text) {
+		f := strings.FieldsFunc(line, func(c rune) bool { return c == ' ' || c == '\t' || c == '\n' })
 		if len(f) >= 3 && !strings.HasPrefix(f[0], "#") && strings.HasPrefix(f[1], "/") {
 			points[unescape(f[1])] = f[2]
 		}
 	}
-	return points, nil
+	return points
 }
 
 // WatchMounts calls changed after every change of the mount table, until stop

@@ -20,16 +20,35 @@ const table = `22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p1 rw
 32 30 0:44 / /mnt/efs rw,relatime shared:9 master:1 propagate_from:2 - tmpfs over\040it rw
 `
 
+// mountsHere is the table of this host's mounts.
+func mountsHere(t *testing.T) *MountTable {
+	t.Helper()
+	list, err := ReadMounts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mounts := new(MountTable)
+	mounts.Set(list)
+	return mounts
+}
+
+// newTestSystem is a System of which no look may hang.
+func newTestSystem(t *testing.T, mounts *MountTable) *System {
+	l := NewSystem(mounts, func(what string) { t.Errorf("a look hangs: %s", what) })
+	t.Cleanup(l.Close)
+	return l
+}
+
 func TestParseMounts(t *testing.T) {
 	mounts, err := ParseMounts(strings.NewReader(table))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []Mount{
-		{"22", "259:1", "/", "ext4", "/dev/nvme0n1p1"},
-		{"30", "0:42", "/mnt/efs", "nfs4", "127.0.0.1:/"},
-		{"31", "0:43", `/mnt/my dir\x`, "tmpfs", "tmpfs"},
-		{"32", "0:44", "/mnt/efs", "tmpfs", "over it"},
+		{"22", "1", "259:1", "/", "ext4", "/dev/nvme0n1p1", 0},
+		{"30", "22", "0:42", "/mnt/efs", "nfs4", "127.0.0.1:/", 0},
+		{"31", "22", "0:43", `/mnt/my dir\x`, "tmpfs", "tmpfs", 0},
+		{"32", "30", "0:44", "/mnt/efs", "tmpfs", "over it", 0},
 	}
 	for i, m := range mounts {
 		if m != want[i] {
@@ -94,15 +113,9 @@ func TestLookupAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	list, err := ReadMounts()
-	if err != nil {
-		t.Fatal(err)
-	}
-	mounts := &MountTable{}
-	mounts.Set(list)
-	l := NewSystem(mounts)
-	defer l.Close()
-	made := identify(path)
+	mounts := mountsHere(t)
+	l := newTestSystem(t, mounts)
+	made := identify(mounts, path, false)
 	if made.born == 0 {
 		t.Skip("the file system does not tell when a file was made")
 	}
@@ -137,7 +150,7 @@ func TestLookupAge(t *testing.T) {
 	if err := errors.Join(os.Remove(path+"2"), os.Chtimes(path, old, old)); err != nil {
 		t.Fatal(err)
 	}
-	now := identify(path)
+	now := identify(mounts, path, false)
 	for at, want := range map[int64]bool{now.changed - clockStep - 1: false, now.changed - clockStep: now.born <= now.changed-clockStep, now.changed: true} {
 		if ok := l.Still([]byte(path), len(path), now.dev, now.ino, at); ok != want {
 			t.Errorf("Still answers %v for an event %d ms before the file was changed", ok, now.changed-at)
@@ -176,9 +189,9 @@ func TestMountNews(t *testing.T) {
 
 // TestHolds asks what may lie on which device, while a file system goes away.
 func TestHolds(t *testing.T) {
-	root := Mount{"20", "259:1", "/", "ext4", "/dev/nvme0n1p1"}
-	efs := Mount{"30", "0:42", "/mnt/efs", "nfs4", "fs-0123.efs.eu-west-1.amazonaws.com:/"}
-	layers := Mount{"40", "0:50", "/var/lib/box", "overlay", "overlay"}
+	root := Mount{"20", "1", "259:1", "/", "ext4", "/dev/nvme0n1p1", 0}
+	efs := Mount{"30", "20", "0:42", "/mnt/efs", "nfs4", "fs-0123.efs.eu-west-1.amazonaws.com:/", 0}
+	layers := Mount{"40", "20", "0:50", "/var/lib/box", "overlay", "overlay", 0}
 	disk, server := event.MakeDev(259, 1), event.MakeDev(0, 42)
 	var mounts MountTable
 	check := func(when, path string, dev event.Dev, want bool) {
@@ -197,12 +210,13 @@ func TestHolds(t *testing.T) {
 	mounts.Set([]Mount{root, layers})
 	check("unmounted a moment ago", "/mnt/efs/sub", server, true)
 	check("unmounted a moment ago", "/sub", server, false)
-	mounts.past[len(mounts.past)-1].until = time.Now().Add(-2 * mountsMemory)
+	for i := range mounts.past {
+		mounts.past[i].until = time.Now().Add(-2 * mountsMemory)
+	}
 	check("unmounted long ago", "/mnt/efs/sub", server, false)
 
-	l := NewSystem(&mounts)
-	defer l.Close()
-	here := identify(t.TempDir())
+	l := newTestSystem(t, &mounts)
+	here := identify(mountsHere(t), t.TempDir(), false)
 	if !l.Lies([]byte(t.TempDir()), here.dev) {
 		t.Error("what the table does not know is not looked at")
 	}

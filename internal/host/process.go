@@ -2,6 +2,8 @@ package host
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -11,11 +13,61 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
+// askProcess has a crew look at a process. A process that holds its own memory map, or
+// has a descriptor of which there is much to tell, lets whoever looks wait.
+func askProcess[T any](l *System, pid uint32, look func() (T, bool)) (T, bool) {
+	type answer struct {
+		got T
+		ok  bool
+	}
+	a, ok := ask(l.procs, func() uint64 { return ownerOf(pid) }, func() answer {
+		got, ok := look()
+		return answer{got, ok}
+	})
+	return a.got, ok && a.ok
+}
+
+// unsetLogin marks the key of a process that nobody logged in for: its user is the
+// process's own.
+const unsetLogin = 1 << 32
+
+// ownerOf is the user whose process it is: who logged in, which no program changes, or
+// else whom it runs as. Neither waits for the process.
+func ownerOf(pid uint32) uint64 {
+	base := procPath(pid)
+	text, err := readStart(base+"/loginuid", 16)
+	if id, bad := strconv.ParseUint(string(text), 10, 32); err == nil && bad == nil && uint32(id) != event.Unset {
+		return id
+	}
+	var st unix.Stat_t
+	if unix.Stat(base, &st) != nil {
+		return unsetLogin | nobody // it is no more
+	}
+	return unsetLogin | uint64(st.Uid)
+}
+
+func procPath(pid uint32) string { return "/proc/" + strconv.FormatUint(uint64(pid), 10) }
+
+// readStart reads a file up to a size. What lies behind is not asked for.
+func readStart(path string, size int) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	buf := make([]byte, size)
+	n, err := io.ReadFull(file, buf)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return buf[:n], err
+}
+
 // startedAfter says whether a process is certainly younger than at, in Unix
 // milliseconds: then its number was another one's. The kernel counts its start in
 // hundredths of a second, and the time of events in steps of up to ten milliseconds.
 func startedAfter(pid int, at int64) bool {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	text, err := readStart("/proc/"+strconv.Itoa(pid)+"/stat", 1<<10)
 	if err != nil {
 		return true // it is no more
 	}
@@ -51,24 +103,30 @@ type directory struct {
 // and never the file system behind the descriptor, so a dead NFS server cannot
 // hold it up. The inode is in fdinfo since Linux 5.14; on older kernels there
 // is no answer.
+//
+// A descriptor that has no path is not asked further: fdinfo of an inotify
+// descriptor lists all its watches, which takes seconds.
 func procFD(pid, fd int, mounts *MountTable) (directory, bool) {
 	base := "/proc/" + strconv.Itoa(pid)
 	n := strconv.Itoa(fd)
-	ino, mnt, ok := fdinfo(base + "/fdinfo/" + n)
-	if !ok {
-		return directory{}, false
-	}
 	path, err := os.Readlink(base + "/fd/" + n)
 	if err != nil || !strings.HasPrefix(path, "/") || strings.HasSuffix(path, " (deleted)") {
 		return directory{}, false // a name may end so, too; then we do not know it
+	}
+	ino, mnt, ok := fdinfo(base + "/fdinfo/" + n)
+	if !ok {
+		return directory{}, false
 	}
 	dev, ok := mounts.dev(base, mnt)
 	return directory{path, dev, ino}, ok
 }
 
+// mostFdinfo is more than what stands before the list of a file's locks.
+const mostFdinfo = 1 << 10
+
 // fdinfo reads the inode and the mount's id of a descriptor.
 func fdinfo(path string) (ino uint64, mnt string, ok bool) {
-	text, err := os.ReadFile(path)
+	text, err := readStart(path, mostFdinfo)
 	if err != nil {
 		return 0, "", false
 	}

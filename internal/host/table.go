@@ -1,7 +1,7 @@
 package host
 
 import (
-	"bytes"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -13,92 +13,99 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
-// A MountTable knows the devices of mounts by their ids. Ids of other mount
-// namespaces are looked up with the process that is in one.
+// A MountTable is the mounts of this host as they were read last, and what became of
+// those of a moment ago. Mounts of other mount namespaces are looked up with the
+// process that is in one.
 type MountTable struct {
 	mu   sync.Mutex
-	byID map[string]event.Dev
-	efs  map[event.Dev]string
 	list []Mount
+	tree mountTree
+	efs  map[event.Dev]string
 
 	version atomic.Uint64 // counts changes
-	past    []pastMounts  // that were there a moment ago
+	past    []pastMount   // the oldest first, at most mostPast
 
 	changed atomic.Bool // since News was asked for
-	gone    []event.Dev // of those that were there before
+	gone    map[event.Dev]bool
 }
+
+// A pastMount is a file system that was below a point until a moment.
+type pastMount struct {
+	Mount
+	until time.Time
+}
+
+const (
+	// mountsMemory is longer than events wait for a flood to pass.
+	mountsMemory = 30 * time.Second
+	mostPast     = 1024
+)
 
 // Set replaces the table after a change.
 func (t *MountTable) Set(list []Mount) {
-	byID, efs := make(map[string]event.Dev, len(list)), map[event.Dev]string{}
+	tree, efs := newMountTree(list), map[event.Dev]string{}
 	for _, m := range list {
-		dev, ok := parseDev(m.Dev)
-		if !ok {
-			continue
-		}
-		byID[m.ID] = dev
 		if id := efsID(m); id != "" {
-			efs[dev] = id
+			if dev, ok := parseDev(m.Dev); ok {
+				efs[dev] = id
+			}
 		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !slices.Equal(t.list, list) {
 		t.version.Add(1)
-		t.past = slices.DeleteFunc(t.past, func(p pastMounts) bool { return time.Since(p.until) > mountsMemory })
-		t.past = append(t.past, pastMounts{t.list, time.Now()})
-		t.gone = append(t.gone, goneDevices(t.list, list)...)
+		t.remember(list)
 		t.changed.Store(true)
 	}
-	t.byID, t.efs, t.list = byID, efs, list
+	t.list, t.tree, t.efs = list, tree, efs
 }
 
-// pastMounts are the mounts that there were until a moment.
-type pastMounts struct {
-	list  []Mount
-	until time.Time
-}
-
-// mountsMemory is longer than events wait for a flood to pass.
-const mountsMemory = 30 * time.Second
-
-// holds says whether a directory at path may be on a device, now or a moment ago. Of
-// file systems that tell one device in records and another one in the table nothing is
-// known.
-func (t *MountTable) holds(path string, dev event.Dev) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if m, ok := MountOf(t.list, path); !ok || m.holds(dev) {
-		return true
+// remember notes what the mounts of a new list take away: those that are gone, and
+// what new ones cover. A user's own count for nothing: they come and go as fast as he
+// likes.
+func (t *MountTable) remember(list []Mount) {
+	now := time.Now()
+	before, stay := setOf(t.list), setOf(list)
+	if t.gone == nil {
+		t.gone = map[event.Dev]bool{}
 	}
-	for _, p := range t.past {
-		if m, ok := MountOf(p.list, path); ok && time.Since(p.until) <= mountsMemory && m.holds(dev) {
-			return true
+	for _, dev := range goneDevices(t.list, stay) {
+		t.gone[dev] = true
+	}
+	for _, m := range t.list {
+		if !stay[m] && !m.Foreign() {
+			t.past = append(t.past, pastMount{m, now})
 		}
 	}
-	return false
+	for _, m := range list {
+		if at := t.tree.holder(m.Point); at >= 0 && !before[m] && !m.Foreign() {
+			covered := t.list[at]
+			covered.Point = m.Point
+			t.past = append(t.past, pastMount{covered, now})
+		}
+	}
+	old := max(0, len(t.past)-mostPast)
+	for old < len(t.past) && now.Sub(t.past[old].until) > mountsMemory {
+		old++
+	}
+	t.past = slices.Delete(t.past, 0, old)
 }
 
-// holds says whether a directory on the mount may be on a device.
-func (m Mount) holds(dev event.Dev) bool {
-	switch m.Type {
-	case "overlay", "aufs", "ecryptfs", "btrfs", "autofs":
-		return true
+func setOf(list []Mount) map[Mount]bool {
+	set := make(map[Mount]bool, len(list))
+	for _, m := range list {
+		set[m] = true
 	}
-	own, ok := parseDev(m.Dev)
-	return !ok || own == dev
+	return set
 }
 
 // goneDevices are those of which no mount has stayed as it was. Ids and devices are
 // given again at once, so that another file system may look like the one before.
-func goneDevices(before, now []Mount) (gone []event.Dev) {
-	stayed := map[Mount]bool{}
-	for _, m := range now {
-		stayed[m] = true
-	}
+func goneDevices(before []Mount, stay map[Mount]bool) (gone []event.Dev) {
 	there := map[string]bool{}
 	for _, m := range before {
-		there[m.Dev] = there[m.Dev] || stayed[m]
+		there[m.Dev] = there[m.Dev] || stay[m]
 	}
 	for text, there := range there {
 		if dev, ok := parseDev(text); ok && !there {
@@ -117,7 +124,10 @@ func (t *MountTable) News() (gone []event.Dev, changed bool) {
 	t.changed.Store(false)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	gone, t.gone = t.gone, nil
+	for dev := range t.gone {
+		gone = append(gone, dev)
+	}
+	clear(t.gone)
 	return gone, true
 }
 
@@ -128,27 +138,88 @@ func (t *MountTable) Mounts() []Mount {
 	return t.list
 }
 
-func (t *MountTable) dev(base, id string) (event.Dev, bool) {
+// of returns the mount that holds path.
+func (t *MountTable) of(path string) (Mount, bool) {
 	t.mu.Lock()
-	dev, ok := t.byID[id]
-	t.mu.Unlock()
-	if ok {
-		return dev, true
+	defer t.mu.Unlock()
+	at := t.tree.holder(path)
+	if at < 0 {
+		return Mount{}, false
 	}
-	text, err := os.ReadFile(base + "/mountinfo")
-	if err != nil {
-		return 0, false
+	return t.list[at], true
+}
+
+// withID returns the mount with an id.
+func (t *MountTable) withID(id string) (Mount, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.tree.byID[id]
+	if !ok {
+		return Mount{}, false
 	}
-	list, err := ParseMounts(bytes.NewReader(text))
-	if err != nil {
-		return 0, false
+	return t.list[at], true
+}
+
+// holds says whether a directory at path may be on a device, now or a moment ago. Of
+// file systems that tell one device in records and another one in the table nothing is
+// known.
+func (t *MountTable) holds(path string, dev event.Dev) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := t.tree.holder(path)
+	for at >= 0 && t.list[at].Foreign() && !t.list[at].holds(dev) {
+		at = t.tree.parent(at)
 	}
-	for _, m := range list {
-		if m.ID == id {
-			return parseDev(m.Dev)
+	if at < 0 || t.list[at].holds(dev) {
+		return true
+	}
+	for _, p := range t.past {
+		if Below(path, p.Point) && time.Since(p.until) <= mountsMemory && p.holds(dev) {
+			return true
 		}
 	}
-	return 0, false
+	return false
+}
+
+// holds says whether a directory on the mount may be on a device.
+func (m Mount) holds(dev event.Dev) bool {
+	switch m.Type {
+	case "overlay", "aufs", "ecryptfs", "btrfs", "autofs":
+		return true
+	}
+	own, ok := parseDev(m.Dev)
+	return !ok || own == dev
+}
+
+// dev is the device of a mount, which process base (/proc/PID) sees.
+func (t *MountTable) dev(base, id string) (event.Dev, bool) {
+	if m, ok := t.withID(id); ok {
+		return parseDev(m.Dev)
+	}
+	file, err := os.Open(base + "/mountinfo")
+	if err != nil {
+		return 0, false
+	}
+	defer file.Close()
+	return findDev(file, id)
+}
+
+// mostMountinfo bounds how much is read of a stranger's mounts, in bytes: some 2,000
+// of them. A container has some dozens.
+const mostMountinfo = 256 << 10
+
+// findDev finds the device of a mount in a mountinfo of any length, and keeps none of
+// it.
+func findDev(mountinfo io.Reader, id string) (dev event.Dev, ok bool) {
+	err := eachMountLine(io.LimitReader(mountinfo, mostMountinfo), func(line []byte) error {
+		f := strings.SplitN(string(line[:min(len(line), 64)]), " ", 4)
+		if len(f) == 4 && f[0] == id {
+			dev, ok = parseDev(f[2])
+			return io.EOF
+		}
+		return nil
+	})
+	return dev, ok && err == io.EOF
 }
 
 // parseDev reads "major:minor".
@@ -169,7 +240,7 @@ func (t *MountTable) fileSystem(dev event.Dev) string {
 // efsID finds the id of an EFS in what is mounted, such as
 // fs-0123456789abcdef0.efs.eu-west-1.amazonaws.com:/; empty if it is none.
 func efsID(m Mount) string {
-	if !IsNetwork(m.Type) || !strings.HasPrefix(m.Source, "fs-") {
+	if !m.Network() || m.Foreign() || !strings.HasPrefix(m.Source, "fs-") {
 		return ""
 	}
 	id := m.Source

@@ -3,7 +3,6 @@ package host
 import (
 	"hash/fnv"
 	"os"
-	"strconv"
 )
 
 // A process's view of the tree of names is its mount namespace and, within that,
@@ -23,7 +22,11 @@ func (l *System) View(pid uint32) (view uint64, ok bool) {
 	if int(pid) == os.Getpid() {
 		l.finder.stop() // whoever audits us would audit that, too
 	}
-	base := "/proc/" + strconv.Itoa(int(pid))
+	return askProcess(l, pid, func() (uint64, bool) { return viewOf(procPath(pid), l.host) })
+}
+
+// viewOf is the view of the process at base, where host is the host's namespace.
+func viewOf(base, host string) (view uint64, ok bool) {
 	ns, err := os.Readlink(base + "/ns/mnt")
 	if err != nil {
 		return 0, false
@@ -32,7 +35,7 @@ func (l *System) View(pid uint32) (view uint64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	if ns == l.host && root == "/" {
+	if ns == host && root == "/" {
 		return 0, true
 	}
 	h := fnv.New64a()
