@@ -87,20 +87,33 @@ type rejectFile struct {
 
 	mu    sync.Mutex
 	first bool
+	full  bool // was said
 }
 
-// add appends one item with the reason to the file.
+// maxRejected bounds the file. The earliest events stay; whoever reads it may move it away.
+const maxRejected = 16 << 20
+
+var errRejectedFull = fmt.Errorf("rejected.jsonl holds %d MiB, and takes no more until it is moved away", maxRejected>>20)
+
+// add appends one item with the reason to the file. That there is no room for it, the
+// gap says.
 func (r *rejectFile) add(it ship.Item, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := time.UnixMilli(it.Millis)
-	if err := r.write(it, reason); err != nil {
-		r.log.Error("rejected event not kept", zap.String("reason", reason), zap.Error(err))
-	} else if !r.first {
-		r.log.Error("the service rejected an event, which is kept", zap.String("reason", reason), zap.String("file", r.path))
-		r.first = true
+	at, detail := time.UnixMilli(it.Millis), reason
+	err := r.write(it, reason)
+	if err != nil {
+		detail += "; not kept: " + err.Error()
 	}
-	r.notes.gap(gap{cause: causeRejected, count: 1, from: at, to: at, detail: reason})
+	switch full := errors.Is(err, errRejectedFull); {
+	case err != nil && !(full && r.full):
+		r.log.Error("rejected event not kept", zap.String("reason", reason), zap.Error(err))
+		r.full = full
+	case err == nil && !r.first:
+		r.log.Error("the service rejected an event, which is kept", zap.String("reason", reason), zap.String("file", r.path))
+		r.first, r.full = true, false
+	}
+	r.notes.gap(gap{cause: causeRejected, count: 1, from: at, to: at, detail: detail})
 }
 
 func (r *rejectFile) write(it ship.Item, reason string) error {
@@ -112,7 +125,14 @@ func (r *rejectFile) write(it ship.Item, reason string) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(line, '\n'))
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case info.Size()+int64(len(line)) >= maxRejected:
+		err = errRejectedFull
+	default:
+		_, err = f.Write(append(line, '\n'))
+	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("keep rejected event: %w", err)
 	}

@@ -57,7 +57,7 @@ func (e *Event) kind() Type {
 	for _, r := range e.records {
 		switch r.typ {
 		case typeSyscall, typePath, typeCWD, typeProctitle, typeSockaddr, typeExecve, typeUringop, typeOpenat2,
-			typeIPC, typeSocketcall, typeEOE:
+			typeIPC, typeSocketcall, typeEOE, TypeCut:
 		case typeConfig, typeFeature, TypeGap, TypeDaemon, TypeRules:
 			return r.typ
 		default:

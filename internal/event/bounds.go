@@ -30,6 +30,12 @@ func (e *Event) takes(typ Type, length int) bool {
 	return len(e.buf)+length <= most && len(e.records) < maxRecordsEach
 }
 
+// leave counts a record that the event has no room for.
+func (e *Event) leave(seq uint64, text []byte) {
+	e.Last, e.Truncated = seq, true
+	e.leftOut.records, e.leftOut.bytes = e.leftOut.records+1, e.leftOut.bytes+len(text)
+}
+
 // weigh takes an event on account as it is now, if it is held or open.
 func (s *Stream) weigh(e *Event) {
 	size := e.size()

@@ -78,7 +78,8 @@ type Event struct {
 	heldAt   int64
 	looked   int64 // when something was seen that may tell a path of it, 0 for never
 	unsolved int   // how many of its names still wait
-	weight   int   // that the stream has on account for it
+	leftOut  leftOut
+	weight   int // that the stream has on account for it
 
 	live, queue link
 }

@@ -29,7 +29,7 @@ func (s *Stream) note(e *Event) {
 	for i := range e.records {
 		typ, rest := e.records[i].typ, e.body(i)
 		switch typ {
-		case typePath, typeCWD, typeProctitle, typeExecve:
+		case typePath, typeCWD, typeProctitle, typeExecve, TypeCut:
 			continue
 		case typeSyscall, typeUringop, typeSockaddr:
 			if rules { // how the rule came to the kernel is of no interest

@@ -45,14 +45,12 @@ func (enc *Encoder) AppendJSON(dst []byte, e *Event) []byte {
 	return enc.fit(dst, e, (*Encoder).appendObject)
 }
 
+func (enc *Encoder) limit() int { return or(enc.MaxBytes, DefaultMaxBytes) }
+
 // fit appends an event as form does, with ever shorter fields until it is not
 // too long.
 func (enc *Encoder) fit(dst []byte, e *Event, form func(*Encoder, []byte, *Event) []byte) []byte {
-	limit := enc.MaxBytes
-	if limit == 0 {
-		limit = DefaultMaxBytes
-	}
-	start := len(dst)
+	start, limit := len(dst), enc.limit()
 	enc.cut, enc.wasCut = 0, false
 	for _, cut := range [...]int{0, 16384, 4096, 1024, 256, 64, 16} {
 		enc.cut, enc.wasCut = cut, cut > 0

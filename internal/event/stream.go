@@ -185,8 +185,9 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 			e.add(seq, typ, text, len(rest), extra)
 			s.weigh(e)
 		} else {
-			e.Last, e.Truncated = seq, true
+			e.leave(seq, text)
 		}
+		e.Truncated = e.Truncated || typ == TypeCut
 		e.touched, e.touchAt = s.records, s.clock
 		e.hasCall = e.hasCall || typ == typeSyscall || typ == typeUringop
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago

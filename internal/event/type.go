@@ -45,6 +45,7 @@ const (
 	TypeDaemon Type = 64002 // we started, stopped or reloaded: action "daemon"
 	TypeRules  Type = 64003 // we changed the kernel's rules: action "rules"
 	TypeSeam   Type = 64004 // records may be missing here, which is told later: no event
+	TypeCut    Type = 64005 // records before it were left out of an event's lines, which were too long
 )
 
 var ownNames = map[Type]string{
@@ -52,6 +53,7 @@ var ownNames = map[Type]string{
 	TypeDaemon: "AUDITSHIPPER_DAEMON",
 	TypeRules:  "AUDITSHIPPER_RULES",
 	TypeSeam:   "AUDITSHIPPER_SEAM",
+	TypeCut:    "AUDITSHIPPER_CUT",
 
 	// Newer than the table of go-libaudit.
 	1333: "TIME_ADJNTPVAL", 1334: "BPF", 1335: "EVENT_LISTENER",
