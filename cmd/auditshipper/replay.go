@@ -168,14 +168,14 @@ func (r *replay) ship(ctx context.Context, src query.Source) error {
 			return err
 		}
 		r.all++
-		if !r.wants(e) {
+		line = r.encode(line[:0], e)
+		if !r.wants(e, string(line)) {
 			continue
 		}
 		r.shipped++
 		if r.dryRun {
 			continue
 		}
-		line = r.encode(line[:0], e)
 		if err := s.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Serial: e.ID.Serial, Line: line, Mark: uint64(r.shipped)}); err != nil {
 			return err
 		}
@@ -186,12 +186,9 @@ func (r *replay) ship(ctx context.Context, src query.Source) error {
 
 // wants reports whether an event is to be shipped: not one that the service
 // would refuse, nor one that it has.
-func (r *replay) wants(e *query.Event) bool {
-	host := e.Node
-	if host == "" {
-		host = r.host
-	}
-	sum := r.sum(host, e.ID.String())
+func (r *replay) wants(e *query.Event, text string) bool {
+	host, id, _ := query.IDOf(text, r.host) // it is what encode made
+	sum := r.sum(host, id)
 	switch {
 	case time.Since(e.ID.Time()) > tooOld:
 		r.old++

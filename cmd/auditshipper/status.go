@@ -94,6 +94,9 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	for _, cause := range slices.Sorted(maps.Keys(st.Gaps)) {
 		row("gaps", "%d %s", st.Gaps[cause], cause)
 	}
+	if d.Others > 0 {
+		row("others'", "%d events that none of our rules asked for (events: ours)", d.Others)
+	}
 	for _, f := range st.Dropped {
 		row("dropped", "%d by %s", f.Events, f.Filter)
 	}

@@ -180,7 +180,7 @@ func (t *tail) followGroup(ctx context.Context, out io.Writer) error {
 		}
 		sel.Pattern = pattern
 		isNew := func(e *query.Event) bool {
-			id := e.Node + e.ID.String()
+			id := e.Identity()
 			old := !seen[id].IsZero()
 			seen[id] = began
 			return !old

@@ -29,6 +29,7 @@ type Config struct {
 	Socket     string     `yaml:"socket"`    // unix socket of `auditshipper status`
 	Journal    Journal    `yaml:"journal"`
 	Output     string     `yaml:"output"` // cloudwatch, stdout or auto
+	Events     string     `yaml:"events"` // ours or all
 	CloudWatch CloudWatch `yaml:"cloudwatch"`
 	Metrics    Metrics    `yaml:"metrics"`
 	Log        Log        `yaml:"log"`
@@ -137,6 +138,7 @@ func Default() Config {
 		Socket:   "/run/auditshipper/control.sock",
 		Journal:  Journal{MaxBytes: 1 << 30, KeepDelivered: 64 << 20, Sync: time.Second},
 		Output:   "auto",
+		Events:   "ours",
 		CloudWatch: CloudWatch{
 			Group: "/auditshipper", Stream: "{instance_id}", CreateGroup: true,
 			Format: "json", FlushInterval: time.Second, Concurrency: 2,

@@ -50,6 +50,7 @@ func (c *Config) validate(d *decoder) {
 	check(c.Journal.MaxBytes >= 1<<20, "journal.max_bytes", "", "%v is below the minimum of 1MiB", c.Journal.MaxBytes)
 	check(c.Journal.Sync > 0, "journal.sync", "", "must be positive, not %v", c.Journal.Sync)
 	oneOf("output", c.Output, "auto", "cloudwatch", "stdout")
+	oneOf("events", c.Events, "ours", "all")
 	c.validateCloudWatch(check, oneOf)
 
 	if c.Metrics.Listen != "" {

@@ -89,6 +89,7 @@ type Daemon struct {
 
 	cloudWatch atomic.Pointer[ship.CloudWatch] // nil where events go to standard output
 	identities *identities
+	ours       *ours
 
 	started time.Time
 	state   atomic.Value // string, see Status.State
@@ -237,6 +238,8 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 			Process: host.NewHomes(d.lookup).Of,
 		}),
 	}
+	st := d.journal.Stat()
+	d.ours = newOurs(d.cfg.StateDir, st.Low <= st.Newest, d.log)
 	out, err := d.newOutput(d.cfg)
 	d.deliver.output.Store(out)
 	return err
@@ -278,6 +281,7 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 			before = out.drop
 		}
 	}
+	d.ours.configure(c)
 	drop, err := newFilters(c.Drop, before)
 	if err != nil {
 		return nil, err
@@ -285,7 +289,7 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 	names := host.NewNames(&d.mounts, d.users)
 	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
 	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
-	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, drop: drop}, nil
+	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, drop: drop, ours: d.ours}, nil
 }
 
 // damaged makes a gap of what the journal cannot give back.

@@ -31,6 +31,7 @@ type output struct {
 	encode  func(dst []byte, e *event.Event) []byte
 	encoder *event.Encoder // of encode; the deliver loop's
 	drop    filters
+	ours    *ours // nil: everything is
 }
 
 // A deliverer moves events from the journal to the shipper.
@@ -210,7 +211,7 @@ func (d *deliverer) flow(ctx context.Context) error {
 func (d *deliverer) one(ctx context.Context, e *event.Event) error {
 	d.counts.count(e)
 	out := d.output.Load()
-	if out.drop.match(e) {
+	if out.ours != nil && !out.ours.has(e) || out.drop.match(e) {
 		return nil
 	}
 	from := d.whose(e.First)

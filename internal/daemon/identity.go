@@ -3,7 +3,7 @@ package daemon
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/auditshipper/auditshipper/internal/safefile"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
@@ -41,7 +42,7 @@ type identities struct {
 func openIdentities(stateDir string, low func() uint64, log *zap.Logger) *identities {
 	ids := &identities{path: filepath.Join(stateDir, "identity"), low: low, log: log}
 	var list []identity
-	text, err := os.ReadFile(ids.path)
+	text, err := safefile.ReadFile(ids.path)
 	if err == nil {
 		err = json.Unmarshal(text, &list)
 	}
@@ -138,17 +139,5 @@ func (ids *identities) store(list []identity) {
 
 // write replaces the file at once or not at all.
 func (ids *identities) write(list []identity) error {
-	text, err := json.Marshal(list)
-	if err != nil {
-		return fmt.Errorf("encode identities: %w", err)
-	}
-	f, err := os.OpenFile(ids.path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", f.Name(), err)
-	}
-	return os.Rename(f.Name(), ids.path)
+	return safefile.WriteFile(ids.path, 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(list) })
 }

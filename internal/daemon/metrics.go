@@ -47,6 +47,7 @@ var metricTable = []metric{
 	{"delivered_events_total", "Events that the output has accepted.", true, func(s *Status) float64 { return float64(s.Delivery.Events) }},
 	{"delivered_bytes_total", "Bytes of events accepted, as CloudWatch Logs bills them: the message and 26 bytes.", true, func(s *Status) float64 { return float64(s.Delivery.Bytes + 26*s.Delivery.Events) }},
 	{"delivered_batches_total", "Batches accepted.", true, func(s *Status) float64 { return float64(s.Delivery.Batches) }},
+	{"others_events_total", "Events that none of our rules asked for, which are not delivered (events: ours).", true, func(s *Status) float64 { return float64(s.Delivery.Others) }},
 	{"retries_total", "Calls repeated.", true, func(s *Status) float64 { return float64(s.Delivery.Retries) }},
 	{"throttled_total", "Calls that the service refused because there were too many.", true, func(s *Status) float64 { return float64(s.Delivery.Throttled) }},
 	{"rejected_events_total", "Events the service refused for good; they are in rejected.jsonl.", true, func(s *Status) float64 { return float64(s.Delivery.Rejected) }},

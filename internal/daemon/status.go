@@ -86,6 +86,7 @@ type DeliveryStatus struct {
 
 	LagSeconds   float64 `json:"lag_seconds"` // age of the oldest event not accepted yet
 	FlushSeconds float64 `json:"flush_seconds"`
+	Others       uint64  `json:"others"` // events not delivered since none of our rules asked for them
 }
 
 // BlockedStatus says what keeps delivery from going on by itself: a region or an
@@ -125,7 +126,7 @@ func (d *Daemon) status() Status {
 			Oldest: optional(st.OldestTime), FullSince: optional(st.FullSince),
 		},
 		Delivery: DeliveryStatus{
-			Output: "stdout",
+			Output: "stdout", Others: d.ours.others.Load(),
 			Events: sh.Events, Batches: sh.Batches, Bytes: sh.Bytes, Retries: sh.Retries, Throttled: sh.Throttled, Rejected: sh.Rejected, Restamped: sh.Restamped,
 			FlushSeconds: sh.Flush.Seconds(),
 			LastSuccess:  optional(sh.LastSuccess), StalledSince: optional(sh.StalledSince), LastError: sh.LastError,

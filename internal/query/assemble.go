@@ -57,7 +57,7 @@ type assembler struct {
 	last   *Event         // the open event that took the last line
 	all    byTime         // those that have not left
 	ending bySecond       // compat: of those open, the ones that end first
-	nodes  map[string]*clock
+	nodes  map[origin]*clock
 	node   *clock // of the last line
 	begun  uint64
 	lines  uint64
@@ -69,14 +69,20 @@ type assembler struct {
 
 // A key tells an event from all others.
 type key struct {
-	id   event.ID
-	node string
+	id event.ID
+	of origin
 }
+
+// An origin tells hosts apart.
+type origin struct{ node, stream string }
+
+// is says whether a line is of this origin.
+func (o origin) is(l *line) bool { return o.node == string(l.node) && o.stream == l.stream }
 
 // A clock is the latest second of any event of a node.
 type clock struct {
-	node string
-	sec  int64
+	of  origin
+	sec int64
 }
 
 // maxClocks bounds the nodes whose clocks are known. Without its clock a node's
@@ -86,7 +92,7 @@ const maxClocks = 1 << 10
 func newAssembler(opt *Options) *assembler {
 	return &assembler{
 		timeout: cmp.Or(opt.EOETimeout, DefaultEOETimeout), compat: opt.Compat,
-		open: map[key]*Event{}, nodes: map[string]*clock{},
+		open: map[key]*Event{}, nodes: map[origin]*clock{},
 	}
 }
 
@@ -157,10 +163,10 @@ func (a *assembler) repeats(e *Event, l *line) bool {
 
 // eventOf returns the open event that a line belongs to, if there is one.
 func (a *assembler) eventOf(l *line) *Event {
-	if e := a.last; e != nil && e.ID == l.id && e.Node == string(l.node) {
+	if e := a.last; e != nil && e.ID == l.id && e.clock.of.is(l) {
 		return e
 	}
-	e := a.open[key{l.id, string(l.node)}]
+	e := a.open[key{l.id, origin{string(l.node), l.stream}}]
 	if e != nil {
 		a.last = e
 	}
@@ -177,8 +183,8 @@ func (a *assembler) begin(l *line) *Event {
 	}
 	a.begun++
 	c := a.clockOf(l)
-	e.ID, e.Node, e.first, e.order, e.building, e.clock = l.id, c.node, l.typ, a.begun, true, c
-	a.open[key{e.ID, e.Node}] = e
+	e.ID, e.Node, e.Stream, e.first, e.order, e.building, e.clock = l.id, c.of.node, c.of.stream, l.typ, a.begun, true, c
+	a.open[key{e.ID, c.of}] = e
 	a.last = e
 	a.bytes += e.cost()
 	heap.Push(&a.all, e)
@@ -191,14 +197,15 @@ func (a *assembler) begin(l *line) *Event {
 // clockOf returns the clock of a line's node, moved to the line's second.
 func (a *assembler) clockOf(l *line) *clock {
 	c := a.node
-	if c == nil || c.node != string(l.node) {
-		c = a.nodes[string(l.node)]
+	if c == nil || !c.of.is(l) {
+		of := origin{string(l.node), l.stream}
+		c = a.nodes[of]
 		if c == nil {
 			if len(a.nodes) >= maxClocks {
 				clear(a.nodes)
 			}
-			c = &clock{node: string(l.node)}
-			a.nodes[c.node] = c
+			c = &clock{of: of}
+			a.nodes[of] = c
 		}
 		a.node = c
 	}
@@ -226,7 +233,7 @@ func (a *assembler) giveUp(e *Event) {
 
 // forget takes an event out of those that take lines.
 func (a *assembler) forget(e *Event) {
-	delete(a.open, key{e.ID, e.Node})
+	delete(a.open, key{e.ID, e.clock.of})
 	if a.last == e {
 		a.last = nil
 	}

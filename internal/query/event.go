@@ -11,6 +11,7 @@ import (
 type Event struct {
 	ID      event.ID
 	Node    string // the host's name, where the source has one
+	Stream  string // of the log group that it is from, where it is from one
 	Records []Record
 	Facts   *Facts // nil unless Options asked for them
 	JSON    []byte // as DESIGN.md's one line, if Options asked for it

@@ -97,11 +97,24 @@ func (m *messageSource) isNew(e *Event) bool {
 	return m.seen.isNew(e, !e.Facts.Partial)
 }
 
+// Identity tells an event of a log group from all others: names of hosts are
+// given again, and a stream may have the events of several.
+func (e *Event) Identity() string { return e.source() + " " + e.ID.String() }
+
+// source tells the hosts of a source apart.
+func (e *Event) source() string {
+	if e.Stream == "" {
+		return e.Node
+	}
+	return e.Stream + " " + e.Node
+}
+
 // messageLines are the lines in messages.
 type messageLines struct {
 	*messageSource
-	text  string
-	types typeNames
+	text   string
+	stream string // that text is from
+	types  typeNames
 }
 
 func (m *messageLines) next(l *line) error {
@@ -111,12 +124,13 @@ func (m *messageLines) next(l *line) error {
 			if err != nil {
 				return err
 			}
-			m.text = msg.Text
+			m.text, m.stream = msg.Text, msg.Stream
 		}
 		var text string
 		text, m.text, _ = strings.Cut(m.text, "\n")
 		l.bytes = []byte(text)
 		if l.parse(&m.types) {
+			l.stream = m.stream
 			return nil
 		}
 	}
@@ -195,7 +209,7 @@ func (e *Event) fromJSON(msg Message, f *Facts) error {
 	if j.Syscall == "" {
 		f.Fields = otherFields(msg.Text)
 	}
-	*e = Event{ID: id, Node: j.Host, Facts: f, JSON: []byte(msg.Text), first: typeOf(j)}
+	*e = Event{ID: id, Node: j.Host, Stream: msg.Stream, Facts: f, JSON: []byte(msg.Text), first: typeOf(j)}
 	return nil
 }
 
@@ -274,17 +288,19 @@ func (s *Search) factFile(f *Facts) bool {
 }
 
 // IDOf returns the host and the id of an event in a message of a log group: JSON,
-// or lines of audit.log, whose host is the given one if they do not say it.
+// or lines of audit.log, whose host is the given one if they do not say it. The
+// id has the process besides: two hosts may have one name.
 func IDOf(message, host string) (of, id string, ok bool) {
 	if strings.HasPrefix(message, "{") {
 		var j struct {
 			ID   string `json:"id"`
 			Host string `json:"host"`
+			PID  uint32 `json:"pid"`
 		}
 		if json.Unmarshal([]byte(message), &j) != nil || j.ID == "" {
 			return "", "", false
 		}
-		return j.Host, j.ID, true
+		return j.Host, j.ID + " " + strconv.Itoa(int(j.PID)), true
 	}
 	first, _, _ := strings.Cut(message, "\n")
 	l := line{bytes: []byte(first)}
@@ -295,5 +311,7 @@ func IDOf(message, host string) (of, id string, ok bool) {
 	if l.node != nil {
 		host = string(l.node)
 	}
-	return host, l.id.String(), true
+	_, pid, _ := strings.Cut(first, " pid=")
+	pid, _, _ = strings.Cut(pid, " ")
+	return host, l.id.String() + " " + pid, true
 }

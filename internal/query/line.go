@@ -12,7 +12,8 @@ type line struct {
 	typ       event.Type
 	id        event.ID
 	node      []byte
-	text, end int // where "audit(" begins, and where what the kernel sent ends
+	stream    string // of the log group that it is from
+	text, end int    // where "audit(" begins, and where what the kernel sent ends
 }
 
 // enrichment is the byte after which auditd appends its readable copies of

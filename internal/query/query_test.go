@@ -150,3 +150,46 @@ func TestClock(t *testing.T) {
 		}
 	}
 }
+
+// TestStreamsApart: two hosts of one name have events of the same ids, in two
+// streams of a group. Each is found, in the formats json and raw, and what comes
+// twice in one stream is found once.
+func TestStreamsApart(t *testing.T) {
+	const id = "1785139200.123:7"
+	raw := func(comm string) string {
+		return `type=SYSCALL msg=audit(` + id + `): arch=c000003e syscall=87 success=yes exit=0 items=0 ppid=1 pid=7 auid=0 uid=0 comm="` + comm + `" exe="/bin/x" key="k"`
+	}
+	json := func(comm string) string {
+		return `{"v":1,"id":"` + id + `","time":"2026-07-27T08:00:00.123Z","host":"web","action":"delete","syscall":"unlink","success":true,"path":"/f","pid":7,"comm":"` + comm + `"}`
+	}
+	for name, format := range map[string]func(string) string{"raw": raw, "json": json} {
+		t.Run(name, func(t *testing.T) {
+			messages := func(yield func(Message, error) bool) {
+				for _, m := range []Message{{"i-a", format("one")}, {"i-b", format("two")}, {"i-a", format("one")}} {
+					if !yield(m, nil) {
+						return
+					}
+				}
+			}
+			src, _, err := OpenMessages(messages, Options{Facts: true}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.Close()
+			found := map[string]int{}
+			for {
+				e, err := src.Next()
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				found[e.Stream+" "+e.Facts.Comm]++
+			}
+			if len(found) != 2 || found["i-a one"] != 1 || found["i-b two"] != 1 {
+				t.Errorf("found %v", found)
+			}
+		})
+	}
+}

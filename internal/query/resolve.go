@@ -77,7 +77,7 @@ func (r *resolver) dropNode() {
 // add learns from an event, and takes it if it is to be given back; else it
 // returns false.
 func (r *resolver) add(e *Event, keep bool) bool {
-	n := r.node(e.Node)
+	n := r.node(e.source())
 	first := r.seq + 1
 	for i := range e.Records {
 		rec := &e.Records[i]
@@ -122,7 +122,7 @@ func (r *resolver) hurry(n *nodeStream) bool {
 		if r.queue[0].Facts != nil {
 			return false // the queue goes on by itself
 		}
-		if first := r.nodes[r.queue[0].Node]; first != nil {
+		if first := r.nodes[r.queue[0].source()]; first != nil {
 			n = first
 		}
 	}

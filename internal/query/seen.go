@@ -10,7 +10,7 @@ import (
 // was in flight when a daemon was killed.
 const recent = 100_000
 
-// A seen knows the last events of a source by node and id.
+// A seen knows the last events of a source by stream, node and id.
 type seen struct {
 	seed  maphash.Seed
 	whole map[eventSum]bool // true for those that came whole
@@ -18,7 +18,7 @@ type seen struct {
 	at    int
 }
 
-// An eventSum is an id, and a hash of the node.
+// An eventSum is an id, and a hash of stream and node.
 type eventSum struct {
 	id   event.ID
 	node uint64
@@ -29,7 +29,7 @@ func newSeen() *seen { return &seen{seed: maphash.MakeSeed(), whole: map[eventSu
 // isNew reports whether an event did not come yet: or, of one that came in part,
 // the whole.
 func (s *seen) isNew(e *Event, isWhole bool) bool {
-	sum := eventSum{e.ID, maphash.String(s.seed, e.Node)}
+	sum := eventSum{e.ID, maphash.String(s.seed, e.source())}
 	whole, came := s.whole[sum]
 	if came && (whole || !isWhole) {
 		return false
