@@ -105,13 +105,17 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// glance looks at the mounts right after they changed, and makes the keeper look.
-func (k *keeper) glance() {
+// glance looks at the mounts right after they changed, and makes the keeper look. It
+// returns after what time to look again, 0 for not before they change.
+func (k *keeper) glance() (again time.Duration) {
 	list, err := host.ReadMounts()
 	if err == nil {
 		k.glances.look(list)
+		k.mounts.Set(list)
+		again = k.mounts.Unnamed()
 	}
 	k.poke()
+	return again
 }
 
 // poke makes the keeper look.

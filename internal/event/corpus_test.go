@@ -47,11 +47,11 @@ var someUserNames = map[uint32]string{0: "root", 1000: "ec2-user", 65534: "nobod
 
 func (someUsers) UserName(uid uint32) string { return someUserNames[uid] }
 
-func (someUsers) FileSystem(dev Dev) string {
+func (someUsers) FileSystem(dev Dev) (id, accessPoint string) {
 	if dev == MakeDev(0, 0x99) {
-		return "fs-0123456789abcdef0"
+		return "fs-0123456789abcdef0", ""
 	}
-	return ""
+	return "", ""
 }
 
 // TestCorpus compares the events of captured records with those a person has

@@ -34,9 +34,9 @@ type Names interface {
 	// UserName is the name of a user.
 	UserName(uid uint32) string
 
-	// FileSystem is the id of the file system on a device, such as an EFS's
-	// fs-0123456789abcdef0.
-	FileSystem(dev Dev) string
+	// FileSystem is the id of the EFS on a device, such as fs-0123456789abcdef0, and of
+	// the access point by which it is mounted.
+	FileSystem(dev Dev) (id, accessPoint string)
 }
 
 // AppendJSON appends an event as one JSON object without a newline. One that
@@ -138,7 +138,8 @@ func (enc *Encoder) appendNames(dst []byte, e *Event) []byte {
 	}
 	dst = enc.bytes(dst, "dev", dev)
 	if enc.Names != nil && len(dev) > 0 {
-		dst = enc.str(dst, "fs_id", enc.Names.FileSystem(parseDev(dev)))
+		id, accessPoint := enc.Names.FileSystem(parseDev(dev))
+		dst = enc.str(enc.str(dst, "fs_id", id), "access_point", accessPoint)
 	}
 	return dst
 }

@@ -85,8 +85,8 @@ func TestForeignMounts(t *testing.T) {
 	if want := []string{"40", "41", "43"}; !slices.Equal(foreign, want) {
 		t.Errorf("foreign are %v, want %v", foreign, want)
 	}
-	if id := table.fileSystem(event.MakeDev(0, 53)); id != "" {
-		t.Errorf("user 1000's file system is taken for %s", id)
+	if id := table.fileSystem(event.MakeDev(0, 53)); id != (FileSystem{}) {
+		t.Errorf("user 1000's file system is taken for %v", id)
 	}
 	if !table.holds("/home/ann/f", event.MakeDev(259, 1)) {
 		t.Error("a user's file system denies what is beneath it")
@@ -122,7 +122,7 @@ func FuzzMounts(f *testing.F) {
 		if err != nil || len(mounts) != 2 {
 			t.Fatalf("%q: %d mounts, %v", line, len(mounts), err)
 		}
-		want := Mount{"40", "22", "0:50", "/" + point, "fuse", source, 1000}
+		want := Mount{ID: "40", Parent: "22", Dev: "0:50", Point: "/" + point, Type: "fuse", Source: source, Owner: 1000}
 		if mounts[1] != want {
 			t.Errorf("got %+v, want %+v", mounts[1], want)
 		}

@@ -3,11 +3,13 @@ package host
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +27,10 @@ type Mount struct {
 	// Owner is the user who mounted a FUSE file system. 0 is root, and whoever
 	// mounted any other kind, which takes root's rights.
 	Owner uint32
+
+	// Port is the server's port, empty where the mount's options name none. The port of
+	// amazon-efs-utils' proxy tells its mounts apart.
+	Port string
 }
 
 // Foreign reports whether a user without rights mounted it: who serves it may let
@@ -65,7 +71,8 @@ func ParseMounts(r io.Reader) ([]Mount, error) {
 }
 
 // longestMountLine is more than two paths whose every byte is escaped, and options of
-// a page, may take.
+// a page, may take. The options of an overlay with hundreds of layers are longer; what
+// is beyond is left out.
 const longestMountLine = 64 << 10
 
 // eachMountLine calls do with each line, until that fails.
@@ -77,6 +84,9 @@ func eachMountLine(r io.Reader, do func(line []byte) error) error {
 			if err := do(bytes.TrimSuffix(line, []byte("\n"))); err != nil {
 				return err
 			}
+		}
+		for errors.Is(err, bufio.ErrBufferFull) {
+			_, err = in.ReadSlice('\n')
 		}
 		if err == io.EOF {
 			return nil
@@ -96,25 +106,42 @@ func parseMount(line string) (Mount, bool) {
 		return Mount{}, false
 	}
 	m := Mount{ID: f[0], Parent: f[1], Dev: f[2], Point: unescape(f[4]), Type: g[0], Source: unescape(g[1])}
-	if strings.HasPrefix(m.Type, "fuse") && len(g) > 2 {
-		m.Owner = fuseOwner(g[2])
+	if len(g) > 2 {
+		m.Owner, m.Port = fuseOwner(m.Type, g[2]), portOf(m.Type, g[2])
 	}
 	return m, true
 }
 
 // fuseOwner finds user_id among the options of a FUSE file system, where the kernel
 // itself writes it.
-func fuseOwner(options string) uint32 {
+func fuseOwner(fstype, options string) uint32 {
+	id := option(options, "user_id=")
+	if !strings.HasPrefix(fstype, "fuse") || id == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return nobody
+	}
+	return uint32(n)
+}
+
+// portOf finds the server's port among the options of an NFS mount (nfs(5)).
+func portOf(fstype, options string) string {
+	if fstype != "nfs4" && fstype != "nfs" {
+		return ""
+	}
+	return option(options, "port=")
+}
+
+// option returns the value of the first option that begins with key.
+func option(options, key string) string {
 	for option := range strings.SplitSeq(options, ",") {
-		if id, ok := strings.CutPrefix(option, "user_id="); ok {
-			n, err := strconv.ParseUint(id, 10, 32)
-			if err != nil {
-				return nobody
-			}
-			return uint32(n)
+		if value, ok := strings.CutPrefix(option, key); ok {
+			return value
 		}
 	}
-	return 0
+	return ""
 }
 
 // nobody is a user of whom nothing is known, but that it is not root.
@@ -171,7 +198,7 @@ func Below(path, dir string) bool {
 // and that may therefore hang.
 func IsNetwork(fstype string) bool {
 	switch fstype {
-	case "nfs", "nfs4", "efs", "lustre", "cifs", "smb3", "ceph", "9p", "fuse", "fuseblk", "virtiofs", "afs", "glusterfs", "gpfs", "beegfs":
+	case "nfs", "nfs4", "efs", "s3files", "lustre", "cifs", "smb3", "ceph", "9p", "fuse", "fuseblk", "virtiofs", "afs", "glusterfs", "gpfs", "beegfs":
 		return true
 	}
 	return strings.HasPrefix(fstype, "fuse.")
@@ -199,9 +226,10 @@ func parseFstab(text string) map[string]string {
 	return points
 }
 
-// WatchMounts calls changed after every change of the mount table, until stop
-// (a descriptor) becomes readable.
-func WatchMounts(stop int, changed func()) error {
+// WatchMounts calls changed after every change of the mount table, and again after the
+// time that it returns, until stop (a descriptor) becomes readable. 0 stands for not
+// before the next change.
+func WatchMounts(stop int, changed func() (again time.Duration)) error {
 	// Not an os.File: the runtime would poll it, too, and a change is told only to
 	// the first who asks.
 	fd, err := unix.Open(mountinfo, unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -209,9 +237,9 @@ func WatchMounts(stop int, changed func()) error {
 		return fmt.Errorf("open %s: %w", mountinfo, err)
 	}
 	defer unix.Close(fd)
-	for {
+	for wait := -1; ; {
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}, {Fd: int32(stop), Events: unix.POLLIN}}
-		switch _, err := unix.Poll(fds, -1); {
+		switch _, err := unix.Poll(fds, wait); {
 		case err == unix.EINTR:
 			continue
 		case err != nil:
@@ -219,6 +247,8 @@ func WatchMounts(stop int, changed func()) error {
 		case fds[1].Revents != 0:
 			return nil
 		}
-		changed()
+		if wait = int(changed().Milliseconds()); wait == 0 {
+			wait = -1
+		}
 	}
 }

@@ -45,10 +45,10 @@ func TestParseMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Mount{
-		{"22", "1", "259:1", "/", "ext4", "/dev/nvme0n1p1", 0},
-		{"30", "22", "0:42", "/mnt/efs", "nfs4", "127.0.0.1:/", 0},
-		{"31", "22", "0:43", `/mnt/my dir\x`, "tmpfs", "tmpfs", 0},
-		{"32", "30", "0:44", "/mnt/efs", "tmpfs", "over it", 0},
+		{"22", "1", "259:1", "/", "ext4", "/dev/nvme0n1p1", 0, ""},
+		{"30", "22", "0:42", "/mnt/efs", "nfs4", "127.0.0.1:/", 0, ""},
+		{"31", "22", "0:43", `/mnt/my dir\x`, "tmpfs", "tmpfs", 0, ""},
+		{"32", "30", "0:44", "/mnt/efs", "tmpfs", "over it", 0, ""},
 	}
 	for i, m := range mounts {
 		if m != want[i] {
@@ -189,9 +189,9 @@ func TestMountNews(t *testing.T) {
 
 // TestHolds asks what may lie on which device, while a file system goes away.
 func TestHolds(t *testing.T) {
-	root := Mount{"20", "1", "259:1", "/", "ext4", "/dev/nvme0n1p1", 0}
-	efs := Mount{"30", "20", "0:42", "/mnt/efs", "nfs4", "fs-0123.efs.eu-west-1.amazonaws.com:/", 0}
-	layers := Mount{"40", "20", "0:50", "/var/lib/box", "overlay", "overlay", 0}
+	root := Mount{"20", "1", "259:1", "/", "ext4", "/dev/nvme0n1p1", 0, ""}
+	efs := Mount{"30", "20", "0:42", "/mnt/efs", "nfs4", "fs-0123.efs.eu-west-1.amazonaws.com:/", 0, ""}
+	layers := Mount{"40", "20", "0:50", "/var/lib/box", "overlay", "overlay", 0, ""}
 	disk, server := event.MakeDev(259, 1), event.MakeDev(0, 42)
 	var mounts MountTable
 	check := func(when, path string, dev event.Dev, want bool) {

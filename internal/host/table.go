@@ -20,7 +20,7 @@ type MountTable struct {
 	mu   sync.Mutex
 	list []Mount
 	tree mountTree
-	efs  map[event.Dev]string
+	efs  fileSystems
 
 	version atomic.Uint64 // counts changes
 	past    []pastMount   // the oldest first, at most mostPast
@@ -43,14 +43,11 @@ const (
 
 // Set replaces the table after a change.
 func (t *MountTable) Set(list []Mount) {
-	tree, efs := newMountTree(list), map[event.Dev]string{}
-	for _, m := range list {
-		if id := efsID(m); id != "" {
-			if dev, ok := parseDev(m.Dev); ok {
-				efs[dev] = id
-			}
-		}
-	}
+	tree := newMountTree(list)
+	t.mu.Lock()
+	before := t.efs
+	t.mu.Unlock()
+	efs := nameFileSystems(efsFiles, list, before, time.Now())
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !slices.Equal(t.list, list) {
@@ -230,22 +227,20 @@ func parseDev(s string) (event.Dev, bool) {
 	return event.MakeDev(uint32(a), uint32(b)), err1 == nil && err2 == nil
 }
 
-// fileSystem returns the id of the EFS on a device, empty if it is none.
-func (t *MountTable) fileSystem(dev event.Dev) string {
+// fileSystem returns the EFS on a device, the zero FileSystem if it is none.
+func (t *MountTable) fileSystem(dev event.Dev) FileSystem {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.efs[dev]
+	return t.efs.byDev[dev]
 }
 
-// efsID finds the id of an EFS in what is mounted, such as
-// fs-0123456789abcdef0.efs.eu-west-1.amazonaws.com:/; empty if it is none.
-func efsID(m Mount) string {
-	if !m.Network() || m.Foreign() || !strings.HasPrefix(m.Source, "fs-") {
-		return ""
+// Unnamed returns after what time the table should be set again, since the files that
+// name a new mount may not be written yet; 0 if there is no such mount.
+func (t *MountTable) Unnamed() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.efs.unnamed) == 0 {
+		return 0
 	}
-	id := m.Source
-	if end := strings.IndexAny(id, ".:/"); end >= 0 {
-		id = id[:end]
-	}
-	return id
+	return nameAgain
 }

@@ -44,7 +44,10 @@ func (n *Names) UserName(id uint32) string {
 }
 
 // FileSystem implements event.Names.
-func (n *Names) FileSystem(dev event.Dev) string { return n.mounts.fileSystem(dev) }
+func (n *Names) FileSystem(dev event.Dev) (id, accessPoint string) {
+	f := n.mounts.fileSystem(dev)
+	return f.ID, f.AccessPoint
+}
 
 // load reads the file again. One that cannot be read leaves numbers nameless,
 // which loses nothing: the number is in the event.

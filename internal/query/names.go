@@ -46,7 +46,7 @@ func ReadNames(path string) NameFile {
 func (n NameFile) UserName(id uint32) string { return n.byID[id] }
 
 // FileSystem implements event.Names: nobody knows what was mounted then.
-func (n NameFile) FileSystem(event.Dev) string { return "" }
+func (n NameFile) FileSystem(event.Dev) (id, accessPoint string) { return "", "" }
 
 // ID is the number that has a name.
 func (n NameFile) ID(name string) (uint32, bool) {
