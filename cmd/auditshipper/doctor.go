@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/daemon"
+	"github.com/auditshipper/auditshipper/internal/query"
 )
 
 func doctorCommand() *cobra.Command {
@@ -44,7 +44,7 @@ exit status:
 				d.canaries(cmd.Context())
 			}
 			if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"checks": d.findings})
+				err = printJSON(cmd.OutOrStdout(), map[string]any{"checks": d.findings})
 			} else {
 				err = d.tell(cmd.OutOrStdout())
 			}
@@ -123,11 +123,11 @@ func (d *doctor) failed() bool {
 // tell prints what was found, and the cures.
 func (d *doctor) tell(w io.Writer) error {
 	for _, f := range d.findings {
-		if _, err := fmt.Fprintf(w, "%-8s %-14s %s\n", f.Verdict, f.Check, f.Evidence); err != nil {
+		if _, err := fmt.Fprintf(w, "%-8s %-14s %s\n", f.Verdict, f.Check, query.Safe(f.Evidence)); err != nil {
 			return err
 		}
 		if f.Cure != "" {
-			fmt.Fprintf(w, "%-8s %-14s cure: %s\n", "", "", f.Cure)
+			fmt.Fprintf(w, "%-8s %-14s cure: %s\n", "", "", query.Safe(f.Cure))
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/query"
 )
 
 // Exit statuses, part of the contract with users.
@@ -177,11 +178,20 @@ func report(w io.Writer, err error) {
 	if errors.As(err, &quiet{}) {
 		return
 	}
-	fmt.Fprintf(w, "auditshipper: %v\n", err)
+	fmt.Fprintf(w, "auditshipper: %s\n", safeLines(err.Error()))
 	var h interface{ Hint() string }
 	if errors.As(err, &h) && h.Hint() != "" {
-		fmt.Fprintf(w, "hint: %s\n", h.Hint())
+		fmt.Fprintf(w, "hint: %s\n", safeLines(h.Hint()))
 	}
+}
+
+// safeLines is text of several lines, each safe for a terminal.
+func safeLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = query.Safe(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // joinedErrors returns the errors that errors.Join put together.

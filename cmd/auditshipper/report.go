@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -160,7 +159,7 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	out := newTable(cmd.OutOrStdout(), r, cmp.Or(w.format, "text"))
+	out := newTable(forTerminal(cmd.OutOrStdout()), r, cmp.Or(w.format, "text"))
 	if err := out.begin(w.times); err != nil {
 		return brokenPipe(err)
 	}
@@ -258,16 +257,36 @@ func (t *table) row(row query.Row) error {
 	t.rows++
 	switch t.format {
 	case "csv":
-		return t.csv.Write(row)
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = t.cell(cell)
+		}
+		return t.csv.Write(cells)
 	case "json":
 		object := map[string]string{}
 		for i, name := range t.r.Columns() {
 			object[strings.Replace(name, "#", "number", 1)] = strings.TrimSuffix(row[i], ".")
 		}
-		return json.NewEncoder(t.w).Encode(object)
+		return printJSON(t.w, object)
 	}
-	_, err := fmt.Fprintln(t.w, strings.Join(row, " "))
+	_, err := fmt.Fprintln(t.w, t.safe(strings.Join(row, " ")))
 	return err
+}
+
+// safe is a line of the table, without what could break it; raw bytes and
+// aureport's stay as they are.
+func (t *table) safe(line string) string {
+	if t.r.Compat || t.r.Escape == "raw" {
+		return line
+	}
+	return query.Safe(line)
+}
+
+func (t *table) cell(text string) string {
+	if t.r.Escape == "raw" {
+		return text
+	}
+	return query.Cell(text)
 }
 
 // end prints the summary, or that there was nothing.
@@ -278,7 +297,7 @@ func (t *table) end(w *reportWords, first, last *query.Event) error {
 	summary := t.r.End()
 	for _, row := range summary {
 		if t.format == "text" {
-			fmt.Fprintf(t.w, "%s  %s\n", row[0], row[1])
+			fmt.Fprintf(t.w, "%s  %s\n", row[0], t.safe(row[1]))
 			t.rows++
 			continue
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/daemon"
+	"github.com/auditshipper/auditshipper/internal/query"
 )
 
 func runCommand() *cobra.Command {
@@ -102,5 +103,5 @@ func newLog(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel) {
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		fmt.Fprintln(w, err) // validate accepts only levels; Default is one
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(w), level)), level
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(query.LogWriter{W: w}), level)), level
 }

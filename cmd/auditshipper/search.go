@@ -54,7 +54,7 @@ func wantsHelp(args []string) bool {
 var errNothing = withStatus(exitFailed, quiet{})
 
 func search(cmd *cobra.Command, s *searchWords) (err error) {
-	p := query.NewPrinter(cmd.OutOrStdout())
+	p := query.NewPrinter(forTerminal(cmd.OutOrStdout()))
 	p.Extras, p.Escape, p.Compat, p.Names = s.extras, s.escape, s.compat, interpreter(s.users, s.gid)
 	s.want.Compat = s.compat
 	src, raw, err := s.open(cmd, s.options(p), s.want)
@@ -151,9 +151,17 @@ func (s *sourceWords) open(cmd *cobra.Command, o query.Options, want *query.Sear
 	return src, true, err
 }
 
+// forTerminal escapes what drives a terminal if w is one; else w gets the bytes.
+func forTerminal(w io.Writer) io.Writer {
+	if isTerminal(w) {
+		return &query.TerminalWriter{W: w}
+	}
+	return w
+}
+
 // warnTo says on w what a source left out.
 func warnTo(w io.Writer) func(query.Left) {
-	return func(left query.Left) {
+	return func(left query.Left) { // words are safe for a terminal
 		for _, words := range left.Words() {
 			fmt.Fprintf(w, "auditshipper: warning: %s\n", words)
 		}

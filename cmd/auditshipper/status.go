@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/auditshipper/auditshipper/internal/daemon"
+	"github.com/auditshipper/auditshipper/internal/query"
 )
 
 func statusCommand() *cobra.Command {
@@ -39,7 +40,7 @@ exit status:
 				return hinted{err, "is it running? systemctl status auditshipper"}
 			}
 			if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-				err = json.NewEncoder(cmd.OutOrStdout()).Encode(st)
+				err = printJSON(cmd.OutOrStdout(), st)
 			} else {
 				err = printStatus(cmd.OutOrStdout(), st)
 			}
@@ -57,7 +58,7 @@ exit status:
 func printStatus(w io.Writer, st daemon.Status) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(t, "%s\t%s\n", name, query.Safe(fmt.Sprintf(format, args...)))
 	}
 	state := st.State
 	if st.Why != "" {
@@ -101,6 +102,16 @@ func printStatus(w io.Writer, st daemon.Status) error {
 		row("dropped", "%d by %s", f.Events, f.Filter)
 	}
 	return t.Flush()
+}
+
+// printJSON writes a value as one line of JSON that is safe for a terminal.
+func printJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(query.SafeJSON(text), '\n'))
+	return err
 }
 
 func mib(n int64) float64 { return float64(n) / (1 << 20) }

@@ -239,7 +239,7 @@ var colours = map[string]string{"delete": "31", "rename": "33", "gap": "1;35", "
 // line is an event for a person, or JSON.
 func (t *tail) line(e *query.Event) string {
 	if t.json {
-		return string(e.JSON) + "\n"
+		return string(query.SafeJSON(e.JSON)) + "\n"
 	}
 	f := e.Facts
 	paint := func(code, text string) string {
@@ -248,14 +248,14 @@ func (t *tail) line(e *query.Event) string {
 		}
 		return "\x1b[" + code + "m" + text + "\x1b[0m"
 	}
-	safe := func(s string) string { return query.Escaped(s, "shell") }
+	safe := query.SafeWord
 	text := paint("2", e.ID.Time().Local().Format("15:04:05.000"))
 	if e.Node != "" {
 		text += " " + safe(e.Node)
 	}
-	text += " " + paint(colours[f.Action], fmt.Sprintf("%-6s", f.Action))
+	text += " " + paint(colours[f.Action], fmt.Sprintf("%-6s", safe(f.Action)))
 	if f.Success == event.No {
-		text += " " + paint("1", or(f.Errno, "failed"))
+		text += " " + paint("1", safe(or(f.Errno, "failed")))
 	}
 	if path := pathOf(f); path != "" {
 		text += " " + safe(path)

@@ -41,6 +41,9 @@ func (p *Printer) write(row []string) error {
 		if i > 0 {
 			b = append(b, ',')
 		}
+		if !p.Compat && p.Escape != "raw" {
+			s = Cell(s)
+		}
 		if p.Compat || !strings.ContainsAny(s, ",\"\r\n") {
 			b = append(b, s...)
 			continue

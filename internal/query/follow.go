@@ -93,5 +93,6 @@ func (f *Follower) fill(v *event.Event) *Event {
 	return e
 }
 
-// Escaped makes text safe to be printed, as Printer does by its mode.
-func Escaped(text, mode string) string { return string(appendEscaped(nil, []byte(text), mode)) }
+// SafeWord is Safe for a word among others: what means something to a shell has
+// a backslash in front.
+func SafeWord(text string) string { return Safe(string(appendEscaped(nil, []byte(text), "shell"))) }

@@ -15,7 +15,8 @@ import (
 func (p *Printer) interpret(e *Event) error {
 	b := append(p.buf[:0], "----\n"...)
 	for i := len(e.Records) - 1; i >= 0; i-- {
-		b = append(p.record(b, e, &e.Records[i]), '\n')
+		start := len(b)
+		b = p.line(p.record(b, e, &e.Records[i]), start)
 		if isDaemon(e.Records[i].Type) {
 			break
 		}

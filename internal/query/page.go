@@ -47,7 +47,7 @@ func (p *Page) Add(e *Event) {
 	if p.actions == nil {
 		p.actions = map[string]int{}
 	}
-	p.actions[f.Action]++
+	p.actions[Safe(f.Action)]++
 	if len(p.rows) >= maxPage || p.bytes > maxPageBytes {
 		return
 	}
@@ -66,9 +66,10 @@ func (p *Page) Add(e *Event) {
 	if detail == "" {
 		detail = strings.TrimSpace(fieldsOf(f.Fields, "op", "cause", "count", "from", "to", "detail", "added", "removed"))
 	}
-	row := []any{e.ID.UnixMilli(), e.Node, f.Action, result, detail, f.shownDest(), who, f.Exe, strings.Join(f.Cmd, " "), f.Key, e.ID.String()}
-	for _, cell := range row {
-		text, _ := cell.(string) // the first is a number
+	row := []any{e.ID.UnixMilli()}
+	for _, text := range []string{e.Node, f.Action, result, detail, f.shownDest(), who, f.Exe, strings.Join(f.Cmd, " "), f.Key, e.ID.String()} {
+		text = Safe(text)
+		row = append(row, text)
 		p.bytes += 24 + len(text)
 	}
 	p.rows = append(p.rows, row)

@@ -55,7 +55,8 @@ func (p *Printer) Print(e *Event) error {
 	case "text":
 		return p.text(e)
 	case "json":
-		_, err := p.out.Write(append(e.JSON, '\n'))
+		p.buf = append(appendSafeJSON(p.buf[:0], e.JSON), '\n')
+		_, err := p.out.Write(p.buf)
 		return err
 	}
 	return p.plain(e)
@@ -82,8 +83,8 @@ func (p *Printer) plain(e *Event) error {
 	b := append(p.buf[:0], "----\ntime->"...)
 	b = e.ID.Time().Local().AppendFormat(b, "Mon Jan _2 15:04:05 2006\n")
 	for i := len(e.Records) - 1; i >= 0; i-- {
-		b = appendEscaped(b, e.Records[i].Line, p.Escape)
-		b = append(b, '\n')
+		start := len(b)
+		b = p.line(appendEscaped(b, e.Records[i].Line, p.Escape), start)
 		if isDaemon(e.Records[i].Type) {
 			break
 		}
@@ -91,6 +92,15 @@ func (p *Printer) plain(e *Event) error {
 	p.buf = b
 	_, err := p.out.Write(b)
 	return err
+}
+
+// line ends the line that begins at start in b. Unless ausearch's bytes or raw
+// ones are asked for, no character of it drives a terminal or ends the line.
+func (p *Printer) line(b []byte, start int) []byte {
+	if !p.Compat && p.Escape != "raw" && !isPlain(b[start:]) {
+		b = appendSafe(b[:start], bytes.Clone(b[start:]))
+	}
+	return append(b, '\n')
 }
 
 // isDaemon says whether auditd wrote the record about itself.

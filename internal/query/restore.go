@@ -291,7 +291,7 @@ func appendText(dst, text []byte) []byte {
 	}))...)
 }
 
-var escapedByte = regexp.MustCompile(`\\0[0-3][0-7]`)
+var escapedByte = regexp.MustCompile(`\\(0[0-3][0-7]|177|[23][0-7][0-7])`)
 
 // appendMode writes file,suid,755 in octal.
 func appendMode(dst []byte, text string) []byte { return fmt.Appendf(dst, "%#o", modeBits(text)) }

@@ -25,14 +25,14 @@ func (p *Printer) text(e *Event) error {
 		if e.Node != "" {
 			b = fmt.Appendf(p.buf[:0], "On %s at %s ", e.Node, e.localTime().Format("15:04:05 01/02/06"))
 		}
-		p.buf = append(p.sentence(b, e), '\n')
+		p.buf = p.line(p.sentence(b, e), 0)
 		_, err := p.out.Write(p.buf)
 		return err
 	}
 	for part := range p.parts(e.Records) {
 		p.normal.load(p, part)
 		b := p.said(p.buf[:0], e)
-		p.buf = append(b, '\n')
+		p.buf = p.line(b, 0)
 		if _, err := p.out.Write(p.buf); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (p *Printer) parts(records []Record) iter.Seq[[]Record] {
 				n = len(records)
 			}
 			part := records[:n]
-			if part[n-1].Type == typeEOE {
+			if !p.Compat && part[n-1].Type == typeEOE {
 				part = part[:n-1]
 			}
 			if !yield(part) || !p.Compat {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 )
@@ -127,7 +128,7 @@ const (
 // meaningOf is what a field of a record means.
 func meaningOf(t event.Type, name string, val []byte) meaning {
 	switch {
-	case t == typeExecve && name[0] == 'a' && name != "argc" && !bytes.Contains([]byte(name), []byte("_len")),
+	case t == typeExecve && strings.HasPrefix(name, "a") && name != "argc" && !bytes.Contains([]byte(name), []byte("_len")),
 		t == typeUserTTY && name == "msg",
 		t == typeKernModule && name == "name":
 		return asText
