@@ -35,7 +35,7 @@ such events are counted and listed on standard output.
 
 exit status:
   0  the group has everything that it takes
-  1  it failed, or events were too old or rejected
+  1  it failed, or events were too old or rejected, or not all of the log was read
   2  an argument or the configuration is wrong`,
 		Example: "  auditshipper replay /var/log/audit",
 		Args:    cobra.ExactArgs(1),
@@ -72,6 +72,7 @@ type replay struct {
 	mu                                   sync.Mutex
 	shipped, present, old, rejected, all int
 	acked                                uint64
+	lacks                                bool // a part of the log was not read
 }
 
 func (r *replay) run(ctx context.Context, path string) error {
@@ -93,7 +94,7 @@ func (r *replay) run(ctx context.Context, path string) error {
 		verb = "to be shipped"
 	}
 	fmt.Fprintf(r.log, "%d events: %d %s, %d in the group already, %d too old, %d rejected\n", r.all, r.shipped, verb, r.present, r.old, r.rejected)
-	if r.old+r.rejected > 0 {
+	if r.old+r.rejected > 0 || r.lacks {
 		return withStatus(exitFailed, quiet{})
 	}
 	return nil
@@ -125,11 +126,17 @@ func (r *replay) prepare(ctx context.Context) error {
 }
 
 func (r *replay) open(path string) (query.Source, error) {
-	o := query.Options{JSON: r.c.CloudWatch.Format == "json", Names: query.ReadNames("/etc/passwd"), Host: r.host, Warn: warnTo(r.log)}
+	o := query.Options{JSON: r.c.CloudWatch.Format == "json", Names: query.ReadNames("/etc/passwd"), Host: r.host, Warn: r.unread}
 	if path == "-" {
 		return query.OpenReader(os.Stdin, o), nil
 	}
 	return query.OpenLog(path, o)
+}
+
+// unread says what of the log is not shipped.
+func (r *replay) unread(left query.Left) {
+	warnTo(r.log)(left)
+	r.lacks = len(left.Words()) > 0
 }
 
 func (r *replay) sum(host, id string) uint64 { return maphash.String(r.seed, host+" "+id) }

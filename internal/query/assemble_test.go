@@ -169,7 +169,7 @@ func TestGivenUp(t *testing.T) {
 			given++
 		}
 	})
-	if n != others+2 || given != 1 || left != (Left{GivenUp: 1}) {
+	if n != others+2 || given != 1 || left.GivenUp != 1 {
 		t.Errorf("%d events, %d given up, said %+v; want %d, 1 and 1", n, given, left, others+2)
 	}
 	if words := left.Words(); len(words) != 1 || !strings.HasPrefix(words[0], "1 events were given up") {

@@ -3,67 +3,30 @@ package query
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"strconv"
 )
 
 // OpenLog opens an audit.log file, or the directory that holds one and those
-// rotated away: audit.log, audit.log.1 and so on, the oldest last, each
-// perhaps compressed.
+// rotated away, in the order of their first records, each perhaps compressed.
 func OpenLog(path string, opt Options) (Source, error) {
-	names, err := LogFiles(path)
+	files, left, err := openLogs(path, &opt)
 	if err != nil {
 		return nil, err
 	}
-	in := &fileReader{names: names, lines: lineReader{numbers: opt.Numbers, debug: opt.Debug}}
-	if err := in.open(); err != nil { // now, so that a wrong name is said at once
-		return nil, err
+	in := &fileReader{files: files, left: left, lines: lineReader{numbers: opt.Numbers, debug: opt.Debug}}
+	in.open()
+	s := newStream(in, opt)
+	if len(files) > 1 && !opt.Compat { // copies of a log overlap
+		s.seen = newSeen()
 	}
-	return newStream(in, opt), nil
+	return s, nil
 }
 
 // OpenReader reads lines of audit.log from a stream, compressed or not.
 func OpenReader(r io.Reader, opt Options) Source {
 	return newStream(&lineReader{in: plain(r), numbers: opt.Numbers, debug: opt.Debug}, opt)
-}
-
-// LogFiles are the files that path stands for, the oldest first: path itself,
-// or, of a directory, audit.log and those rotated away. In between none may be
-// missing, since ausearch reads no further either.
-func LogFiles(path string) ([]string, error) {
-	st, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !st.IsDir() {
-		return []string{path}, nil
-	}
-	var names []string
-	for i := 0; ; i++ {
-		name := filepath.Join(path, "audit.log")
-		if i > 0 {
-			name += "." + strconv.Itoa(i)
-		}
-		found := ""
-		for _, suffix := range []string{"", ".gz"} {
-			if _, err := os.Stat(name + suffix); err == nil {
-				found = name + suffix
-				break
-			}
-		}
-		if found == "" {
-			break
-		}
-		names = append([]string{found}, names...)
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: no audit.log in it", path)
-	}
-	return names, nil
 }
 
 // readSize is how much of a file is read at once.
@@ -72,73 +35,53 @@ const readSize = 256 << 10
 // maxLine bounds a line; a longer one is no record, and is passed over.
 const maxLine = 4 << 20
 
-// plain undoes the compression that the first bytes tell of.
-func plain(r io.Reader) *bufio.Reader {
-	b := bufio.NewReaderSize(r, readSize)
-	if head, err := b.Peek(2); err != nil || head[0] != 0x1f || head[1] != 0x8b {
-		return b
-	}
-	return bufio.NewReaderSize(&gunzip{from: b}, readSize)
-}
-
-// A gunzip opens the compressed stream when it is first read, so that its error
-// is one of reading.
-type gunzip struct {
-	from io.Reader
-	z    *gzip.Reader
-}
-
-func (g *gunzip) Read(p []byte) (n int, err error) {
-	if g.z == nil {
-		if g.z, err = gzip.NewReader(g.from); err != nil {
-			return 0, err
-		}
-	}
-	return g.z.Read(p)
-}
-
 // A fileReader reads files one after the other.
 type fileReader struct {
-	names []string // those not opened yet
-	file  *os.File
+	files []*logFile // those not read yet, the first being read
+	left  []string   // files that are not read, and why
+	found bool       // the first has a record
 	lines lineReader
 }
 
-func (r *fileReader) open() error {
-	f, err := os.Open(r.names[0])
-	if err != nil {
-		return err
-	}
-	r.names, r.file = r.names[1:], f
-	r.lines.in = plain(f)
-	return nil
+func (r *fileReader) open() {
+	r.found = false
+	r.lines.in = plain(r.files[0])
 }
 
 func (r *fileReader) next(l *line) error {
 	for {
 		err := r.lines.next(l)
 		if err == nil {
+			r.found = true
 			return nil
 		}
 		if err != io.EOF {
-			return fmt.Errorf("read %s: %w", r.file.Name(), err)
+			return fmt.Errorf("read %s: %w", r.files[0].Name(), err)
 		}
-		if len(r.names) == 0 {
+		if st, err := r.files[0].Stat(); err == nil && st.Size() > 0 && !r.found {
+			r.left = append(r.left, fmt.Sprintf("%s: %v", r.files[0].Name(), errNoRecord))
+		}
+		if len(r.files) == 1 {
 			return io.EOF
 		}
-		if err := r.file.Close(); err != nil {
+		if err := r.files[0].Close(); err != nil {
 			return err
 		}
-		if err := r.open(); err != nil {
-			return err
-		}
+		r.files = r.files[1:]
+		r.open()
 	}
 }
 
-func (r *fileReader) tooLong() int { return r.lines.skipped }
+func (r *fileReader) leave(l *Left) { l.Long, l.Unread = r.lines.skipped, r.left }
 
 // Close implements io.Closer.
-func (r *fileReader) Close() error { return r.file.Close() }
+func (r *fileReader) Close() error {
+	var errs []error
+	for _, f := range r.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
 
 // A lineReader reads lines, and passes over what is none of a record.
 type lineReader struct {
@@ -151,8 +94,7 @@ type lineReader struct {
 	debug    func([]byte)
 }
 
-// tooLong is how many lines were passed over, since they are longer than maxLine.
-func (r *lineReader) tooLong() int { return r.skipped }
+func (r *lineReader) leave(l *Left) { l.Long = r.skipped }
 
 // Close implements io.Closer; what it reads from is not its own.
 func (r *lineReader) Close() error { return nil }

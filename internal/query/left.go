@@ -8,6 +8,8 @@ type Left struct {
 	Truncated int // events with more records than are kept
 	Unsolved  int // events whose directories were not waited for to the end
 	Long      int // lines that are too long for a record
+
+	Unread []string // files that were not read, and why
 }
 
 // Words are a sentence for each kind of what was left out.
@@ -24,6 +26,9 @@ func (l Left) Words() (all []string) {
 		if part.n > 0 {
 			all = append(all, part.what)
 		}
+	}
+	for _, file := range l.Unread {
+		all = append(all, "not read: "+Safe(file))
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,72 @@ func TestRotated(t *testing.T) {
 	got, want := strings.Join(all(t, parts), "\n"), strings.Join(all(t, whole), "\n")
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestRotatedNames reads a directory whose logs are dated, numbered with a hole,
+// and compressed in four ways: all of it once, in the order of time, and the
+// file that is no log is named.
+func TestRotatedNames(t *testing.T) {
+	var left Left
+	s, err := OpenLog("testdata/rotated", Options{Facts: true, Warn: func(l Left) { left = l }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var got []uint64
+	each(t, s, func(e *Event) {
+		got = append(got, e.ID.Serial)
+		if len(e.Records) != 5 || !strings.HasPrefix(e.Facts.Path, "/mnt/efs/") {
+			t.Errorf("%s has %d records, path %q", e.ID, len(e.Records), e.Facts.Path)
+		}
+	})
+	want := []uint64{1003, 1005, 1010, 1020, 1030, 1040, 1050, 1060, 1070, 1071, 1080, 1081, 1089, 1090, 1091}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if words := strings.Join(left.Words(), "\n"); !strings.Contains(words, "other.txt: not an audit.log by its name") || len(left.Unread) != 1 {
+		t.Errorf("said %q", words)
+	}
+}
+
+// TestUnread opens what is no log, or a damaged one: it is named, never passed
+// over in silence.
+func TestUnread(t *testing.T) {
+	dir := t.TempDir()
+	record := "type=USER_CMD msg=audit(1700000000.000:1): pid=1\n"
+	for name, text := range map[string]string{
+		"audit.log": record, "audit.log.7": "", "audit.log.8": "no record\n", "audit.log.9.gz": "\x1f\x8bdamaged",
+		"audit.log.10.xz": "\xfd7zXZ\x00damaged, and long enough to be looked at", "audit.log.11.zst": "\x28\xb5\x2f\xfddamaged",
+		"audit.log.12.bz2": "BZhdamaged", "audit.log.13.lz4": "\x04\x22\x4d\x18damaged",
+		// A dictionary of nearly 4 GiB.
+		"audit.log.14.xz": "\xfd7zXZ\x00\x00\x04\xe6\xd6\xb4\x46\x02\x00\x21\x01\x28\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var left Left
+	s, err := OpenLog(dir, Options{Warn: func(l Left) { left = l }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := all(t, s); len(got) != 1 {
+		t.Errorf("got %v", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(left.Unread) != 7 {
+		t.Errorf("%d files are named, want 7: %q", len(left.Unread), left.Unread)
+	}
+	s, err = OpenLog(filepath.Join(dir, "audit.log.8"), Options{Warn: func(l Left) { left = l }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := all(t, s); len(got) != 0 || len(left.Unread) != 1 {
+		t.Errorf("got %v, said %q", got, left.Unread)
 	}
 }
 

@@ -155,8 +155,8 @@ func (s *stream) warn(err error) {
 	if s.solve != nil {
 		left.Unsolved = s.solve.unsolved
 	}
-	if in, ok := s.in.(interface{ tooLong() int }); ok {
-		left.Long = in.tooLong()
+	if in, ok := s.in.(interface{ leave(*Left) }); ok {
+		in.leave(&left)
 	}
 	s.opt.Warn(left)
 }
