@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/query"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
@@ -219,7 +220,11 @@ func (r *replay) encode(line []byte, e *query.Event) []byte {
 		if i > 0 {
 			line = append(line, '\n')
 		}
-		line = append(line, e.Records[i].Line...)
+		if r := &e.Records[i]; r.Type.IsForeign() { // its line would pass for one of ours
+			line = event.AppendLine(line, r.Type, r.Text, []byte(e.Node))
+		} else {
+			line = append(line, r.Line...)
+		}
 	}
 	return line
 }

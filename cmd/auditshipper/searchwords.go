@@ -298,6 +298,9 @@ func (s *searchWords) types(v, _ string) (int, error) {
 			return 1, query.Say("Valid message types are: ALL %s", strings.Join(typeNames(), " "))
 		}
 		s.want.Types = append(s.want.Types, t)
+		if t.IsNote() { // of a file, whoever wrote it
+			s.want.Types = append(s.want.Types, t.Foreign())
+		}
 	}
 	return 1, nil
 }

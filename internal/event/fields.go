@@ -36,32 +36,36 @@ func (s *Stream) note(e *Event) {
 				continue
 			}
 		}
-		if typ == typeAVC {
-			e.collectSaid(rest)
+		switch {
+		case typ.IsNote():
+			e.collectNote(e.scan(i))
+		case typ.IsForeign():
+			e.collectWords(rest)
+		case typ.IsUser():
+			e.collectUser(e.scan(i))
+		case typ == typeAVC:
+			e.collectSaid("msg", rest)
+			e.collect(e.scan(i), typ)
+		default:
+			e.collect(e.scan(i), typ)
 		}
-		e.collect(e.scan(i), typ)
 	}
 }
 
 // collectSaid keeps what a text says before its first pair:
 // avc:  denied  { read } for, PAM: authentication, or all of a plain message.
-func (e *Event) collectSaid(text []byte) {
+func (e *Event) collectSaid(key string, text []byte) {
 	if i := bytes.IndexByte(text, '='); i >= 0 {
 		text = text[:bytes.LastIndexByte(text[:i], ' ')+1]
 	}
 	if text = bytes.TrimSpace(text); len(text) > 0 {
-		e.addField(field{key: []byte("msg"), val: text})
+		e.addField(field{key: []byte(key), val: text})
 	}
 }
 
 func (e *Event) collect(s scanner, typ Type) {
 	for s.next() {
 		switch {
-		case typ >= TypeGap:
-			e.collectOwn(&s)
-		case string(s.key) == "msg" && s.quoted:
-			e.collectSaid(s.val)
-			e.collect(scanner{rest: s.val, extra: s.extra, loose: true}, typ)
 		case string(s.key) == "saddr" && typ == typeSockaddr:
 			e.collectSockaddr(s.val)
 		default:
@@ -70,25 +74,90 @@ func (e *Event) collect(s scanner, typ Type) {
 	}
 }
 
-// collectOwn takes a field of a note, whose kind its form tells.
-func (e *Event) collectOwn(s *scanner) {
-	f := field{key: s.key, val: s.val}
-	switch {
-	case string(s.key) == "uid":
-		e.UID = id32(s.val)
-		return
-	case string(s.key) == "auid":
-		e.AUID = id32(s.val)
-		return
-	case s.quoted:
-	case string(s.val) == "true" || string(s.val) == "false":
-		f.kind = fieldBool
-	case isNumber(s.val):
-		f.kind = fieldNumber
-	default:
-		f.val = e.string(s)
+// collectUser takes a record whose text is a program's. The kernel writes pid=, uid=,
+// auid=, ses= and subj= in front of it, each once; all from the first other key on are
+// the program's words, whatever they look like.
+func (e *Event) collectUser(s scanner) {
+	s.prefix = true
+	seen := 0
+	for {
+		before := s.rest
+		if !s.next() {
+			return
+		}
+		bit := userPrefix[string(s.key)]
+		if bit == 0 || seen&bit != 0 {
+			e.collectWords(insideMsg(before))
+			return
+		}
+		seen |= bit
+		e.collectOne(&s)
 	}
-	e.addField(f)
+}
+
+// userPrefix are the keys that the kernel writes in front of a program's text, one bit
+// each (audit_log_common_recv_msg in kernel/audit.c).
+var userPrefix = map[string]int{"pid": 1, "uid": 2, "auid": 4, "ses": 8, "subj": 16}
+
+// insideMsg is the text inside msg='…', which may hold apostrophes: the kernel writes the
+// last one. A text without msg= is all there is, as of USER_TTY.
+func insideMsg(text []byte) []byte {
+	const open = "msg='"
+	i := bytes.Index(text, []byte(open))
+	if i < 0 {
+		return text
+	}
+	return bytes.TrimSuffix(text[i+len(open):], []byte("'"))
+}
+
+// collectWords takes a program's words: its pairs under names of their own (msg_acct),
+// all as strings, and what it says before the first as msg_text. Nothing of it is known to
+// be true.
+func (e *Event) collectWords(text []byte) {
+	e.collectSaid("msg_text", text)
+	s := scanner{rest: text, loose: true}
+	for s.next() {
+		if s.isNull() || string(s.val) == "?" {
+			continue
+		}
+		f := field{val: s.val}
+		if wordsInHex[string(s.key)] || hexFields[string(s.key)] {
+			f.val = e.string(&s)
+		}
+		if string(s.key) == "data" {
+			f.val = bytes.ReplaceAll(f.val, []byte{0}, []byte{' '})
+		}
+		start := len(e.decoded)
+		e.decoded = append(append(e.decoded, "msg_"...), s.key...)
+		f.key = e.decoded[start:len(e.decoded):len(e.decoded)]
+		e.addField(f)
+	}
+}
+
+// wordsInHex are keys whose value libaudit writes as hex, besides hexFields.
+var wordsInHex = map[string]bool{"exe": true, "comm": true, "cwd": true, "key": true}
+
+// collectNote takes the fields of a note, whose kinds their form tells.
+func (e *Event) collectNote(s scanner) {
+	for s.next() {
+		f := field{key: s.key, val: s.val}
+		switch {
+		case string(s.key) == "uid":
+			e.UID = id32(s.val)
+			continue
+		case string(s.key) == "auid":
+			e.AUID = id32(s.val)
+			continue
+		case s.quoted:
+		case string(s.val) == "true" || string(s.val) == "false":
+			f.kind = fieldBool
+		case isNumber(s.val):
+			f.kind = fieldNumber
+		default:
+			f.val = e.string(&s)
+		}
+		e.addField(f)
+	}
 }
 
 // isNumber says whether JSON and its readers take b as an integer, exactly.

@@ -12,27 +12,27 @@ func TestOtherRecords(t *testing.T) {
 		{
 			"login",
 			`type=USER_LOGIN msg=audit(1.000:7): pid=1 uid=0 auid=1000 ses=3 msg='op=login id=1000 exe="/usr/sbin/sshd" hostname=10.0.0.1 addr=10.0.0.1 terminal=/dev/pts/0 res=success'`,
-			`"action":"user_login","success":true,"auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":3,"pid":1,"exe":"/usr/sbin/sshd","op":"login","user_id":1000,"hostname":"10.0.0.1","addr":"10.0.0.1","terminal":"/dev/pts/0"}`,
+			`"action":"user_login","auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":3,"pid":1,"msg_op":"login","msg_id":"1000","msg_exe":"/usr/sbin/sshd","msg_hostname":"10.0.0.1","msg_addr":"10.0.0.1","msg_terminal":"/dev/pts/0","msg_res":"success"}`,
 		},
 		{
 			"sudo",
 			`type=USER_CMD msg=audit(1.000:7): pid=1 uid=1000 auid=1000 ses=3 msg='cwd="/home" cmd=6C73202D6C20612062 exe="/usr/bin/sudo" terminal=pts/0 res=failed'`,
-			`"action":"user_cmd","success":false,"auid":1000,"auid_name":"ec2-user","uid":1000,"uid_name":"ec2-user","ses":3,"pid":1,"exe":"/usr/bin/sudo","cwd":"/home","cmd":"ls -l a b","terminal":"pts/0"}`,
+			`"action":"user_cmd","auid":1000,"auid_name":"ec2-user","uid":1000,"uid_name":"ec2-user","ses":3,"pid":1,"msg_cwd":"/home","msg_cmd":"ls -l a b","msg_exe":"/usr/bin/sudo","msg_terminal":"pts/0","msg_res":"failed"}`,
 		},
 		{
 			"an op of two words",
 			`type=ADD_USER msg=audit(1.000:7): pid=1 uid=0 auid=4294967295 ses=4294967295 msg='op=adding user id=1001 exe="/usr/sbin/useradd" hostname=? addr=? terminal=? res=success'`,
-			`"action":"add_user","success":true,"uid":0,"uid_name":"root","pid":1,"exe":"/usr/sbin/useradd","op":"adding user","user_id":1001}`,
+			`"action":"add_user","uid":0,"uid_name":"root","pid":1,"msg_op":"adding user","msg_id":"1001","msg_exe":"/usr/sbin/useradd","msg_res":"success"}`,
 		},
 		{
 			"plain words",
 			`type=USER msg=audit(1.000:7): pid=1 uid=0 auid=0 ses=1 msg='hello from user space'`,
-			`"action":"user","auid":0,"auid_name":"root","uid":0,"uid_name":"root","ses":1,"pid":1,"msg":"hello from user space"}`,
+			`"action":"user","auid":0,"auid_name":"root","uid":0,"uid_name":"root","ses":1,"pid":1,"msg_text":"hello from user space"}`,
 		},
 		{
 			"words before the pairs",
 			`type=USER_AUTH msg=audit(1.000:7): user pid=1 uid=0 auid=0 msg='PAM: authentication acct="root" : exe="/bin/su" (hostname=?, addr=?, terminal=pts/1 res=success)'`,
-			`"action":"user_auth","success":true,"auid":0,"auid_name":"root","uid":0,"uid_name":"root","pid":1,"exe":"/bin/su","msg":"PAM: authentication","acct":"root","terminal":"pts/1"}`,
+			`"action":"user_auth","auid":0,"auid_name":"root","uid":0,"uid_name":"root","pid":1,"msg_text":"PAM: authentication","msg_acct":"root","msg_exe":"/bin/su","msg_terminal":"pts/1","msg_res":"success"}`,
 		},
 		{
 			"a denial of SELinux, alone",
@@ -51,13 +51,38 @@ func TestOtherRecords(t *testing.T) {
 		},
 		{
 			"a type without a name",
-			`type=UNKNOWN[2998] msg=audit(1.000:7): foo=bar id=3 type=x foo=baz foo=bar v=2`,
-			`"action":"unknown_2998","foo":"bar","user_id":3,"kind":"x","foo_2":"baz","version":"2"}`,
+			`type=UNKNOWN[1998] msg=audit(1.000:7): foo=bar id=3 type=x foo=baz foo=bar v=2`,
+			`"action":"unknown_1998","foo":"bar","user_id":3,"kind":"x","foo_2":"baz","version":"2"}`,
+		},
+		{
+			"an apostrophe in a name",
+			`type=USER_ACCT msg=audit(1.000:7): pid=1 uid=0 auid=0 ses=1 msg='op=PAM:accounting acct="o'brien" exe="/usr/bin/sudo" cwd="/mnt/o'reilly" res=success'`,
+			`"action":"user_acct","auid":0,"auid_name":"root","uid":0,"uid_name":"root","ses":1,"pid":1,"msg_op":"PAM:accounting","msg_acct":"o'brien","msg_exe":"/usr/bin/sudo","msg_cwd":"/mnt/o'reilly","msg_res":"success"}`,
+		},
+		{
+			"keys typed",
+			`type=USER_TTY msg=audit(1.000:7): pid=1 uid=0 auid=1000 ses=1 subj=u data=6C730D`,
+			`"action":"user_tty","auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":1,"pid":1,"subj":"u","msg_data":"ls\r"}`,
+		},
+		{
+			"a program that claims everything",
+			`type=USER_LOGIN msg=audit(1.000:7): pid=66 uid=1000 auid=1000 ses=3 msg='x' pid=1 uid=0 auid=0 ses=9 key="efs_changes" success=yes exe="/bin/rm" comm="rm" container=c unit=u path="/mnt/efs/a" path_from=absolute action=delete time=1 id=2 v=2 boot_id="b" cause="overrun" msg='pid=2 uid=0'`,
+			`"action":"user_login","auid":1000,"auid_name":"ec2-user","uid":1000,"uid_name":"ec2-user","ses":3,"pid":66,"msg_text":"x'","msg_pid":"1","msg_uid":"0","msg_auid":"0","msg_ses":"9","msg_key":"efs_changes","msg_success":"yes","msg_exe":"/bin/rm","msg_comm":"rm","msg_container":"c","msg_unit":"u","msg_path":"/mnt/efs/a","msg_path_from":"absolute","msg_action":"delete","msg_time":"1","msg_id":"2","msg_v":"2","msg_boot_id":"b","msg_cause":"overrun","msg_msg":"'pid=2"}`,
+		},
+		{
+			"a stranger's gap",
+			`type=AUDITSHIPPER_GAP msg=audit(1.000:7): cause="overrun" count=3 pid=1 from="x"`,
+			`"action":"foreign_auditshipper_gap","msg_cause":"overrun","msg_count":"3","msg_pid":"1","msg_from":"x"}`,
+		},
+		{
+			"a stranger's stop by number",
+			`type=UNKNOWN[64002] msg=audit(1.000:7): op="stop"`,
+			`"action":"foreign_auditshipper_daemon","msg_op":"stop"}`,
 		},
 		{
 			"a name that cannot be read as hex",
 			`type=USER_ACCT msg=audit(1.000:7): pid=1 uid=0 auid=0 ses=1 msg='op=x acct=616 res=success'`,
-			`"action":"user_acct","success":true,"auid":0,"auid_name":"root","uid":0,"uid_name":"root","ses":1,"pid":1,"op":"x","acct":"616"}`,
+			`"action":"user_acct","auid":0,"auid_name":"root","uid":0,"uid_name":"root","ses":1,"pid":1,"msg_op":"x","msg_acct":"616","msg_res":"success"}`,
 		},
 	}
 	for _, tt := range tests {

@@ -41,7 +41,8 @@ func ParseLine(line []byte) (l Line, err error) {
 	if !ok {
 		return Line{}, errLine
 	}
-	l.Text, l.Extra, _ = bytes.Cut(text, []byte{enrichment})
+	l.Type = l.Type.Foreign()
+	l.Text, l.Extra = CutEnrichment(l.Type, text)
 	if _, _, err := ParseHeader(l.Text); err != nil {
 		return Line{}, err
 	}
@@ -66,7 +67,24 @@ func parseTypeName(name []byte) (Type, bool) {
 	return ParseType(string(name))
 }
 
-// AppendLine appends a record as a line of audit.log, without a newline. node may be empty.
+// CutEnrichment splits a line's text from what auditd appended to it. A program may put
+// the byte between the two into its own text, which the kernel ends with an apostrophe:
+// auditd appends nothing that ends so.
+func CutEnrichment(typ Type, text []byte) (kernel, extra []byte) {
+	i := bytes.IndexByte(text, enrichment)
+	if i >= 0 && typ.IsUser() {
+		if i = bytes.LastIndexByte(text, enrichment); text[len(text)-1] == '\'' {
+			return text, nil
+		}
+	}
+	if i < 0 {
+		return text, nil
+	}
+	return text[:i], text[i+1:]
+}
+
+// AppendLine appends a record as a line of audit.log, without a newline, whatever its text
+// holds. node may be empty.
 func AppendLine(dst []byte, typ Type, text, node []byte) []byte {
 	if len(node) > 0 {
 		dst = append(dst, "node="...)
@@ -76,7 +94,25 @@ func AppendLine(dst []byte, typ Type, text, node []byte) []byte {
 	dst = append(dst, "type="...)
 	dst = append(dst, typ.String()...)
 	dst = append(dst, " msg="...)
-	return append(dst, text...)
+	return AppendText(dst, text)
+}
+
+// AppendText appends a record's text as auditd does, with spaces for newlines, and for
+// the byte that would make the rest look like what auditd appends.
+func AppendText(dst, text []byte) []byte {
+	start := len(dst)
+	dst = append(dst, text...)
+	for _, c := range [...]byte{'\n', enrichment} {
+		for b := dst[start:]; ; {
+			i := bytes.IndexByte(b, c)
+			if i < 0 {
+				break
+			}
+			b[i] = ' '
+			b = b[i+1:]
+		}
+	}
+	return dst
 }
 
 // AppendExtra appends to a line what auditd appends to it, if anything.

@@ -11,12 +11,15 @@ type LogName struct {
 
 // logName is what auditd appended to s's record under a field's name in capitals.
 // It does so for every field, in their order, hence of several the last belongs
-// to the number that counts.
+// to the number that counts; in a program's record the first, which is the kernel's.
 func (e *Event) logName(s *scanner, field string) (n LogName) {
 	in := scanner{rest: s.extra}
 	for in.next() {
 		if string(in.key) == field {
 			n = LogName{Known: true, Name: e.string(&in)}
+			if s.prefix {
+				break
+			}
 		}
 	}
 	if noName(n.Name) {

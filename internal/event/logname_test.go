@@ -51,8 +51,8 @@ func TestLogNames(t *testing.T) {
 			`"auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root"`, `{"uid":"1000","name":"ec2-user"} {"uid":"0","name":"root"}`,
 		},
 		{
-			"a number twice", strings.Replace(aMessage, "acct=", "uid=65534 acct=", 1), `UID="toor" AUID="alice" UID="nobodei"`,
-			`"auid":1000,"auid_name":"alice","uid":65534,"uid_name":"nobodei"`, `{"uid":"1000","name":"alice"} {"uid":"65534","name":"nobodei"}`,
+			"a number in the message itself", strings.Replace(aMessage, "acct=", "uid=65534 auid=65534 acct=", 1), `UID="toor" AUID="alice" UID="nobodei" AUID="nobodei"`,
+			`"auid":1000,"auid_name":"alice","uid":0,"uid_name":"toor"`, `{"uid":"1000","name":"alice"} {"uid":"0","name":"toor"}`,
 		},
 	}
 	for _, tt := range tests {

@@ -45,7 +45,7 @@ func (enc *Encoder) appendLines(dst []byte, e *Event, excess int) ([]byte, leftO
 			out.records, out.bytes = out.records+1, out.bytes+len(text)
 			continue
 		}
-		if typ >= TypeGap { // whose text does not know its serial
+		if typ.IsNote() { // whose text does not know its serial
 			dst = enc.appendOwn(dst, e, typ)
 			dst = append(dst, e.body(i)...)
 		} else {

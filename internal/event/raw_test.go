@@ -21,16 +21,24 @@ func TestRawIsTheRecords(t *testing.T) {
 	}
 }
 
-// TestRawOfNotes requires a note's line to carry the ID of its event, also after
-// it was printed and read.
+// TestRawOfNotes requires a note's line to carry the ID of its event, and the line to be
+// a stranger's when it is read again: anybody may have written it.
 func TestRawOfNotes(t *testing.T) {
-	const want = "type=AUDITSHIPPER_GAP msg=audit(7.001:4294967297): cause=\"overrun\" count=3\n"
-	raw := rawOf(t, []byte("type=AUDITSHIPPER_GAP msg=audit(7.001:0): cause=\"overrun\" count=3\n"))
-	if string(raw) != want {
+	s, enc := NewStream(Options{}), &Encoder{}
+	s.Push(1, TypeGap, []byte(`audit(7.001:0): cause="overrun" count=3`))
+	e, ok := s.Next()
+	if !ok {
+		t.Fatal("no event")
+	}
+	raw := enc.AppendRaw(nil, e)
+	const line = "AUDITSHIPPER_GAP msg=audit(7.001:4294967297): cause=\"overrun\" count=3\n"
+	if want := "type=" + line; string(raw) != want {
 		t.Errorf("got %q, want %q", raw, want)
 	}
-	if again := rawOf(t, append([]byte("type=USER msg=audit(7.000:1): x=y\n"), raw...)); !bytes.HasSuffix(again, raw) {
-		t.Errorf("printed again it is %q", again)
+	for range 2 {
+		if raw = rawOf(t, raw); string(raw) != "type=FOREIGN_"+line {
+			t.Errorf("read and printed again: %q", raw)
+		}
 	}
 }
 

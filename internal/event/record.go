@@ -1,9 +1,6 @@
 package event
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // A record in the journal is two bytes of type, little-endian, and the text as
 // the kernel sent it. One that came as an enriched line has a bit more in its
@@ -39,8 +36,9 @@ func SplitRecord(rec []byte) (typ Type, text, extra []byte) {
 	}
 	n := binary.LittleEndian.Uint16(rec)
 	if n&typeBits == typeEnriched {
-		if text, extra, ok := bytes.Cut(rec[typeLen:], []byte{enrichment}); ok {
-			return Type(n &^ typeEnriched), text, extra
+		typ = Type(n &^ typeEnriched)
+		if text, extra = CutEnrichment(typ, rec[typeLen:]); extra != nil {
+			return typ, text, extra
 		}
 	}
 	return Type(n), rec[typeLen:], nil

@@ -6,13 +6,14 @@ import "bytes"
 //
 // The kernel quotes a string or, if it holds a quote, a space or a byte that is
 // not printable ASCII, prints it as hex without quotes; so a quoted value never
-// holds a quote. User space's msg='…' may hold anything but an apostrophe.
+// holds a quote. User space's msg='…' may hold anything.
 type scanner struct {
 	rest []byte
 
 	key, val []byte
 	quoted   bool
 	extra    []byte // what auditd appended to the record
+	prefix   bool   // only what the kernel writes in front of a program's text counts
 
 	// loose reads what user space writes: words without = are part of the value
 	// before them, as in op=adding user, and pairs may stand in parentheses.

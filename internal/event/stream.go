@@ -162,7 +162,7 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 		s.pushBroken(seq, typ, text)
 		return
 	}
-	if typ >= TypeGap && id.Serial == 0 {
+	if typ.IsNote() && id.Serial == 0 {
 		id = NoteID(id, seq)
 	}
 	fate := s.resume.of(seq, id)
@@ -393,7 +393,7 @@ func (s *Stream) heed(e *Event) {
 			s.missed(e)
 		}
 	}
-	if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != s.boot {
+	if boot := e.Field("boot_id"); e.records[0].typ.IsNote() && len(boot) > 0 && string(boot) != s.boot {
 		s.Forget()
 		s.boot = string(boot)
 		s.nextBoot()

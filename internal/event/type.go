@@ -13,7 +13,10 @@ type Type uint16
 
 // The types this package treats specially, from linux/audit.h.
 const (
+	typeUser       Type = 1005 // AUDIT_USER: user space's, deprecated
+	typeLogin      Type = 1006 // AUDIT_LOGIN: the kernel's, beside a SYSCALL
 	typeUserFirst  Type = 1100 // AUDIT_FIRST_USER_MSG: user space's, one record an event
+	typeUserLast   Type = 1199 // AUDIT_LAST_USER_MSG
 	typeKernFirst  Type = 1300 // AUDIT_FIRST_EVENT: the kernel's, several records an event
 	typeSyscall    Type = 1300
 	typePath       Type = 1302
@@ -36,11 +39,21 @@ const (
 	typeOpenat2    Type = 1337
 	typeKernel     Type = 2000 // AUDIT_KERNEL: asynchronous, one record
 	typeUser2First Type = 2100 // AUDIT_FIRST_USER_MSG2
+	typeUser2Last  Type = 2999 // AUDIT_LAST_USER_MSG2
 )
 
 // Types of our own notes (see [AppendNote]). They lie beyond every range that
 // linux/audit.h hands out (1000 to 2999).
+//
+// Only the daemon writes them, into its journal. A line or a record from elsewhere that
+// bears one of them gets the foreign type with the same last digits ([Type.Foreign]), so
+// that nobody else can tell a gap, a stop or a repair.
 const (
+	typeOwnFirst Type = 64000
+	typeOwnLast  Type = 64499
+
+	foreign = 500 // what to add to a type of ours for a stranger's
+
 	TypeGap    Type = 64001 // something was lost: action "gap"
 	TypeDaemon Type = 64002 // we started, stopped or reloaded: action "daemon"
 	TypeRules  Type = 64003 // we changed the kernel's rules: action "rules"
@@ -48,17 +61,27 @@ const (
 	TypeCut    Type = 64005 // records before it were left out of an event's lines, which were too long
 )
 
-var ownNames = map[Type]string{
+var noteNames = map[Type]string{
 	TypeGap:    "AUDITSHIPPER_GAP",
 	TypeDaemon: "AUDITSHIPPER_DAEMON",
 	TypeRules:  "AUDITSHIPPER_RULES",
 	TypeSeam:   "AUDITSHIPPER_SEAM",
 	TypeCut:    "AUDITSHIPPER_CUT",
+}
 
+var ownNames = withForeign(map[Type]string{
 	// Newer than the table of go-libaudit.
 	1333: "TIME_ADJNTPVAL", 1334: "BPF", 1335: "EVENT_LISTENER",
 	1339: "DM_EVENT", 1420: "TASK_CONTEXTS", 1421: "OBJ_CONTEXTS",
 	1423: "LANDLOCK_ACCESS", 1424: "LANDLOCK_DOMAIN",
+})
+
+// withForeign adds the names of our notes, and of those that strangers write.
+func withForeign(names map[Type]string) map[Type]string {
+	for t, name := range noteNames {
+		names[t], names[t+foreign] = name, "FOREIGN_"+name
+	}
+	return names
 }
 
 var ownTypes = func() map[string]Type {
@@ -100,6 +123,36 @@ func ParseType(s string) (Type, bool) {
 	}
 	t, err := auparse.GetAuditMessageType(s)
 	return Type(t), err == nil
+}
+
+// IsNote says whether the daemon wrote the record.
+func (t Type) IsNote() bool { return t >= typeOwnFirst && t <= typeOwnLast }
+
+// Foreign is the type to give a record that does not come from our own journal or log
+// stream: t, unless that would make it a note of ours. TypeCut stays: it tells of nothing but
+// the event that it is in, which may come from our raw format.
+func (t Type) Foreign() Type {
+	if t.IsNote() && t != TypeCut {
+		return t + foreign
+	}
+	return t
+}
+
+// IsForeign says whether somebody else wrote a record with a type of ours.
+func (t Type) IsForeign() bool { return t > typeOwnLast && t <= typeOwnLast+foreign }
+
+// Own undoes Foreign, for lines that only the daemon can have written.
+func (t Type) Own() Type {
+	if t.IsForeign() {
+		return t - foreign
+	}
+	return t
+}
+
+// IsUser says whether a program wrote the record's text, and the kernel only what is in
+// front of it.
+func (t Type) IsUser() bool {
+	return t == typeUser || t >= typeUserFirst && t <= typeUserLast || t >= typeUser2First && t <= typeUser2Last
 }
 
 // alone says whether a record of this type is an event by itself. The kernel's

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -60,16 +61,13 @@ func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
 	if err != nil {
 		return false
 	}
-	if typ >= event.TypeGap && id.Serial == 0 {
+	if typ.IsNote() && id.Serial == 0 {
 		id = event.NoteID(id, seq)
 		text = append([]byte("audit("+id.String()+"): "), rest...)
 	}
-	r.buf = append(append(append(r.buf[:0], "type="...), typ.String()...), " msg="...)
+	r.buf = event.AppendLine(r.buf[:0], typ, nil, nil)
 	*l = line{typ: typ, id: id, text: len(r.buf)}
-	r.buf = append(r.buf, text...)
-	for r.buf[len(r.buf)-1] == '\n' || r.buf[len(r.buf)-1] == 0 {
-		r.buf = r.buf[:len(r.buf)-1]
-	}
+	r.buf = event.AppendText(r.buf, bytes.TrimRight(text, "\n\x00"))
 	l.end = len(r.buf)
 	r.buf = event.AppendExtra(r.buf, extra)
 	l.bytes = r.buf

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -131,6 +132,7 @@ func (m *messageLines) next(l *line) error {
 		l.bytes = []byte(text)
 		if l.parse(&m.types) {
 			l.stream = m.stream
+			l.typ = l.typ.Own() // the group is the daemon's
 			return nil
 		}
 	}
@@ -236,8 +238,11 @@ func otherFields(text string) map[string]string {
 		return nil // it was decoded before
 	}
 	fields := map[string]string{}
-	for key, val := range all {
-		fields[key] = fmt.Sprint(val)
+	unmapped, _ := all["unmapped"].(map[string]any) // of OCSF
+	for _, from := range []map[string]any{all, unmapped} {
+		for key, val := range from {
+			fields[key] = fmt.Sprint(val)
+		}
 	}
 	return fields
 }
@@ -246,7 +251,7 @@ func otherFields(text string) map[string]string {
 // facts tell: what they do not have does not match.
 func (s *Search) MatchFact(e *Event) bool {
 	f := e.Facts
-	unknown := s.Machine != Any && s.SyscallName == "" || s.GID != Any || s.EGID != Any || s.Host != "" || s.VM != "" || s.UUID != "" ||
+	unknown := s.Machine != Any && s.SyscallName == "" || s.GID != Any || s.EGID != Any || s.VM != "" || s.UUID != "" ||
 		s.Subject != "" || s.Object != "" || s.EUID.asked() && !s.AnyUID
 	if unknown {
 		return false
@@ -257,11 +262,29 @@ func (s *Search) MatchFact(e *Event) bool {
 		(s.Session == Any || s.Session == int64(f.Ses)) &&
 		(s.Syscall == Any || s.SyscallName != "" && s.SyscallName == f.Syscall) &&
 		(s.Exit == Any || s.ErrnoName != "" && s.ErrnoName == f.Errno) &&
-		(s.Success == event.Unknown || s.Success == f.Success) &&
+		(s.Success == event.Unknown || s.Success == f.result()) &&
 		(len(s.Types) == 0 || slices.Contains(s.Types, e.Type())) &&
 		s.factUser(f) && s.factFile(f) &&
-		s.fact(s.Term, f.TTY) && s.fact(s.Exe, f.Exe) && s.fact(s.Comm, f.Comm) &&
+		s.fact(s.Term, f.orWord(f.TTY, "terminal")) && s.fact(s.Exe, f.orWord(f.Exe, "exe")) && s.fact(s.Comm, f.orWord(f.Comm, "comm")) &&
+		s.fact(s.Host, f.orWord(f.Fields["msg_hostname"], "addr")) &&
 		(s.Key == "" || slices.ContainsFunc(strings.Split(f.Key, ","), func(k string) bool { return s.fact(s.Key, k) }))
+}
+
+// orWord is a fact, or where there is none what a program's message says under a key:
+// ausearch finds messages by their own words.
+func (f *Facts) orWord(fact, key string) string {
+	return cmp.Or(fact, f.Fields["msg_"+key])
+}
+
+// result is whether the call succeeded, or what a program's message says of it.
+func (f *Facts) result() event.Tristate {
+	switch word := f.Fields["msg_res"]; {
+	case f.Success != event.Unknown || word == "":
+		return f.Success
+	case word == "success" || word == "yes" || word == "1":
+		return event.Yes
+	}
+	return event.No
 }
 
 func (s *Search) fact(asked, got string) bool {

@@ -24,7 +24,8 @@ const enrichment = 0x1d
 // that are remembered.
 const maxName = 255
 
-// parse finds the parts of l.bytes; false if it is no record.
+// parse finds the parts of l.bytes; false if it is no record. A type of our own notes
+// becomes its foreign one: anybody may have written the line.
 func (l *line) parse(types *typeNames) bool {
 	b, at := l.bytes, 0
 	l.node = nil
@@ -55,10 +56,9 @@ func (l *line) parse(types *typeNames) bool {
 	if err != nil {
 		return false
 	}
-	l.id, l.typ, l.end = id, types.of(name), len(b)
-	if i := bytes.IndexByte(b[l.text:], enrichment); i >= 0 {
-		l.end = l.text + i
-	}
+	l.id, l.typ = id, types.of(name).Foreign()
+	text, _ := event.CutEnrichment(l.typ, b[l.text:])
+	l.end = l.text + len(text)
 	return true
 }
 
