@@ -22,16 +22,19 @@ func Check(c config.Config) []error {
 	if err := writable(c.StateDir); err != nil && filepath.IsAbs(c.StateDir) {
 		errs = append(errs, c.Fault("state_dir", hint(err), "%s cannot be written: %v", c.StateDir, err))
 	}
-	mounts, err1 := host.ReadMounts()
+	all, err1 := host.ReadMounts()
 	fstab, err2 := host.Fstab()
 	if err := errors.Join(err1, err2); err != nil {
 		return append(errs, err)
 	}
+	var table host.MountTable
+	table.Set(all)
+	mounts := host.Trusted(all)
 	for i, w := range c.Watches {
 		if !filepath.IsAbs(w.Path) || needsMount(w, mounts, fstab, false) {
 			continue
 		}
-		if err := exists(w.Path); err != nil {
+		if err := exists(&table, w.Path); err != nil {
 			errs = append(errs, c.Fault(fmt.Sprintf("watches[%d].path", i),
 				"make the directory, or set require_mount: true if a file system will be mounted there", "%v", err))
 		}
@@ -113,10 +116,10 @@ const existsPatience = 2 * time.Second
 
 // exists reports that path is missing. A look that hangs, as on a dead file
 // server, proves nothing.
-func exists(path string) error {
+func exists(mounts *host.MountTable, path string) error {
 	looked := make(chan error, 1)
 	go func() {
-		_, err := os.Stat(path)
+		_, err := mounts.At(path)
 		looked <- err
 	}()
 	select {

@@ -93,6 +93,7 @@ type Daemon struct {
 
 	started time.Time
 	state   atomic.Value // string, see Status.State
+	stuck   atomic.Pointer[StuckStatus]
 	gaps    gapCounts
 
 	lastRecord time.Time // when the journal got its last record before this run

@@ -36,6 +36,7 @@ type keeper struct {
 
 	view    atomic.Pointer[RulesStatus] // what status says; it waits for nobody
 	glances glances
+	foreign foreignMounts
 
 	mu      sync.Mutex
 	cfg     config.Config
@@ -110,8 +111,8 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 func (k *keeper) glance() (again time.Duration) {
 	list, err := host.ReadMounts()
 	if err == nil {
-		k.glances.look(list)
 		k.mounts.Set(list)
+		k.glances.look(host.Trusted(list))
 		again = k.mounts.Unnamed()
 	}
 	k.poke()
@@ -223,7 +224,10 @@ func (r *repair) none() bool {
 // arm puts the rules of all watches that can be armed in effect, and those of
 // the files. What fails is tried again later, and said once.
 func (k *keeper) arm(afresh bool) (repair, error) {
-	mounts := k.mounts.Mounts()
+	all := k.mounts.Mounts()
+	mounts := host.Trusted(all)
+	k.foreign.look(all, k.dirs())
+	k.rules.covered = k.foreign.covers
 	k.glances.watch(k.dirs(), mounts)
 	armed, waiting := k.armable(mounts)
 	watches, _, err := watchRules(armed, k.probe)
@@ -273,6 +277,10 @@ func (k *keeper) renew(dirs []string, mounts []host.Mount, added []string, err e
 	for _, dir := range dirs {
 		now := &place{fingerprint(dir, mounts), k.glances.turn(dir), k.probe.presence(dir)}
 		was := k.places[dir]
+		if was != nil && k.foreign.covers(dir) {
+			places[dir] = was // the rules hold beneath
+			continue
+		}
 		if was != nil && was.differs(now) {
 			e := k.rules.renew(dir)
 			if e != nil && !errors.Is(e, unix.ENOENT) {
@@ -349,7 +357,7 @@ func (k *keeper) repaired(r repair) {
 func (k *keeper) publish(r *repair) {
 	st := &RulesStatus{
 		Wanted: r.wanted, InEffect: r.loaded, Waiting: r.waiting, Repairs: k.repairs, Error: k.failed,
-		Removed: r.absent, Pausing: r.pausing, NeverTask: k.never,
+		Removed: r.absent, Pausing: r.pausing, NeverTask: k.never, Foreign: k.foreign.told(), Covered: k.foreign.covered(),
 	}
 	if !r.none() {
 		st.Repairs++

@@ -16,7 +16,7 @@ import (
 )
 
 // startKeepers starts what works beside the two loops: the keeper of the rules,
-// the watch over losses, syncing, the mount table, the watchdog.
+// the watch over losses, syncing, the mount table, the loops.
 func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	loops.start("sync", func() error { d.sync(ctx); return nil })
 	if addr := d.cfg.Metrics.Listen; addr != "" {
@@ -26,9 +26,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 		f := &figures{host: d.host, status: d.status, ship: d.deliver.addAside}
 		loops.start("figures", func() error { return f.run(ctx) })
 	}
-	if d.manager.watchdog > 0 {
-		loops.start("watchdog", func() error { d.watchdog(ctx); return nil })
-	}
+	loops.start("watch loops", func() error { d.watchLoops(ctx); return nil })
 	if d.control == nil {
 		return nil // nothing of the kernel is asked for
 	}
@@ -57,7 +55,8 @@ func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
 	set := &ruleset{kernel: d.control, stateDir: d.cfg.StateDir, boot: d.boot, found: d.found, now: time.Now, patience: map[string]*patience{}}
 	k := &keeper{rules: set, mounts: &d.mounts, notes: d.notes, log: d.log, now: time.Now, changed: d.receiver.configChanged}
 	k.load = &loadWatch{list: d.control.ListRules, loader: loaderRuns, log: d.log, changes: d.receiver.ruleChanges}
-	k.probe = newProber(probeEvery, k.poke)
+	k.foreign.tell = k.tellForeign
+	k.probe = newProber(k.mounts, probeEvery, k.poke)
 	d.keeper = k
 	if err := k.configure(ctx, d.cfg); err != nil {
 		return err
@@ -100,20 +99,6 @@ func (d *Daemon) giveBack(how func() error) {
 	if err := how(); err != nil {
 		d.log.Debug("memory not given back", zap.Error(err))
 	}
-}
-
-// watchdog tells the service manager that we live, while both loops move.
-func (d *Daemon) watchdog(ctx context.Context) {
-	var received, delivered uint64
-	rounds(ctx, d.manager.watchdog/3, func() {
-		r, w := d.receiver.beat.Load(), d.deliver.beat.Load()
-		if r != received && (w != delivered || !d.shipper.State().StalledSince.IsZero()) {
-			d.tell("WATCHDOG=1")
-		}
-		received, delivered = r, w
-		d.source.Wake() // an idle loop turns once
-		d.deliver.poke()
-	})
 }
 
 // wasAway says whether nobody received until now: the socket was not kept for us.

@@ -2,11 +2,12 @@ package daemon
 
 import (
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/host"
 )
 
 // presence is what is known of a watched path.
@@ -25,6 +26,7 @@ type presence struct {
 // on a dead NFS server may never return. Each path has a goroutine of its own,
 // which may hang without stopping anything.
 type prober struct {
+	mounts  *host.MountTable
 	every   time.Duration
 	changed func() // called after a path's presence changed
 
@@ -42,8 +44,8 @@ type probe struct {
 // probeHung is how long a look may take before the path counts as hung.
 const probeHung = 5 * time.Second
 
-func newProber(every time.Duration, changed func()) *prober {
-	return &prober{every: every, changed: changed, paths: map[string]*probe{}}
+func newProber(mounts *host.MountTable, every time.Duration, changed func()) *prober {
+	return &prober{mounts: mounts, every: every, changed: changed, paths: map[string]*probe{}}
 }
 
 // watch makes the prober look at these paths and no others.
@@ -151,25 +153,17 @@ func (p *prober) look(path string, pr *probe) {
 	pr.since = time.Now()
 	p.mu.Unlock()
 
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_TYPE|unix.STATX_INO|unix.STATX_BTIME, &st)
-	real, linkErr := filepath.EvalSymlinks(path)
-	if linkErr != nil {
-		real = path
-	}
+	at, err := p.mounts.At(path)
 
 	p.mu.Lock()
 	was := pr.seen
 	pr.since = time.Time{}
 	switch {
 	case err == nil:
-		pr.seen = presence{
-			known: true, exists: true, dir: st.Mode&unix.S_IFMT == unix.S_IFDIR, real: real,
-			dev: unix.Mkdev(st.Dev_major, st.Dev_minor), ino: st.Ino, born: st.Btime.Sec*1e9 + int64(st.Btime.Nsec),
-		}
+		pr.seen = presence{known: true, exists: true, dir: at.Dir, real: at.Path, dev: at.Dev, ino: at.Ino, born: at.Born}
 	case os.IsNotExist(err) || err == unix.ENOTDIR:
 		pr.seen = presence{known: true}
-	default: // EACCES, ESTALE, EIO: nothing learnt
+	default: // EACCES, ESTALE, EIO, host.ErrUnknown: nothing learnt
 	}
 	changed := pr.seen != was
 	p.mu.Unlock()

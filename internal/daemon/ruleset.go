@@ -22,6 +22,9 @@ type ruleset struct {
 	found    *rules.Found
 	now      func() time.Time
 
+	// covered reports whether a user's own file system is mounted on the way to a path.
+	covered func(path string) bool
+
 	unsaved  *rules.State         // what the disk had no room for
 	held     map[string]bool      // sums of rules that the kernel had when we last looked
 	patience map[string]*patience // of rules that somebody keeps taking away
@@ -86,6 +89,9 @@ func (s *ruleset) source(l *rules.Ledger, loaded *[]rules.Rule, src rules.Source
 		}
 		return wait
 	})
+	// The kernel would look up the directory in the user's file system, and wait for
+	// him with all of auditing.
+	src = src.Without(func(r *rules.Rule) bool { return s.covered != nil && !has[r.Sum()] && s.covered(r.Path()) })
 	if !afresh {
 		// A repair must not take rules away only to put them in another order:
 		// nobody would see what happens meanwhile.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -20,6 +21,12 @@ type Status struct {
 	Rules    RulesStatus    `json:"rules"`
 	Journal  JournalStatus  `json:"journal"`
 	Delivery DeliveryStatus `json:"delivery"`
+
+	Stuck *StuckStatus `json:"stuck,omitempty"` // a loop that does not move
+	Looks LooksStatus  `json:"looks"`
+
+	// wantsRules says that without rules of ours nothing can be delivered.
+	wantsRules bool
 
 	Gaps    map[string]uint64 `json:"gaps"`              // since the start, by cause
 	Dropped []DropStatus      `json:"dropped,omitempty"` // by the configuration's filters
@@ -51,6 +58,9 @@ type RulesStatus struct {
 	Hidden   []string `json:"hidden,omitempty"`  // by rules of others that match first
 	Repairs  uint64   `json:"repairs"`
 	Error    string   `json:"error,omitempty"`
+
+	Foreign []string `json:"foreign_mounts,omitempty"` // of users, on or below watches: nothing in them is audited
+	Covered []string `json:"covered,omitempty"`        // of these, those that hide a watched directory
 
 	NeverTask bool `json:"never_task,omitempty"` // new processes are not audited
 }
@@ -116,6 +126,8 @@ func (d *Daemon) status() Status {
 	s := Status{
 		Version: d.Version, Host: d.host, PID: os.Getpid(), Started: d.started,
 		State: d.state.Load().(string), Gaps: d.gaps.all(),
+		wantsRules: d.hearsKernel() && d.cfg.Events != "all",
+		Stuck:      d.stuck.Load(), Looks: d.looks(),
 		Rules: d.keeper.status(),
 		Source: SourceStatus{
 			Mode: d.source.mode(), RegisteredPID: k.PID, Enabled: k.Enabled, Lost: k.Lost, Backlog: k.Backlog, BacklogLimit: k.BacklogLimit,
@@ -161,6 +173,8 @@ func (d *Daemon) status() Status {
 // health says in one word how the daemon does, and why if not well.
 func (s *Status) health() (state, why string) {
 	switch {
+	case s.Stuck != nil:
+		return "degraded", s.Stuck.String()
 	case s.Delivery.Blocked != nil:
 		return "blocked", s.Delivery.Blocked.Reason
 	case s.Delivery.StalledSince != nil:
@@ -171,10 +185,19 @@ func (s *Status) health() (state, why string) {
 		return "degraded", s.Rules.Error
 	case len(s.Rules.Pausing) > 0:
 		return "degraded", "somebody keeps taking rules away: " + strings.Join(s.Rules.Pausing, "; ")
+	case len(s.Rules.Covered) > 0:
+		return "degraded", "a user's file system hides a watched directory: " + strings.Join(s.Rules.Covered, ", ")
 	case s.Rules.NeverTask:
 		return "degraded", "never,task is loaded: new processes are not audited"
+	case s.Rules.InEffect == 0 && len(s.Rules.Waiting) > 0:
+		return "degraded", "no rule is in effect: " + strings.Join(s.Rules.Waiting, ", ")
+	case s.Rules.InEffect == 0 && s.wantsRules:
+		return "degraded", "no rule is in effect: nothing is watched"
 	case s.Source.Enabled == 0 && s.Source.Mode != modeFile && s.Source.Mode != modeStdin:
 		return "degraded", "auditing is switched off"
+	}
+	if n := s.Looks.Hung; n > 0 {
+		return "degraded", fmt.Sprintf("%d looks at others' processes or file systems hang: paths may stay unresolved", n)
 	}
 	return "running", ""
 }

@@ -27,12 +27,15 @@ type Wanted struct {
 // watches whose file system is not mounted wait. It looks at the watched paths,
 // for a bounded time.
 func WantedRules(c config.Config, o rules.Options) (Wanted, error) {
-	mounts, err1 := host.ReadMounts()
+	all, err1 := host.ReadMounts()
 	fstab, err2 := host.Fstab()
 	if err := errors.Join(err1, err2); err != nil {
 		return Wanted{}, fmt.Errorf("read mounts: %w", err)
 	}
-	probe := newProber(probeEvery, func() {})
+	var table host.MountTable
+	table.Set(all)
+	mounts := host.Trusted(all)
+	probe := newProber(&table, probeEvery, func() {})
 	defer probe.close()
 	probe.watch(pathsOf(c.Watches))
 	probe.await(existsPatience)
@@ -65,6 +68,9 @@ func pathsOf(watches []config.Watch) []string {
 
 // mustWait says what a watch waits for, nothing if it can be armed.
 func mustWait(w config.Watch, mounts []host.Mount, fstab map[string]string, network bool, p presence) string {
+	if m, ok := host.MountOf(mounts, w.Path); ok && m.Trigger() {
+		return "not mounted until somebody goes there"
+	}
 	if needsMount(w, mounts, fstab, network) && !isMounted(w, mounts, fstab, network) {
 		return "not mounted"
 	}

@@ -59,7 +59,7 @@ func (d *descent) to(path string) {
 		if d.looks++; d.looks > mostAround || time.Now().After(d.until) {
 			return
 		}
-		got, local := d.l.look(dir, false)
+		got, local := d.l.look(dir, followNone)
 		if !local || !got.isDir {
 			return
 		}

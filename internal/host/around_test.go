@@ -54,14 +54,14 @@ func TestAround(t *testing.T) {
 	l := newTestSystem(t, mounts)
 	var got []string
 	l.Around(uint32(cmd.Process.Pid), func(path string, dev event.Dev, ino uint64, born int64) {
-		if now := identify(mounts, path, false); now.identity != (identity{dev, ino}) || now.born != born || born > time.Now().UnixMilli() {
+		if now := identify(mounts, path, followNone); now.identity != (identity{dev, ino}) || now.born != born || born > time.Now().UnixMilli() {
 			t.Errorf("%s: %v %d born %d, is %+v", path, dev, ino, born, now)
 		}
 		if rel, err := filepath.Rel(top, path); err == nil && filepath.IsLocal(rel) {
 			got = append(got, rel)
 		}
 	})
-	if identify(mounts, top, false).born == 0 {
+	if identify(mounts, top, followNone).born == 0 {
 		t.Skip("the file system does not tell when a directory was made")
 	}
 	slices.Sort(got)

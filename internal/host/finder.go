@@ -132,15 +132,15 @@ func (f *finder) note(id identity, path string) {
 // eachDirectory calls do with each directory in dir, if that is on the device, until
 // do says that it is enough. It asks for nothing but what reading dir says.
 func (f *finder) eachDirectory(dir string, dev event.Dev, do func(name string, ino uint64) bool) error {
-	at, err := walkTo(f.mounts, dir, false)
+	w, err := walkTo(f.mounts, dir, followNone)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(at)
-	if got, err := lookAt(at); err != nil || !got.isDir || got.dev != dev {
+	defer unix.Close(w.fd)
+	if got, err := lookAt(w.fd); err != nil || !got.isDir || got.dev != dev {
 		return err
 	}
-	fd, err := unix.Openat(at, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, err := unix.Openat(w.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}

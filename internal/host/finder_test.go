@@ -25,7 +25,7 @@ func TestFinder(t *testing.T) {
 		t.Fatal(err)
 	}
 	mounts := mountsHere(t)
-	dir := identify(mounts, deep, false)
+	dir := identify(mounts, deep, followNone)
 	f := newFinder(mounts)
 	defer f.close()
 
@@ -48,7 +48,7 @@ func TestFinderIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	mounts := mountsHere(t)
-	dir := identify(mounts, sub, false)
+	dir := identify(mounts, sub, followNone)
 	f := newFinder(mounts)
 	defer f.close()
 	f.seek(region{root, dir.dev})

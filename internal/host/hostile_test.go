@@ -93,7 +93,7 @@ func TestForeignMounts(t *testing.T) {
 	}
 	l := newTestSystem(t, &table)
 	for _, path := range []string{"/home/ann", "/home/ann/f", "/mnt/auto/f"} {
-		if got, _ := l.look(path, true); got != (look{}) {
+		if got, _ := l.look(path, followWay); got != (look{}) {
 			t.Errorf("looked at %s", path)
 		}
 	}

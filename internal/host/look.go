@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -42,11 +41,6 @@ func (k look) on(m Mount) look {
 	return k
 }
 
-// errUnknown means that nothing can be said of a path: the way there leads through a
-// user's own file system, a mount that is not in the table, or one that is not made
-// until somebody looks.
-var errUnknown = errors.New("unknown")
-
 // resolveCached is RESOLVE_CACHED, linux/openat2.h.
 const resolveCached = 0x20
 
@@ -66,14 +60,14 @@ var kernelLooks = sync.OnceValue(func() (can struct{ openat2, cached bool }) {
 })
 
 // lookCached says what the kernel has in memory of path. It never waits: for what is
-// not there it returns EAGAIN. The path's last part is not followed if it is a link,
-// those before it only where links says so.
-func lookCached(path string, links bool) (look, error) {
+// not there it returns EAGAIN. The path's last part is not followed if it is a
+// link.
+func lookCached(path string, links follow) (look, error) {
 	if !kernelLooks().cached {
 		return look{}, unix.EAGAIN
 	}
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_MAGICLINKS | resolveCached}
-	if !links {
+	if links == followNone {
 		how.Resolve |= unix.RESOLVE_NO_SYMLINKS
 	}
 	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
@@ -112,22 +106,33 @@ func millis(t unix.StatxTimestamp) int64 { return t.Sec*1000 + int64(t.Nsec)/1e6
 // mostLinks bounds links on the way of a walk, as the kernel does.
 const mostLinks = 40
 
+// follow says which links a walk follows.
+type follow int
+
+const (
+	followNone follow = iota
+	followWay         // those before the last part of a path
+	followAll
+)
+
 // A walk goes to a path part by part, and enters only mounts that are in the table and
 // that no user made. A file server on the way may let it wait.
 type walk struct {
 	mounts *MountTable
-	links  bool // follow those before the last part
+	links  follow
 
 	at   string // where it is, "" for the root; free of links
 	fd   int
 	hops int
 }
 
-// walkTo opens what is at path, as a descriptor that only says where it is.
-func walkTo(mounts *MountTable, path string, links bool) (fd int, err error) {
+// walkTo goes to path. The caller closes the walk's descriptor, which only says where
+// it is.
+func walkTo(mounts *MountTable, path string, links follow) (*walk, error) {
 	w := &walk{mounts: mounts, links: links, fd: -1}
-	if err := w.restart(); err != nil {
-		return -1, err
+	err := w.restart()
+	if err != nil {
+		return nil, err
 	}
 	parts := strings.Split(path, "/")
 	for len(parts) > 0 && err == nil {
@@ -144,9 +149,9 @@ func walkTo(mounts *MountTable, path string, links bool) (fd int, err error) {
 	}
 	if err != nil {
 		unix.Close(w.fd)
-		return -1, err
+		return nil, err
 	}
-	return w.fd, nil
+	return w, nil
 }
 
 // restart goes to the root.
@@ -179,7 +184,7 @@ func (w *walk) step(part string, rest []string) ([]string, error) {
 	next := w.at + "/" + part
 	m, known := w.mounts.of(next)
 	if known && (m.Foreign() || m.Trigger()) {
-		return nil, errUnknown
+		return nil, ErrUnknown
 	}
 	fd, err := openPart(w.fd, part, known && m.Point == next)
 	if err != nil {
@@ -187,18 +192,18 @@ func (w *walk) step(part string, rest []string) ([]string, error) {
 	}
 	got, err := lookAt(fd)
 	if err == nil && got.mount != "" && known && got.mount != m.ID {
-		err = errUnknown // mounted just now
+		err = ErrUnknown // mounted just now
 	}
 	if err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	if !got.isLink || len(rest) == 0 {
+	if !got.isLink || len(rest) == 0 && w.links != followAll {
 		w.move(fd, next)
 		return rest, nil
 	}
 	defer unix.Close(fd)
-	if !w.links {
+	if w.links == followNone {
 		return nil, unix.ELOOP
 	}
 	to := make([]byte, unix.PathMax)
@@ -224,7 +229,7 @@ func openPart(dir int, part string, leave bool) (int, error) {
 	}
 	fd, err := unix.Openat2(dir, part, &how)
 	if err == unix.EXDEV {
-		err = errUnknown
+		err = ErrUnknown
 	}
 	return fd, err
 }
@@ -234,13 +239,13 @@ func mayWait(err error) bool { return err == unix.EAGAIN }
 
 // identify says what is at path now, the zero look for nothing or for not knowing. It
 // may wait for a file server.
-func identify(mounts *MountTable, path string, links bool) look {
-	fd, err := walkTo(mounts, path, links)
+func identify(mounts *MountTable, path string, links follow) look {
+	w, err := walkTo(mounts, path, links)
 	if err != nil {
 		return look{}
 	}
-	defer unix.Close(fd)
-	got, err := lookAt(fd)
+	defer unix.Close(w.fd)
+	got, err := lookAt(w.fd)
 	if err != nil {
 		return look{}
 	}

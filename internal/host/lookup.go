@@ -80,7 +80,7 @@ func (l *System) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, 
 	}
 	if m, known := l.mounts.of(d.path); known && !m.Network() {
 		// The path may be of another mount namespace: then it is not this file's age.
-		got, _ := l.look(d.path, true)
+		got, _ := l.look(d.path, followWay)
 		ok = got.identity != identity{d.dev, d.ino} || got.before(at)
 	}
 	return d.path, d.dev, d.ino, ok
@@ -88,13 +88,13 @@ func (l *System) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, 
 
 // Is implements event.Lookup.
 func (l *System) Is(path []byte, dev event.Dev, ino uint64) bool {
-	got, _ := l.look(string(path), true)
+	got, _ := l.look(string(path), followWay)
 	return got.identity == identity{dev, ino}
 }
 
 // Born implements event.Lookup. Nor is a server's clock ours.
 func (l *System) Born(path []byte, dev event.Dev, ino uint64) int64 {
-	got, local := l.look(string(path), true)
+	got, local := l.look(string(path), followWay)
 	if !local || got.identity != (identity{dev, ino}) {
 		return 0
 	}
@@ -104,7 +104,7 @@ func (l *System) Born(path []byte, dev event.Dev, ino uint64) int64 {
 // Only implements event.Lookup. A server's clock is another one than the
 // kernel's, so the age of its files tells nothing.
 func (l *System) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
-	got, local := l.look(string(path), true)
+	got, local := l.look(string(path), followWay)
 	return got.identity == identity{dev, ino} && got.links == 1 && (!local || got.before(at))
 }
 
@@ -116,17 +116,17 @@ func (l *System) Lies(path []byte, dev event.Dev) bool {
 	if l.lies.ok {
 		return true
 	}
-	got, _ := l.look(string(path), true)
+	got, _ := l.look(string(path), followWay)
 	return got.ino != 0 && got.dev == dev
 }
 
 // Still implements event.Lookup. Names are part of what the time of a file's last
 // change is of.
 func (l *System) Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool {
-	got, local := l.look(string(path), true)
+	got, local := l.look(string(path), followWay)
 	for i := dir + 1; local && i < len(path); i++ {
 		if path[i] == '/' {
-			way, _ := l.look(string(path[:i]), true)
+			way, _ := l.look(string(path[:i]), followWay)
 			local = way.isDir
 		}
 	}
@@ -144,7 +144,7 @@ const clockStep = 10
 // look says what is at path, the zero look for nothing or for not knowing, and whether
 // that is certainly on a file system that this kernel alone keeps. The last part of
 // path is not followed if it is a link, those before it only where links says so.
-func (l *System) look(path string, links bool) (got look, local bool) {
+func (l *System) look(path string, links follow) (got look, local bool) {
 	m, known := l.mounts.of(path)
 	if m.Foreign() {
 		return look{}, false

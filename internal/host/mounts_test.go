@@ -115,7 +115,7 @@ func TestLookupAge(t *testing.T) {
 	defer f.Close()
 	mounts := mountsHere(t)
 	l := newTestSystem(t, mounts)
-	made := identify(mounts, path, false)
+	made := identify(mounts, path, followNone)
 	if made.born == 0 {
 		t.Skip("the file system does not tell when a file was made")
 	}
@@ -150,7 +150,7 @@ func TestLookupAge(t *testing.T) {
 	if err := errors.Join(os.Remove(path+"2"), os.Chtimes(path, old, old)); err != nil {
 		t.Fatal(err)
 	}
-	now := identify(mounts, path, false)
+	now := identify(mounts, path, followNone)
 	for at, want := range map[int64]bool{now.changed - clockStep - 1: false, now.changed - clockStep: now.born <= now.changed-clockStep, now.changed: true} {
 		if ok := l.Still([]byte(path), len(path), now.dev, now.ino, at); ok != want {
 			t.Errorf("Still answers %v for an event %d ms before the file was changed", ok, now.changed-at)
@@ -216,7 +216,7 @@ func TestHolds(t *testing.T) {
 	check("unmounted long ago", "/mnt/efs/sub", server, false)
 
 	l := newTestSystem(t, &mounts)
-	here := identify(mountsHere(t), t.TempDir(), false)
+	here := identify(mountsHere(t), t.TempDir(), followNone)
 	if !l.Lies([]byte(t.TempDir()), here.dev) {
 		t.Error("what the table does not know is not looked at")
 	}

@@ -17,7 +17,6 @@ type group struct {
 	class     string
 	key       string // KMS key, if any
 	retention int    // days, 0 for ever
-	protected bool   // from deletion
 	tags      map[string]string
 	index     string // the index policy
 	filters   []metricFilter
@@ -102,7 +101,6 @@ var classes = []string{"", "STANDARD", "INFREQUENT_ACCESS", "DELIVERY"}
 func (s *Server) createLogGroup(body []byte) (any, error) {
 	var in struct {
 		LogGroupName, LogGroupClass, KmsKeyId string
-		DeletionProtectionEnabled             bool
 		Tags                                  map[string]string
 	}
 	if err := decode(body, &in); err != nil {
@@ -124,7 +122,7 @@ func (s *Server) createLogGroup(body []byte) (any, error) {
 	}
 	s.groups[in.LogGroupName] = &group{
 		name: in.LogGroupName, created: s.millis(), class: cmp.Or(in.LogGroupClass, "STANDARD"), key: in.KmsKeyId,
-		tags: maps.Clone(in.Tags), streams: map[string]*stream{}, protected: in.DeletionProtectionEnabled,
+		tags: maps.Clone(in.Tags), streams: map[string]*stream{},
 	}
 	return nil, nil
 }
@@ -157,12 +155,8 @@ func (s *Server) deleteLogGroup(body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g, err := s.group(in.LogGroupName)
-	if err != nil {
+	if _, err := s.group(in.LogGroupName); err != nil {
 		return nil, err
-	}
-	if g.protected {
-		return nil, &apiError{code: "ValidationException", message: "Cannot delete log group with deletion protection enabled. Disable deletion protection first."}
 	}
 	delete(s.groups, in.LogGroupName)
 	return nil, nil
@@ -226,7 +220,6 @@ type describedGroup struct {
 	Retention int    `json:"retentionInDays,omitempty"`
 	Filters   int    `json:"metricFilterCount"`
 	Bytes     uint64 `json:"storedBytes"`
-	Protected bool   `json:"deletionProtectionEnabled"`
 }
 
 const arnPrefix = "arn:aws:logs:us-east-1:111122223333:log-group:"
@@ -234,7 +227,7 @@ const arnPrefix = "arn:aws:logs:us-east-1:111122223333:log-group:"
 func (g *group) describe() describedGroup {
 	d := describedGroup{
 		Name: g.name, ARN: arnPrefix + g.name + ":*", PlainARN: arnPrefix + g.name,
-		Created: g.created, Class: g.class, Key: g.key, Retention: g.retention, Filters: len(g.filters), Protected: g.protected,
+		Created: g.created, Class: g.class, Key: g.key, Retention: g.retention, Filters: len(g.filters),
 	}
 	for _, st := range g.streams {
 		d.Bytes += st.bytes

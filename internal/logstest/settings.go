@@ -32,24 +32,6 @@ func (s *Server) putRetentionPolicy(body []byte) (any, error) {
 	return nil, nil
 }
 
-func (s *Server) putLogGroupDeletionProtection(body []byte) (any, error) {
-	var in struct {
-		LogGroupIdentifier        string
-		DeletionProtectionEnabled bool
-	}
-	if err := decode(body, &in); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	g, err := s.byARN(in.LogGroupIdentifier)
-	if err != nil {
-		return nil, err
-	}
-	g.protected = in.DeletionProtectionEnabled
-	return nil, nil
-}
-
 func (s *Server) associateKmsKey(body []byte) (any, error) {
 	var in struct{ LogGroupName, ResourceIdentifier, KmsKeyId string }
 	if err := decode(body, &in); err != nil {

@@ -34,11 +34,11 @@ func (l Linter) Lint(list []Rule) []Warning {
 			duplicate(r, first[r.Sum()]), hiddenBy(r, before), neverTask(r),
 			noArch(r), no32(r, list), noRenameat2(r), slowWatch(r), l.noURing(r, list), l.place(r),
 		} {
-			what := w.Code + " " + r.path()
+			what := w.Code + " " + r.Path()
 			if w.Code == "" || said[what] && w.Code != "duplicate" && w.Code != "hidden" {
 				continue // once for each path, not for each of its rules
 			}
-			said[what] = r.path() != ""
+			said[what] = r.Path() != ""
 			w.File, w.Line = r.File, r.Line
 			all = append(all, w)
 		}
@@ -144,7 +144,7 @@ func slowWatch(r *Rule) Warning {
 	perm, _ := r.field(fieldPerm)
 	return Warning{
 		Code: "slow-watch", Msg: "a watch is looked at in every system call of every process",
-		Fix: fmt.Sprintf("name the calls that matter: -a always,exit -F arch=b64 -S ... -F %s=%s -F perm=%s", name, r.path(), permString(perm.Value)),
+		Fix: fmt.Sprintf("name the calls that matter: -a always,exit -F arch=b64 -S ... -F %s=%s -F perm=%s", name, r.Path(), permString(perm.Value)),
 	}
 }
 
@@ -156,7 +156,7 @@ func (l Linter) noURing(r *Rule, list []Rule) Warning {
 		return Warning{}
 	}
 	for i := range list {
-		if u := &list[i]; u.List == IOUring && u.Action == Always && (u.path() == "" || below(r.path(), u.path())) {
+		if u := &list[i]; u.List == IOUring && u.Action == Always && (u.Path() == "" || below(r.Path(), u.Path())) {
 			return Warning{}
 		}
 	}
@@ -171,7 +171,7 @@ func (l Linter) noURing(r *Rule, list []Rule) Warning {
 }
 
 func (l Linter) place(r *Rule) Warning {
-	name := r.path()
+	name := r.Path()
 	if name == "" || l.Place == nil {
 		return Warning{}
 	}
@@ -192,8 +192,8 @@ func (l Linter) place(r *Rule) Warning {
 // reports says whether the rule reports system calls.
 func (r *Rule) reports() bool { return r.List == Exit && r.Action == Always }
 
-// path is the file or directory that the rule is for, empty if it is for none.
-func (r *Rule) path() string {
+// Path is the file or directory that the rule is for, empty if it is for none.
+func (r *Rule) Path() string {
 	if f, ok := r.field(fieldPath); ok {
 		return f.Text
 	}

@@ -502,7 +502,7 @@ func (c *CloudWatch) retain(ctx context.Context, last bool) (done bool) {
 	err = c.explain(err)
 	final := last || errors.Is(err, ErrBlocked) || errors.Is(err, ErrInvalid)
 	if final {
-		c.o.Log.Warn("retention not set, events are kept for ever: aws setup sets it", zap.Int32("days", days), zap.Error(err))
+		c.o.Log.Warn("retention not set: events are kept for ever", zap.Int32("days", days), zap.Error(err))
 	}
 	return final
 }
