@@ -97,10 +97,9 @@ func awsSetupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "make or repair the log group and what belongs to it",
-		Long: `Setup makes the log group of the configuration with its retention, protection
-from deletion, key, tags, field index, metric filters and saved queries, or mends
-what differs. What is as wanted it leaves alone, and so what others added: fields
-and facets of an index policy are added to, never taken away. A second time it does nothing.
+		Long: `Setup makes the log group of the configuration with its retention, key, tags,
+field index, metric filters and saved queries, or mends what differs. What is as
+wanted it leaves alone, and so what others added. A second time it does nothing.
 
 It uses your own credentials, which need more rights than the daemon's, and not
 role_arn. Alarms are made by the stacks in deploy/.

@@ -16,7 +16,7 @@ type metricFilter struct {
 var metricFilters = []metricFilter{
 	{"auditshipper-deletes", `{ ($.action = "delete") && ($.success IS TRUE) }`, "Deletes"},
 	{"auditshipper-denied", `{ ($.errno = "EACCES") || ($.errno = "EPERM") }`, "Denied"},
-	{"auditshipper-gaps", `{ ($.action = "gap") && (($.planned NOT EXISTS) || ($.count > 0)) }`, "Gaps"}, // a planned stop without a loss needs nobody
+	{"auditshipper-gaps", `{ $.action = "gap" }`, "Gaps"},
 	{"auditshipper-rules-changed", `{ $.action = "rules" }`, "RulesChanged"},
 }
 
@@ -44,7 +44,7 @@ var savedQueries = []savedQuery{
 | filter ispresent(errno)
 | sort @timestamp desc
 | limit 1000`},
-	{"auditshipper/gaps", `fields @timestamp, host, cause, planned, count, @message
+	{"auditshipper/gaps", `fields @timestamp, host, cause, @message
 | filter action = "gap"
 | sort @timestamp desc
 | limit 1000`},

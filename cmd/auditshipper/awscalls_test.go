@@ -33,9 +33,6 @@ func TestWriterPolicyIsWhatIsCalled(t *testing.T) {
 			c.Region, c.Stream = "eu-west-1", "s"
 			tt.set(&c)
 			called := deliverOnce(t, c)
-			// It is tried where somebody wants it, but no host's role should have
-			// the right: aws setup does it.
-			called = slices.DeleteFunc(called, func(a string) bool { return a == "logs:PutRetentionPolicy" })
 
 			p, err := writerPolicy(namesOf(c))
 			if err != nil {

@@ -18,7 +18,7 @@ type awsNames struct {
 	Group   string
 
 	// What the writer does besides writing, from the configuration.
-	CreateGroup, Tag bool
+	CreateGroup, Retain, Tag bool
 }
 
 // namesOf takes from the configuration what it knows.
@@ -27,6 +27,7 @@ func namesOf(c config.CloudWatch) awsNames {
 	if n.Region == "" {
 		n.Region = "*"
 	}
+	n.Retain = c.CreateGroup && c.RetentionDays > 0
 	n.Tag = c.CreateGroup && len(c.Tags) > 0
 	return n
 }
@@ -96,8 +97,7 @@ var policies = map[string]func(awsNames) (policy, error){
 }
 
 // writerPolicy is what the daemon needs, and nothing more: with create_group
-// off, two actions. Who could set the retention could also shorten it, and so
-// delete what others sent: that is for `aws setup`.
+// off, two actions.
 func writerPolicy(n awsNames) (policy, error) {
 	group := []string{n.groupARN()}
 	statements := []statement{
@@ -118,6 +118,7 @@ func (n awsNames) groupActions() []string {
 		name   string
 	}{
 		{n.CreateGroup, "logs:CreateLogGroup"},
+		{n.Retain, "logs:PutRetentionPolicy"},
 		{n.Tag, "logs:TagResource"},
 	} {
 		if a.wanted {
@@ -142,7 +143,7 @@ func readerPolicy(n awsNames) (policy, error) {
 // boundaryPolicy is the most that a writer's role may ever do, whatever is
 // attached to it later. The denials hold even against a policy on the group.
 func boundaryPolicy(n awsNames) (policy, error) {
-	n.CreateGroup, n.Tag = true, true
+	n.CreateGroup, n.Retain, n.Tag = true, true, true
 	p, err := writerPolicy(n)
 	if err != nil {
 		return policy{}, err
@@ -150,8 +151,7 @@ func boundaryPolicy(n awsNames) (policy, error) {
 	return document(append(p.Statement, statement{
 		Sid: "NeverDestroy", Effect: "Deny",
 		Action: []string{
-			"logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:DeleteRetentionPolicy", "logs:PutRetentionPolicy",
-			"logs:PutLogGroupDeletionProtection", "logs:DeleteIndexPolicy",
+			"logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:DeleteRetentionPolicy",
 			"logs:DeleteMetricFilter", "logs:DeleteSubscriptionFilter", "logs:DisassociateKmsKey",
 		},
 		Resource: []string{"*"},

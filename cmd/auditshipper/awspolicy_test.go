@@ -67,7 +67,7 @@ func TestWriterIsWhatIsConfigured(t *testing.T) {
 	}{
 		{"group made beforehand", func(c *config.CloudWatch) { c.CreateGroup, c.RetentionDays = false, 30 }, nil},
 		{"group made by the daemon", func(*config.CloudWatch) {}, []string{"logs:CreateLogGroup"}},
-		{"retention, which no host may shorten", func(c *config.CloudWatch) { c.RetentionDays = 30 }, []string{"logs:CreateLogGroup"}},
+		{"retention", func(c *config.CloudWatch) { c.RetentionDays = 30 }, []string{"logs:CreateLogGroup", "logs:PutRetentionPolicy"}},
 		{"tags", func(c *config.CloudWatch) { c.Tags = map[string]string{"a": "b"} }, []string{"logs:CreateLogGroup", "logs:TagResource"}},
 		{"a key, which CreateLogGroup takes", func(c *config.CloudWatch) { c.KMSKeyID = "arn" }, []string{"logs:CreateLogGroup"}},
 	} {

@@ -20,7 +20,6 @@ import (
 type logsAdmin interface {
 	CreateLogGroup(context.Context, *cloudwatchlogs.CreateLogGroupInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.CreateLogGroupOutput, error)
 	DescribeLogGroups(context.Context, *cloudwatchlogs.DescribeLogGroupsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogGroupsOutput, error)
-	PutLogGroupDeletionProtection(context.Context, *cloudwatchlogs.PutLogGroupDeletionProtectionInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error)
 	PutRetentionPolicy(context.Context, *cloudwatchlogs.PutRetentionPolicyInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.PutRetentionPolicyOutput, error)
 	AssociateKmsKey(context.Context, *cloudwatchlogs.AssociateKmsKeyInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.AssociateKmsKeyOutput, error)
 	ListTagsForResource(context.Context, *cloudwatchlogs.ListTagsForResourceInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.ListTagsForResourceOutput, error)
@@ -54,7 +53,7 @@ func planSetup(ctx context.Context, api logsAdmin, want config.CloudWatch) ([]se
 	if err != nil {
 		return nil, err
 	}
-	parts := []func(context.Context, *types.LogGroup) error{s.retention, s.protection, s.key, s.tags, s.queries}
+	parts := []func(context.Context, *types.LogGroup) error{s.retention, s.key, s.tags, s.queries}
 	if want.LogClass != string(types.LogGroupClassInfrequentAccess) {
 		parts = append(parts, s.filters, s.index) // that class has neither
 	}
@@ -87,7 +86,6 @@ func (s *setup) group(ctx context.Context) (*types.LogGroup, error) {
 	}
 	in := &cloudwatchlogs.CreateLogGroupInput{
 		LogGroupName: &s.want.Group, LogGroupClass: types.LogGroupClass(s.want.LogClass), Tags: s.want.Tags,
-		DeletionProtectionEnabled: aws.Bool(true),
 	}
 	if s.want.KMSKeyID != "" {
 		in.KmsKeyId = &s.want.KMSKeyID
@@ -116,27 +114,6 @@ func (s *setup) retention(_ context.Context, g *types.LogGroup) error {
 		return err
 	}, "keep events for %d days, not %s", days, orEver(have))
 	return nil
-}
-
-// protection keeps the group from being deleted until somebody says otherwise.
-func (s *setup) protection(_ context.Context, g *types.LogGroup) error {
-	if g == nil || aws.ToBool(g.DeletionProtectionEnabled) {
-		return nil
-	}
-	arn := strings.TrimSuffix(aws.ToString(g.Arn), ":*")
-	s.step(func(ctx context.Context) error {
-		_, err := s.api.PutLogGroupDeletionProtection(ctx, &cloudwatchlogs.PutLogGroupDeletionProtectionInput{LogGroupIdentifier: &arn, DeletionProtectionEnabled: aws.Bool(true)})
-		if isUnknownCall(err) {
-			return nil // a stand-in for the service, which has no such protection
-		}
-		return err
-	}, "protect log group %s from deletion", s.want.Group)
-	return nil
-}
-
-func isUnknownCall(err error) bool {
-	var api smithy.APIError
-	return errors.As(err, &api) && api.ErrorCode() == "UnknownOperationException"
 }
 
 func orEver(days int32) string {
@@ -184,72 +161,45 @@ func (s *setup) tags(ctx context.Context, g *types.LogGroup) error {
 // indexed are the fields people ask by; an index makes Insights skip the rest.
 var indexed = []string{"action", "auid_name", "host", "key", "path"}
 
-// mostIndexed is how many fields an index policy takes.
-const mostIndexed = 20
-
-// index adds our fields to the group's index policy. Fields and facets of others
-// stay: the policy is replaced as a whole, and that of the account does not count
-// for a group with one of its own.
 func (s *setup) index(ctx context.Context, g *types.LogGroup) error {
-	have := ""
 	if g != nil {
 		out, err := s.api.DescribeIndexPolicies(ctx, &cloudwatchlogs.DescribeIndexPoliciesInput{LogGroupIdentifiers: []string{s.want.Group}})
-		if isUnknownCall(err) {
+		var unknown smithy.APIError
+		if errors.As(err, &unknown) && unknown.ErrorCode() == "UnknownOperationException" {
 			return nil // a stand-in for the service, which has no indexes to mend
 		}
 		if err != nil {
 			return fmt.Errorf("read index policy of %s: %w", s.want.Group, err)
 		}
 		for _, p := range out.IndexPolicies {
-			if p.Source != types.IndexSourceAccount || have == "" {
-				have = aws.ToString(p.PolicyDocument)
-			}
-			if p.Source != types.IndexSourceAccount {
-				break
+			if p.Source != types.IndexSourceAccount && indexes(aws.ToString(p.PolicyDocument), indexed) {
+				return nil
 			}
 		}
 	}
-	document, added, err := addIndexed(have, indexed)
+	text, err := json.Marshal(map[string][]string{"Fields": indexed})
 	if err != nil {
-		return fmt.Errorf("read index policy of %s: %w", s.want.Group, err)
-	}
-	if len(added) == 0 {
-		return nil
+		return err
 	}
 	s.step(func(ctx context.Context) error {
-		_, err := s.api.PutIndexPolicy(ctx, &cloudwatchlogs.PutIndexPolicyInput{LogGroupIdentifier: &s.want.Group, PolicyDocument: &document})
+		_, err := s.api.PutIndexPolicy(ctx, &cloudwatchlogs.PutIndexPolicyInput{LogGroupIdentifier: &s.want.Group, PolicyDocument: aws.String(string(text))})
 		return err
-	}, "index the fields %s", strings.Join(added, ", "))
+	}, "index the fields %s", strings.Join(indexed, ", "))
 	return nil
 }
 
-// addIndexed adds fields to an index policy, as many as it still takes, and
-// returns which. Everything else in the policy stays as it is.
-func addIndexed(document string, fields []string) (with string, added []string, err error) {
-	policy := map[string]json.RawMessage{}
-	var all []string
-	var typed map[string]json.RawMessage // fields with their types, of which facets are one
-	if document != "" {
-		err = json.Unmarshal([]byte(document), &policy)
-	}
-	for key, to := range map[string]any{"Fields": &all, "FieldsV2": &typed} {
-		if text := policy[key]; err == nil && text != nil {
-			err = json.Unmarshal(text, to)
-		}
-	}
-	if err != nil {
-		return "", nil, err
+// indexes reports whether an index policy has all the fields; more are left be.
+func indexes(document string, fields []string) bool {
+	var p struct{ Fields []string }
+	if json.Unmarshal([]byte(document), &p) != nil {
+		return false
 	}
 	for _, f := range fields {
-		if _, there := typed[f]; !there && !slices.Contains(all, f) && len(all)+len(typed) < mostIndexed {
-			all, added = append(all, f), append(added, f)
+		if !slices.Contains(p.Fields, f) {
+			return false
 		}
 	}
-	if policy["Fields"], err = json.Marshal(all); err != nil {
-		return "", nil, err
-	}
-	text, err := json.Marshal(policy)
-	return string(text), added, err
+	return true
 }
 
 func (s *setup) filters(ctx context.Context, g *types.LogGroup) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,7 +20,6 @@ type fakeLogs struct {
 	group   *types.LogGroup
 	tagged  map[string]string
 	index   string
-	account string // the account's index policy
 	filters map[string]types.MetricFilter
 	queries map[string]types.QueryDefinition
 	writes  int
@@ -50,7 +48,7 @@ func (f *fakeLogs) CreateLogGroup(_ call, in *cloudwatchlogs.CreateLogGroupInput
 		return nil, &types.ResourceAlreadyExistsException{}
 	}
 	arn := "arn:aws:logs:eu-west-1:111122223333:log-group:" + *in.LogGroupName + ":*"
-	f.group = &types.LogGroup{DeletionProtectionEnabled: in.DeletionProtectionEnabled, LogGroupName: in.LogGroupName, KmsKeyId: in.KmsKeyId, LogGroupClass: in.LogGroupClass, Arn: &arn}
+	f.group = &types.LogGroup{LogGroupName: in.LogGroupName, KmsKeyId: in.KmsKeyId, LogGroupClass: in.LogGroupClass, Arn: &arn}
 	f.tagged = maps.Clone(in.Tags)
 	return &cloudwatchlogs.CreateLogGroupOutput{}, nil
 }
@@ -70,17 +68,6 @@ func (f *fakeLogs) PutRetentionPolicy(_ call, in *cloudwatchlogs.PutRetentionPol
 	}
 	f.group.RetentionInDays = in.RetentionInDays
 	return &cloudwatchlogs.PutRetentionPolicyOutput{}, nil
-}
-
-func (f *fakeLogs) PutLogGroupDeletionProtection(_ call, in *cloudwatchlogs.PutLogGroupDeletionProtectionInput, _ ...options) (*cloudwatchlogs.PutLogGroupDeletionProtectionOutput, error) {
-	if err := f.write(); err != nil {
-		return nil, err
-	}
-	if *in.LogGroupIdentifier+":*" != *f.group.Arn {
-		return nil, &types.InvalidParameterException{Message: aws.String("not an ARN")}
-	}
-	f.group.DeletionProtectionEnabled = in.DeletionProtectionEnabled
-	return &cloudwatchlogs.PutLogGroupDeletionProtectionOutput{}, nil
 }
 
 func (f *fakeLogs) AssociateKmsKey(_ call, in *cloudwatchlogs.AssociateKmsKeyInput, _ ...options) (*cloudwatchlogs.AssociateKmsKeyOutput, error) {
@@ -108,11 +95,8 @@ func (f *fakeLogs) TagResource(_ call, in *cloudwatchlogs.TagResourceInput, _ ..
 
 func (f *fakeLogs) DescribeIndexPolicies(call, *cloudwatchlogs.DescribeIndexPoliciesInput, ...options) (*cloudwatchlogs.DescribeIndexPoliciesOutput, error) {
 	out := &cloudwatchlogs.DescribeIndexPoliciesOutput{}
-	if f.account != "" {
-		out.IndexPolicies = append(out.IndexPolicies, types.IndexPolicy{PolicyDocument: &f.account, Source: types.IndexSourceAccount})
-	}
 	if f.index != "" {
-		out.IndexPolicies = append(out.IndexPolicies, types.IndexPolicy{PolicyDocument: &f.index, Source: types.IndexSourceLogGroup})
+		out.IndexPolicies = []types.IndexPolicy{{PolicyDocument: &f.index}}
 	}
 	return out, f.missing()
 }
@@ -196,7 +180,6 @@ func TestSetupRepairs(t *testing.T) {
 	}{
 		{"retention gone", func(f *fakeLogs) { f.group.RetentionInDays = nil }, "keep events for 365 days, not for ever"},
 		{"retention shortened", func(f *fakeLogs) { f.group.RetentionInDays = aws.Int32(1) }, "keep events for 365 days, not 1"},
-		{"protection gone", func(f *fakeLogs) { f.group.DeletionProtectionEnabled = nil }, "protect log group /auditshipper from deletion"},
 		{"other key", func(f *fakeLogs) { f.group.KmsKeyId = aws.String("other") }, "encrypt new events"},
 		{"tag changed", func(f *fakeLogs) { f.tagged["team"] = "x" }, "set 1 tags"},
 		{"index lacks a field", func(f *fakeLogs) { f.index = `{"Fields":["action"]}` }, "index the fields"},
@@ -236,41 +219,6 @@ func TestSetupLeavesBe(t *testing.T) {
 	forever.RetentionDays = 0
 	if steps := apply(t, f, forever); len(steps) != 0 {
 		t.Errorf("steps %q, want none", steps)
-	}
-}
-
-// TestSetupIndexUnion: the index policy has never less than it had, its facets
-// included, and that of the account is taken over where the group had none.
-func TestSetupIndexUnion(t *testing.T) {
-	var full []string
-	for i := range mostIndexed - 2 {
-		full = append(full, fmt.Sprintf("%q", fmt.Sprint("f", i)))
-	}
-	for _, tt := range []struct{ name, group, account, want string }{
-		{"nothing", "", "", `{"Fields":["action","auid_name","host","key","path"]}`},
-		{"theirs", `{"Fields":["trace","host"]}`, "", `{"Fields":["trace","host","action","auid_name","key","path"]}`},
-		{"facets", `{"Fields":["trace"],"FieldsV2":{"host":{"type":"FACET"},"team":{"type":"FACET"}}}`, "", `{"Fields":["trace","action","auid_name","key","path"],"FieldsV2":{"host":{"type":"FACET"},"team":{"type":"FACET"}}}`},
-		{"facets alone", `{"FieldsV2":{"team":{"type":"FACET"}}}`, "", `{"Fields":["action","auid_name","host","key","path"],"FieldsV2":{"team":{"type":"FACET"}}}`},
-		{"the account's", "", `{"Fields":["trace"]}`, `{"Fields":["trace","action","auid_name","host","key","path"]}`},
-		{"the group's counts", `{"Fields":["path"]}`, `{"Fields":["trace"]}`, `{"Fields":["path","action","auid_name","host","key"]}`},
-		{"full", `{"Fields":[` + strings.Join(full, ",") + `]}`, "", `{"Fields":[` + strings.Join(full, ",") + `,"action","auid_name"]}`},
-	} {
-		f := newFakeLogs()
-		apply(t, f, wantedLogs())
-		f.index, f.account = tt.group, tt.account
-		apply(t, f, wantedLogs())
-		if f.index != tt.want {
-			t.Errorf("%s: %s, want %s", tt.name, f.index, tt.want)
-		}
-		if again := apply(t, f, wantedLogs()); len(again) != 0 {
-			t.Errorf("%s: a second time there is something to do: %q", tt.name, again)
-		}
-	}
-	f := newFakeLogs()
-	apply(t, f, wantedLogs())
-	f.index = "not JSON"
-	if _, err := planSetup(t.Context(), f, wantedLogs()); err == nil {
-		t.Error("a policy that does not read was replaced")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -43,6 +44,7 @@ exit status:
 		Example: "  auditshipper run -c /etc/auditshipper/auditshipper.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			dieBySignal()
 			c, err := loadConfig(cmd)
 			if missing := daemon.NeedRights(c.Source.Mode); err == nil && missing != nil {
 				return errors.Join(missing, preflight(c)) // the rights may be all that is wrong
@@ -66,6 +68,16 @@ exit status:
 	cmd.Flags().StringVar(&profiles, "profile", "", "write profiles of the processor and the heap into this directory")
 	cmd.Flags().Lookup("profile").Hidden = true // for make profile
 	return cmd
+}
+
+// dieBySignal makes a panic, and the abort of a service manager whose watchdog waits in
+// vain, end the process by SIGABRT, with all goroutines in the log. By default Go ends
+// with 2 then, which says that the configuration is wrong: nobody would start the
+// daemon again.
+func dieBySignal() {
+	debug.SetTraceback("crash")
+	// Its memory, with whatever secrets are in it, is not for a file.
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}) // a lower limit is never refused
 }
 
 // daemonStatus gives the daemon's errors their exit status.

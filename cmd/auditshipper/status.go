@@ -79,6 +79,9 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	if st.Rules.Error != "" {
 		row("rules error", "%s", st.Rules.Error)
 	}
+	if l := st.Looks; l.Late > 0 {
+		row("looks", "%d hang, %d took too long, %d were not made", l.Hung, l.Late, l.Refused)
+	}
 	j := st.Journal
 	row("journal", "%.1f of %.0f MiB, %.1f MiB to deliver", mib(j.Bytes), mib(j.MaxBytes), mib(j.Undelivered))
 	d := st.Delivery

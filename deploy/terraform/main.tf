@@ -7,7 +7,7 @@ terraform {
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = ">= 6.25" # deletion_protection_enabled
+      version = ">= 5.0"
     }
   }
 }
@@ -37,11 +37,10 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "events" {
-  name                        = var.log_group_name
-  retention_in_days           = var.retention_in_days
-  deletion_protection_enabled = true
-  kms_key_id                  = var.encrypt ? aws_kms_key.events[0].arn : null
-  tags                        = var.tags
+  name              = var.log_group_name
+  retention_in_days = var.retention_in_days
+  kms_key_id        = var.encrypt ? aws_kms_key.events[0].arn : null
+  tags              = var.tags
 
   lifecycle {
     prevent_destroy = true
@@ -91,13 +90,13 @@ resource "aws_iam_policy" "boundary" {
       {
         Sid      = "CreateGroup"
         Effect   = "Allow"
-        Action   = ["logs:CreateLogGroup", "logs:TagResource"]
+        Action   = ["logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:TagResource"]
         Resource = [local.arn, "${local.arn}:*"]
       },
       {
         Sid      = "NeverDestroy"
         Effect   = "Deny"
-        Action   = ["logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:DeleteRetentionPolicy", "logs:PutRetentionPolicy", "logs:PutLogGroupDeletionProtection", "logs:DeleteIndexPolicy", "logs:DeleteMetricFilter", "logs:DeleteSubscriptionFilter", "logs:DisassociateKmsKey"]
+        Action   = ["logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:DeleteRetentionPolicy", "logs:DeleteMetricFilter", "logs:DeleteSubscriptionFilter", "logs:DisassociateKmsKey"]
         Resource = ["*"]
       },
     ])
@@ -173,7 +172,7 @@ locals {
   metric_filters = {
     Deletes      = { name = "auditshipper-deletes", pattern = "{ ($.action = \"delete\") && ($.success IS TRUE) }" }
     Denied       = { name = "auditshipper-denied", pattern = "{ ($.errno = \"EACCES\") || ($.errno = \"EPERM\") }" }
-    Gaps         = { name = "auditshipper-gaps", pattern = "{ ($.action = \"gap\") && (($.planned NOT EXISTS) || ($.count > 0)) }" }
+    Gaps         = { name = "auditshipper-gaps", pattern = "{ $.action = \"gap\" }" }
     RulesChanged = { name = "auditshipper-rules-changed", pattern = "{ $.action = \"rules\" }" }
   }
 
@@ -203,7 +202,7 @@ locals {
       | limit 1000
     EOT
     "auditshipper/gaps"             = <<-EOT
-      fields @timestamp, host, cause, planned, count, @message
+      fields @timestamp, host, cause, @message
       | filter action = "gap"
       | sort @timestamp desc
       | limit 1000
