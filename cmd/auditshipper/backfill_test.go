@@ -45,10 +45,10 @@ func TestKernelBackfill(t *testing.T) {
 	_, unseen := r.work(spec{Dir: "again", Count: 300, Seed: 5})
 	all = append(all, unseen...)
 	r.start()
-	r.eventually(20*time.Second, "a gap", func() bool { return len(r.gaps()) > 0 })
+	r.eventually(30*time.Second, "that all were found", func() bool { return r.backfilled() >= flood+uint64(len(unseen)) })
 	r.eventually(10*time.Second, "all events", func() bool { return len(r.absent(all)) == 0 })
-	if gaps := r.gaps(); len(gaps) != 1 || gaps[0].Cause != "downtime" || gaps[0].Count != 0 || r.backfilled()+gaps[0].Backfilled < flood+uint64(len(unseen)) {
-		t.Errorf("gaps %+v, want one of downtime with nothing missing and %d found", gaps, len(unseen))
+	if gaps := r.gaps(); len(gaps) != 0 {
+		t.Errorf("gaps %+v, although the serials tell that nothing is missing", gaps)
 	}
 	t.Logf("found: %d of the flood, %+v", flood, r.gaps())
 	ids := map[string]bool{}

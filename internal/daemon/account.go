@@ -18,6 +18,7 @@ import (
 // The receive loop owns it; suspect and suspects are for any goroutine.
 type account struct {
 	serials *serialState
+	away    *absence
 	usual   func() string // the cause where nothing else is known
 	now     func() time.Time
 	turned  time.Time
@@ -26,6 +27,8 @@ type account struct {
 	open    openEvents
 
 	unsettled atomic.Bool // serials are waited for
+	judged    atomic.Bool // see judge
+	kept      atomic.Bool
 
 	mu        sync.Mutex
 	suspicion suspicion
@@ -63,6 +66,7 @@ type suspicion struct {
 	cause    string // the gravest
 	from, to time.Time
 	uncount  bool // the serials do not tell all of it
+	others   bool // it is about more than the daemon's absence
 	turns    int  // since it was first raised
 }
 
@@ -84,7 +88,7 @@ func (a *account) suspect(cause string, from time.Time, uncount bool) {
 	if s.from.IsZero() || from.Before(s.from) {
 		s.from = from
 	}
-	s.to, s.uncount = now, s.uncount || uncount
+	s.to, s.uncount, s.others = now, s.uncount || uncount, s.others || cause != causeDowntime
 
 	k := a.nowKnown()
 	if k.to.IsZero() || from.Sub(k.to) > apart || from.Before(k.from) {
@@ -121,6 +125,7 @@ func (a *account) see(recs [][]byte) {
 			a.header, a.id = append(a.header[:0], text[:bytes.IndexByte(text, ')')+1]...), id
 			if !typ.Continues() {
 				a.serials.see(id)
+				a.away.saw(id.Serial)
 				a.unsettled.Store(true)
 			}
 		}
@@ -137,7 +142,7 @@ func (a *account) see(recs [][]byte) {
 func (a *account) came(recs [][]byte) {
 	for _, rec := range recs {
 		_, text := splitRecord(rec)
-		if id, _, err := event.ParseHeader(text); err == nil && id.Serial > 0 {
+		if id, _, err := event.ParseHeader(text); err == nil && id.Serial > 0 && !a.away.before(id) {
 			a.serials.see(id)
 		}
 	}
@@ -202,7 +207,9 @@ func (a *account) last() time.Time {
 const turnEvery = 900 * time.Millisecond
 
 // ready reports whether it is time for a turn: for due, and then turn.
-func (a *account) ready() bool { return a.now().Sub(a.turned) >= turnEvery }
+func (a *account) ready() bool {
+	return a.now().Sub(a.turned) >= turnEvery && (a.judged.Load() || a.away.From == 0)
+}
 
 // due returns the gap that is to be told, if there is one. At the end nothing is
 // waited for any longer.
@@ -217,6 +224,9 @@ func (a *account) due(end bool, found uint64) (g gap, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &a.suspicion
+	if m.Count == 0 && a.nothingMissed() {
+		a.told()
+	}
 	if m.Count == 0 && !s.ripe(end) && (s.cause == "" || found == 0) {
 		return gap{}, false
 	}
@@ -233,6 +243,7 @@ func (a *account) due(end bool, found uint64) (g gap, ok bool) {
 	if m.Count > 0 {
 		g.widen(m.span())
 	}
+	g.planned = a.away.Planned != 0 && g.count == 0 && !s.others
 	return g, true
 }
 
@@ -259,7 +270,7 @@ func (a *account) sought() (all []sought) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &a.suspicion
-	if s.cause != "" && (m.Count > 0 || s.ripe(false)) && a.now().Sub(s.to) >= turnEvery && a.serials.High > 0 {
+	if s.cause != "" && (m.Count > 0 || s.ripe(false)) && a.now().Sub(s.to) >= turnEvery && (a.serials.High > 0 || a.away.Boot != 0) {
 		all = append(all, sought{run{a.serials.High + 1, math.MaxUint64}, s.from.Add(-slack), s.to})
 	}
 	return all
@@ -276,11 +287,14 @@ func (a *account) turn(told bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if told {
-		a.suspicion = suspicion{}
+		a.told()
 	} else if a.suspicion.cause != "" {
 		a.suspicion.turns++
 	}
 }
+
+// told forgets what was suspected.
+func (a *account) told() { a.suspicion, *a.away = suspicion{}, absence{} }
 
 // waits reports whether a later turn may tell of something.
 func (a *account) waits() bool { return a.unsettled.Load() || a.suspects() }

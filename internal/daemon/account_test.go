@@ -35,7 +35,7 @@ func TestAccount(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now := start
-			a := &account{serials: new(serialState), usual: func() string { return "usual" }, now: func() time.Time { return now }, turned: start}
+			a := &account{serials: new(serialState), away: new(absence), usual: func() string { return "usual" }, now: func() time.Time { return now }, turned: start}
 			told := func(end bool) (said string) {
 				g, ok := a.due(end, 0)
 				if ok {
@@ -77,7 +77,7 @@ func TestKnown(t *testing.T) {
 	start := time.Unix(1_700_000_000, 0)
 	now := start
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	a := &account{serials: new(serialState), now: func() time.Time { return now }}
+	a := &account{serials: new(serialState), away: new(absence), now: func() time.Time { return now }}
 	suspect := func(from, to int) { now = at(to); a.suspect(causeKernelLost, at(from), true) }
 	require := func(until, from, to time.Time) {
 		t.Helper()

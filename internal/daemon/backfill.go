@@ -30,12 +30,14 @@ type backfiller struct {
 	vain      int        // searches since something was found
 	next      time.Time  // not before that
 	events    uint64     // found for the gap that is due
+
+	taken map[event.ID]bool // found of an absence, see absence.wants
 }
 
 // found is what a search found: whole events, by serial.
 type found struct {
 	recs   [][]byte
-	events int
+	events []event.ID
 	err    error
 }
 
@@ -74,7 +76,7 @@ func (r *receiver) fill() (more bool, err error) {
 	if b.now().Before(b.next) {
 		return true, nil
 	}
-	return b.search(sought), nil
+	return b.search(sought, *r.account.away), nil
 }
 
 // take puts what a search found into the journal. Only then it has come: a
@@ -87,12 +89,20 @@ func (r *receiver) take(f found) error {
 	if f.err != nil {
 		b.log.Warn("auditd's log not read for what is missing", zap.Error(f.err))
 	}
-	if f.events == 0 {
+	if len(f.events) == 0 {
 		return nil
 	}
 	b.vain, b.next = 0, time.Time{}
-	b.events += uint64(f.events)
-	r.backfilled.Add(uint64(f.events))
+	b.events += uint64(len(f.events))
+	r.backfilled.Add(uint64(len(f.events)))
+	if r.account.away.Boot != 0 {
+		if b.taken == nil {
+			b.taken = map[event.ID]bool{}
+		}
+		for _, id := range f.events {
+			b.taken[id] = true
+		}
+	}
 	if err := r.append(f.recs); err != nil {
 		return err
 	}
@@ -111,20 +121,20 @@ func (b *backfiller) found() uint64 {
 // finish makes ready for the next gap.
 func (b *backfiller) finish() {
 	if b != nil {
-		b.events, b.vain, b.next = 0, 0, time.Time{}
+		b.events, b.vain, b.next, b.taken = 0, 0, time.Time{}, nil
 	}
 }
 
 // search begins to look for serials. It reports false where that would be in
 // vain: nobody has written to the log since.
-func (b *backfiller) search(all []sought) bool {
+func (b *backfiller) search(all []sought, away absence) bool {
 	st, err := os.Stat(b.path)
 	since := slices.MinFunc(all, func(x, y sought) int { return x.from.Compare(y.from) }).from
 	if err != nil || st.ModTime().Before(since) {
 		return false
 	}
 	slices.SortFunc(all, func(x, y sought) int { return cmp.Compare(x.First, y.First) })
-	s := &search{sought: all, since: since, events: map[uint64]*[][]byte{}}
+	s := &search{sought: all, away: away, taken: maps.Clone(b.taken), since: since, events: map[event.ID]*[][]byte{}}
 	result := make(chan found, 1)
 	b.searching = result
 	go func() {
@@ -140,8 +150,11 @@ func (b *backfiller) search(all []sought) bool {
 // serials begin anew with every boot.
 type search struct {
 	sought []sought // by serial
+	away   absence
+	taken  map[event.ID]bool
 	since  time.Time
-	events map[uint64]*[][]byte
+	events map[event.ID]*[][]byte
+	order  []event.ID // of events
 	size   int
 }
 
@@ -199,20 +212,36 @@ func (s *search) line(line []byte) {
 	if err != nil {
 		return
 	}
-	recs := s.events[id.Serial]
+	if l.Type >= firstDaemon && l.Type <= lastDaemon {
+		return
+	}
+	recs := s.events[id]
 	if recs == nil {
 		if s.size > maxBackfill {
 			return
 		}
 		recs = new([][]byte)
-		s.events[id.Serial] = recs
+		s.events[id], s.order = recs, append(s.order, id)
 	}
 	rec := append(binary.LittleEndian.AppendUint16(nil, uint16(l.Type)), l.Text...)
 	*recs = append(*recs, rec)
 	s.size += len(rec)
 }
 
+// Types of auditd's own records (AUDIT_FIRST_DAEMON, AUDIT_LAST_DAEMON). Their
+// serials are of auditd's numbering, not the kernel's.
+const (
+	firstDaemon event.Type = 1200
+	lastDaemon  event.Type = 1299
+)
+
 func (s *search) wants(id event.ID) bool {
+	if s.away.wants(id) {
+		return !s.taken[id]
+	}
+	if s.away.before(id) {
+		return false // serials of the present boot are sought below
+	}
 	i, ok := slices.BinarySearchFunc(s.sought, id.Serial, func(w sought, serial uint64) int { return cmp.Compare(w.First, serial) })
 	if !ok {
 		i--
@@ -221,10 +250,17 @@ func (s *search) wants(id event.ID) bool {
 	return i >= 0 && id.Serial <= s.sought[i].Last && !at.Before(s.sought[i].from) && !at.After(s.sought[i].to)
 }
 
-// found returns the events' records, by serial.
-func (s *search) found() (recs [][]byte, events int) {
-	for _, serial := range slices.Sorted(maps.Keys(s.events)) {
-		recs = append(recs, *s.events[serial]...)
+// found returns the events' records, each event's behind each other, in the order
+// in which the events began.
+func (s *search) found() (recs [][]byte, events []event.ID) {
+	slices.SortStableFunc(s.order, func(x, y event.ID) int {
+		if c := cmp.Compare(x.UnixMilli(), y.UnixMilli()); c != 0 {
+			return c
+		}
+		return cmp.Compare(x.Serial, y.Serial)
+	})
+	for _, id := range s.order {
+		recs = append(recs, *s.events[id]...)
 	}
-	return recs, len(s.events)
+	return recs, s.order
 }

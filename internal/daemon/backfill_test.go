@@ -35,6 +35,7 @@ type backfillWorld struct {
 	r       *receiver
 	journal *memoryJournal
 	landing *kaudit.Landing
+	landed  string // its file
 	log     string
 	now     time.Time
 	woken   chan struct{}
@@ -42,14 +43,19 @@ type backfillWorld struct {
 
 func newBackfillWorld(t *testing.T) *backfillWorld {
 	dir := t.TempDir()
-	landing, err := kaudit.OpenLanding(filepath.Join(dir, "landing"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { landing.Close() })
-	w := &backfillWorld{t: t, landing: landing, journal: new(memoryJournal), log: filepath.Join(dir, "audit.log"), now: time.Now().Add(-time.Hour)}
+	w := &backfillWorld{t: t, landed: filepath.Join(dir, "landing"), journal: new(memoryJournal), log: filepath.Join(dir, "audit.log"), now: time.Now().Add(-time.Hour)}
+	w.open()
+	t.Cleanup(func() { w.landing.Close() })
 	w.start()
 	return w
+}
+
+func (w *backfillWorld) open() {
+	w.t.Helper()
+	var err error
+	if w.landing, err = kaudit.OpenLanding(w.landed); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // start makes a receiver as a new process does.
@@ -61,7 +67,7 @@ func (w *backfillWorld) start() {
 		refused:  &refusals{landing: w.landing, now: now, count: func(string) {}},
 		forged:   &forgeries{landing: w.landing, now: now},
 		notes:    &notes{now: now, wake: func() {}, count: func(string) {}},
-		account:  &account{serials: serialsIn(w.landing.Room()), usual: func() string { return "usual" }, now: now, turned: w.now},
+		account:  &account{serials: serialsIn(w.landing.Room()), away: absenceIn(w.landing.Room()), usual: func() string { return "usual" }, now: now, turned: w.now},
 		backfill: &backfiller{path: w.log, wake: func() { w.woken <- struct{}{} }, log: zap.NewNop(), now: now},
 	}
 }

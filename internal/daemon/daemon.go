@@ -96,7 +96,8 @@ type Daemon struct {
 	stuck   atomic.Pointer[StuckStatus]
 	gaps    gapCounts
 
-	lastRecord time.Time // when the journal got its last record before this run
+	lastRecord    time.Time // when the journal got its last record before this run
+	auditingWasOn bool      // when this run began
 }
 
 // Run runs the daemon until ctx is done, and returns nil after a clean stop.
@@ -182,7 +183,7 @@ func (d *Daemon) openState() error {
 		forged:  &forgeries{landing: d.landing, now: time.Now},
 	}
 	d.receiver.account = &account{
-		serials: serialsIn(d.landing.Room()), now: time.Now,
+		serials: serialsIn(d.landing.Room()), away: absenceIn(d.landing.Room()), now: time.Now,
 		usual: func() string {
 			if d.source.owns() {
 				return causeKernelLost
@@ -304,6 +305,7 @@ func (d *Daemon) run(ctx context.Context) error {
 	loops := &loops{failed: make(chan error, 8)}
 	deliverCtx, stopDelivery := context.WithCancel(context.Background())
 	defer stopDelivery()
+	d.downtime()
 	receiving := loops.start("receive", d.receiver.receive)
 	delivering := loops.start("deliver", func() error { return ended(d.deliver.deliver(deliverCtx)) })
 	if d.users != nil {
@@ -328,6 +330,11 @@ func (d *Daemon) run(ctx context.Context) error {
 	<-receiving
 	if e := d.receiver.append(d.notes.take()); e != nil { // of a loop that had ended before
 		d.log.Error("last notes not kept", zap.Error(e))
+	}
+	if err == nil {
+		if e := d.landing.SetStopped(uint64(time.Now().UnixNano())); e != nil {
+			d.log.Warn("the stop is not written down", zap.Error(e))
+		}
 	}
 	d.drain(stopDelivery, delivering)
 	loops.wait()

@@ -48,6 +48,8 @@ type keeper struct {
 	never   bool              // never,task was loaded
 	repairs uint64
 	failed  string
+
+	addedAtStart bool // rules were missing when they were put in effect
 }
 
 // A place is a directory as it was when rules were put in effect on it.
@@ -161,7 +163,8 @@ func (k *keeper) configure(ctx context.Context, c config.Config) error {
 	if err := k.checkNeverTask(); err != nil {
 		return err
 	}
-	_, err = k.arm(true)
+	did, err := k.arm(true)
+	k.addedAtStart = k.addedAtStart || len(did.added) > 0
 	return err
 }
 

@@ -39,11 +39,13 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 		log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain, off: offWatch{notes: d.notes, log: d.log},
 		forged: forgedLog{forgeries: d.receiver.forged, log: d.log},
 	}
-	d.downtime()
 	if err := d.loss.look(); err != nil {
 		return errors.Join(err, look.Close())
 	}
 	if err := d.startKeeper(ctx, loops); err != nil {
+		return errors.Join(err, look.Close())
+	}
+	if err := d.judge(); err != nil {
 		return errors.Join(err, look.Close())
 	}
 	loops.start("watch for losses", func() error { d.loss.run(ctx); return look.Close() })
@@ -120,19 +122,32 @@ func (d *Daemon) seam() error {
 	return nil
 }
 
-// downtime makes a gap of the time in which nobody received, unless the socket
-// was kept for us meanwhile.
+// downtime raises the suspicion that events are missing of the time in which nobody
+// received, unless the socket was kept for us meanwhile.
 func (d *Daemon) downtime() {
-	if !d.wasAway() {
-		return
+	if d.wasAway() {
+		now := time.Now()
+		d.receiver.account.beAway(absenceOf(d.landing, d.lastRecord, bootTime(now), now))
 	}
-	from := d.lastRecord
-	if seen := d.landing.Seen(); seen.At != 0 {
-		from = time.Unix(0, int64(seen.At))
+	if err := d.landing.SetStopped(0); err != nil {
+		d.log.Warn("the start is not written down", zap.Error(err))
 	}
-	if !from.IsZero() {
-		d.receiver.account.suspect(causeDowntime, from, false)
+}
+
+// judge tells the account whether our rules were in effect all the time without us.
+// If they were, the next serial tells whether an event is missing; the kernel
+// numbers the setting of what is set already, too.
+func (d *Daemon) judge() error {
+	kept := d.auditingWasOn && !d.keeper.addedAtStart
+	d.receiver.account.judge(kept)
+	if !kept || !d.wasAway() || d.source.owns() {
+		return nil
 	}
+	st, err := d.control.Status()
+	if err != nil || st.Enabled != kaudit.Enabled {
+		return err
+	}
+	return d.control.SetEnabled(kaudit.Enabled)
 }
 
 // leave takes our rules out of the kernel, where the configuration wants that,

@@ -29,6 +29,7 @@ type gap struct {
 	atLeast  bool   // count is a lower bound
 	from, to time.Time
 	detail   string
+	planned  bool // a clean stop began it, and nothing is known to be missing
 
 	uid, auid  *uint32 // whose events, of a flood; nil where that is not known
 	backfilled uint64  // events besides those counted that were found in auditd's log
@@ -90,6 +91,7 @@ func (g gap) fields() []event.NoteField {
 		fields = append(fields, event.NoteField{Key: "auid", Value: uint64(*g.auid)})
 	}
 	return append(fields,
+		event.NoteField{Key: "planned", Value: g.planned},
 		event.NoteField{Key: "from", Value: g.from},
 		event.NoteField{Key: "to", Value: g.to},
 		event.NoteField{Key: "detail", Value: g.detail})

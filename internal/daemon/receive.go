@@ -141,7 +141,7 @@ func (r *receiver) tell(g gap, missing bool, found uint64) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("append to journal: %w", err)
 	}
-	if !healed {
+	if !healed && !g.planned {
 		r.notes.count(g.cause)
 	}
 	r.backfill.finish()

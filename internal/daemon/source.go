@@ -104,6 +104,7 @@ func (d *Daemon) openSource() error {
 		return err
 	}
 	d.openFound()
+	d.auditingWasOn = st.Enabled != kaudit.Disabled
 	if st.Enabled == kaudit.Disabled {
 		if err := d.set(rules.Setting{Name: "e", Value: kaudit.Enabled}); err != nil {
 			return err

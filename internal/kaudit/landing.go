@@ -32,6 +32,7 @@ const (
 	offBase      = 32 // uint64: sequence of the first record landed
 	offRefused   = 40 // three uint64, see Refusal
 	offSeen      = 64 // two uint64, see Seen
+	offStopped   = 80 // uint64, see Stopped
 	offForged    = 80 // two uint64, see Forgery
 	offRoom      = 4096
 	roomLen      = 8192
@@ -68,6 +69,10 @@ type Landing struct {
 	// Truncated counts records longer than a slot, of which the end is missing.
 	Truncated uint64
 
+	// Former is the landing as an earlier boot left it, nil if there was none. It is
+	// whole if the machine was shut down, and may be torn after a power cut.
+	Former *Landing
+
 	left [][]byte
 }
 
@@ -92,6 +97,9 @@ func OpenLanding(path string) (*Landing, error) {
 	if string(mem[:16]) == landingMagic && bytes.Equal(mem[offBoot:offBase], boot) {
 		l.left = l.landed()
 	} else {
+		if string(mem[:16]) == landingMagic {
+			l.Former = &Landing{mem: bytes.Clone(mem[:offVectors])}
+		}
 		clear(mem[:offSlots])
 		copy(mem, landingMagic)
 		copy(mem[offBoot:], boot)
@@ -289,6 +297,17 @@ func (l *Landing) SetForged(f Forgery) {
 func (l *Landing) dropForged(i int) {
 	l.SetForged(Forgery{l.Forged().Count + 1, uint64(l.senders[i].Pid)})
 	l.vectors[i].len = 0
+}
+
+// Stopped is when the process that had the landing before stopped as it was asked
+// to (Unix nanoseconds), 0 if it did not.
+func (l *Landing) Stopped() uint64 { return binary.NativeEndian.Uint64(l.mem[offStopped:]) }
+
+// SetStopped notes a stop, or by 0 that a process runs, and writes all but the
+// records to the disk: a stop that is told after a power cut must be true.
+func (l *Landing) SetStopped(at uint64) error {
+	binary.NativeEndian.PutUint64(l.mem[offStopped:], at)
+	return unix.Msync(l.mem[:offVectors&^4095], unix.MS_SYNC)
 }
 
 // Room returns memory of the landing for the caller's own accounts, 8-byte
