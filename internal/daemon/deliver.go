@@ -251,6 +251,10 @@ func (d *deliverer) wait(ctx context.Context) error {
 // delivery could go on after a restart.
 const snapshotEvery = 256
 
+// maxMarks is how many bytes of marks are kept beside the last one. Each lists the events
+// that were pending, which may be thousands.
+const maxMarks = 4 << 20
+
 // A cursor turns what the shipper acknowledges into the journal's cursor. The
 // stream can only say what is pending now, and the shipper's answer comes
 // later; so snapshots are kept until everything before them is accepted.
@@ -263,6 +267,7 @@ type cursor struct {
 	mu        sync.Mutex
 	acked     uint64 // items accepted
 	snapshots []snapshot
+	bytes     int // of their marks
 	free      [][]byte
 	last      []byte // the mark that the journal has
 }
@@ -278,12 +283,16 @@ func (c *cursor) snapshot(s *event.Stream, items uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := len(c.snapshots) - 1
-	if last < 0 || c.snapshots[last].items != items {
-		c.snapshots = append(c.snapshots, snapshot{items: items, mark: c.spare()})
+	switch {
+	case last < 0 || c.snapshots[last].items != items && c.bytes < maxMarks:
+		c.snapshots = append(c.snapshots, snapshot{mark: c.spare()})
 		last++
+	default: // there is no news, or no room: the newest takes the place of the last one
+		c.bytes -= len(c.snapshots[last].mark)
 	}
 	at := &c.snapshots[last]
-	at.low, at.mark = s.Low(), s.AppendMark(at.mark[:0])
+	at.items, at.low, at.mark = items, s.Low(), s.AppendMark(at.mark[:0])
+	c.bytes += len(at.mark)
 	c.move()
 }
 
@@ -322,6 +331,7 @@ func (c *cursor) move() {
 		c.last = append(c.last[:0], at.mark...)
 	}
 	for _, s := range c.snapshots[:n] {
+		c.bytes -= len(s.mark)
 		c.free = append(c.free, s.mark)
 	}
 	c.snapshots = append(c.snapshots[:0], c.snapshots[n:]...)

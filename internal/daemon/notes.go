@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"encoding/binary"
+	"fmt"
 	"sync"
 	"time"
 
@@ -45,17 +46,22 @@ type notes struct {
 
 	mu    sync.Mutex
 	queue [][]byte
+	bytes int    // in the queue
+	over  uint64 // notes that it had no room for
+	since time.Time
 }
 
-// maxNotes bounds the queue, which only fills when the receive loop stands.
-const maxNotes = 10_000
+// maxNotes bounds the queue in bytes. It only fills when the receive loop stands.
+const maxNotes = 2 << 20
 
 // add queues a note of type typ, stamped with the present time.
 func (q *notes) add(typ event.Type, fields ...event.NoteField) {
 	rec := encodeNote(typ, q.now(), fields)
 	q.mu.Lock()
-	if len(q.queue) < maxNotes {
-		q.queue = append(q.queue, rec)
+	if q.bytes+len(rec) <= maxNotes {
+		q.queue, q.bytes = append(q.queue, rec), q.bytes+len(rec)
+	} else if q.over++; q.over == 1 {
+		q.since = q.now()
 	}
 	q.mu.Unlock()
 	q.wake()
@@ -102,11 +108,25 @@ func (q *notes) take() [][]byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	recs := q.queue
-	q.queue = nil
+	if q.over > 0 {
+		g := gap{cause: causeOverrun, count: q.over, atLeast: true, from: q.since, to: q.now(), detail: "notes of the daemon's own, for which there was no room"}
+		recs = append(recs, encodeNote(event.TypeGap, q.now(), g.fields()))
+		q.count(g.cause)
+	}
+	q.queue, q.bytes, q.over = nil, 0, 0
 	return recs
 }
 
+// maxNoteText is how long a text in a note may be: the journal takes 64 KiB of one
+// record, in which each byte may take two.
+const maxNoteText = 4 << 10
+
 func encodeNote(typ event.Type, at time.Time, fields []event.NoteField) []byte {
+	for i := range fields {
+		if text, ok := fields[i].Value.(string); ok && len(text) > maxNoteText {
+			fields[i].Value = fmt.Sprintf("%s... (%d bytes)", text[:maxNoteText], len(text))
+		}
+	}
 	rec := binary.LittleEndian.AppendUint16(nil, uint16(typ))
 	return event.AppendNote(rec, event.Note{Time: at, Fields: fields})
 }

@@ -130,7 +130,7 @@ func (t *tree) later(key inodeKey, f func(answer) bool) (found answer) {
 
 func (s *Stream) seenLater(key inodeKey, a answer) {
 	if a.path != "" {
-		s.tree.awaited(key, a.looked, s.doubt, s.torn).answer = a
+		s.tree.answered(s.tree.awaited(key, a.looked, s.doubt, s.torn), a)
 	}
 }
 

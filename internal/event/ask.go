@@ -153,7 +153,7 @@ func (s *Stream) ask(e *Event, n *Name) {
 	}
 	p.asked, p.askedFD, p.askedAt = e.PID, fd, now
 	if path := s.answers(e, n); path != "" {
-		p.answer = s.sawDir(e, path, p.key)
+		s.tree.answered(p, s.sawDir(e, path, p.key))
 		p.answer.from = from
 	}
 	if met, _ := s.meet(e.PID); met-now <= s.wait {
@@ -342,7 +342,7 @@ func (s *Stream) findHeld() {
 			n++
 			path := s.lookup.Found(p.key.dev, p.key.ino)
 			if path != "" && s.lookup.Is([]byte(path), p.key.dev, p.key.ino) {
-				p.answer = s.sawDir(e, path, p.key)
+				s.tree.answered(p, s.sawDir(e, path, p.key))
 				p.answer.view = 0
 			}
 		})

@@ -160,3 +160,24 @@ func TestRawIsCut(t *testing.T) {
 		})
 	}
 }
+
+// TestPlacesBytes makes directories and moves them, with names as long as a file system
+// of one's own lets them be.
+func TestPlacesBytes(t *testing.T) {
+	k := newFakeKernel(t, Options{})
+	name := strings.Repeat("n", 4000)
+	began := heapBytes()
+	for i := range 5000 {
+		k.mkdir(8, fmt.Sprint("/srv/", i, name), 100+i)
+		k.rename(8, fmt.Sprint("/srv/", i, name), 8, fmt.Sprint("/srv/", i, "-", name), 100+i)
+		k.lines, k.journal = nil, nil
+		for e, ok := k.s.Next(); ok; e, ok = k.s.Next() {
+			k.s.Free(e)
+		}
+	}
+	const most = 2*maxPlaceBytes + maxMotionBytes // places that moved have a name from before, too
+	if used := heapBytes() - began; used > 2*most || k.s.tree.size < 1000 || k.s.tree.bytes > maxPlaceBytes+1<<13 {
+		t.Errorf("the heap grew by %d bytes, want about %d; %d places with %d bytes", used, most, k.s.tree.size, k.s.tree.bytes)
+	}
+	runtime.KeepAlive(k)
+}

@@ -32,6 +32,9 @@ type motion struct {
 // daemon that comes back under load has some seconds to catch up with.
 const maxMotions = 1 << 13
 
+// maxMotionBytes bounds their names; of what is beyond the names are not known.
+const maxMotionBytes = 4 << 20
+
 // slowest is how long a rename takes that is said to be at a time, in milliseconds.
 const slowest = 1000
 
@@ -42,6 +45,7 @@ type motions struct {
 	count uint64            // of all that there ever were, hence the number of the last one
 	by    map[string]uint64 // the last one by the last part of its names, "" for names not known
 	lost  motion            // the last one that there was no room for
+	bytes int               // of the names
 }
 
 // numbered is a motion that is remembered still, nil for none.
@@ -61,6 +65,10 @@ func (m *motions) add(v motion) {
 	} else {
 		m.lose(m.count + 1 - maxMotions)
 	}
+	if m.bytes+len(v.old)+len(v.new) > maxMotionBytes {
+		v.old, v.new = "", ""
+	}
+	m.bytes += len(v.old) + len(v.new)
 	old, dest := lastPart(v.old), lastPart(v.new)
 	v.beforeOld, v.beforeNew = m.by[old], m.by[dest]
 	m.count++
@@ -72,6 +80,7 @@ func (m *motions) add(v motion) {
 func (m *motions) lose(n uint64) {
 	v := m.numbered(n)
 	m.lost = motion{seq: v.seq, done: v.done, at: v.at}
+	m.bytes -= len(v.old) + len(v.new)
 	for _, name := range []string{lastPart(v.old), lastPart(v.new)} {
 		if m.by[name] == n {
 			delete(m.by, name)

@@ -40,6 +40,7 @@ type place struct {
 	misled  bool   // what it told before was of another one
 	overdue bool   // some name waited in vain for a record, and took the answer
 	waiting slot   // of a top: ring of those who wait
+	weight  int    // that the tree has on account for it
 
 	older, newer *place
 }
@@ -133,6 +134,7 @@ type tree struct {
 	lru     place // ring: newer is the oldest, older the newest
 	size    int
 	limit   int
+	bytes   int // of names and answers
 	scrap   [][]*place
 }
 
@@ -143,7 +145,7 @@ func (t *tree) reset() {
 	t.inodes = make(map[inodeKey][]*place)
 	t.moved, t.pruneAt, t.late = make(map[inodeKey]*placement), 0, nil
 	t.lru.older, t.lru.newer = &t.lru, &t.lru
-	t.size = 0
+	t.size, t.bytes = 0, 0
 }
 
 // anchored says whether p's path from the root is known.
@@ -506,6 +508,7 @@ func (t *tree) bury(p *place) {
 		p.older.newer, p.newer.older = p.newer, p.older
 		p.older, p.newer = nil, nil
 		t.size--
+		t.bytes, p.weight = t.bytes-p.weight, 0
 	}
 }
 
@@ -553,6 +556,7 @@ func (t *tree) move(p, parent *place, name []byte, key inodeKey, pid uint32, now
 	}
 	t.leaves(p, seq)
 	p.parent, p.name = parent, string(name)
+	t.weigh(p)
 	t.kids[kid{parent, p.name}] = p
 	p.at, p.told, p.by, p.proc, p.seen = now, now, pid, false, 0
 	t.remember(p)
@@ -662,13 +666,33 @@ func grow(b []byte, n int) []byte {
 // add makes a place and forgets the least used if there are too many. Whoever
 // uses a place uses all above it, so the least used has none below it.
 func (t *tree) add(parent *place, name string) *place {
-	if t.size >= t.limit {
+	for t.size >= t.limit || t.bytes > maxPlaceBytes && t.size > 0 {
 		t.bury(t.lru.newer)
 	}
 	p := &place{parent: parent, name: name}
 	t.size++
 	t.front(p)
+	t.weigh(p)
 	return p
+}
+
+// maxPlaceBytes bounds the names of all places and what was seen of them.
+const maxPlaceBytes = 8 << 20
+
+// weigh takes a place on account as it is now, if it is in the tree.
+func (t *tree) weigh(p *place) {
+	if p.older == nil {
+		return
+	}
+	now := len(p.name) + len(p.answer.path)
+	t.bytes += now - p.weight
+	p.weight = now
+}
+
+// answered notes what was seen of a place.
+func (t *tree) answered(p *place, a answer) {
+	p.answer = a
+	t.weigh(p)
 }
 
 func (t *tree) front(p *place) {
