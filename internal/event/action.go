@@ -38,6 +38,7 @@ func (e *Event) describe() bool {
 		e.Action = "rules"
 	case first == typeSyscall || first == typeUringop || first == typePath || first == typeCWD || first == typeProctitle:
 		if e.call.verb != verbOther || len(e.paths) > 0 {
+			e.collectBeside()
 			return false
 		}
 		e.Action = "syscall"
@@ -61,7 +62,7 @@ func (e *Event) kind() Type {
 		case typeConfig, typeFeature, TypeGap, TypeDaemon, TypeRules:
 			return r.typ
 		default:
-			if r.typ.alone() || !e.hasCall {
+			if r.typ.alone() || !e.hasCall || r.typ.tells() && len(e.paths) == 0 {
 				return r.typ
 			}
 		}

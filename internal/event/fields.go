@@ -3,6 +3,7 @@ package event
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // A field is one key and value of a record that is no file event's.
@@ -50,6 +51,52 @@ func (s *Stream) note(e *Event) {
 			e.collect(e.scan(i), typ)
 		}
 	}
+}
+
+// collectBeside collects what other records say of a call that is about files: which they
+// are, in also, and their fields, except for what the call's own records say of the caller.
+func (e *Event) collectBeside() {
+	for i := range e.records {
+		typ := e.records[i].typ
+		if typ == typeSyscall || typ == typeUringop || typ == TypeCut || typ.Continues() || typ.IsUser() || typ.IsForeign() {
+			continue
+		}
+		if typ == typeAVC {
+			e.collectSaid("msg", e.body(i))
+		}
+		e.addField(field{key: []byte("also"), val: []byte(actionOf(typ))})
+		for s := e.scan(i); s.next(); {
+			if !ofCaller[string(s.key)] && !s.isNull() && string(s.val) != "?" {
+				e.collectBesideOne(&s)
+			}
+		}
+	}
+}
+
+func (e *Event) collectBesideOne(s *scanner) {
+	if ofFiles[string(s.key)] {
+		start := len(e.decoded)
+		e.decoded = append(append(e.decoded, "also_"...), s.key...)
+		key := e.decoded[start:len(e.decoded):len(e.decoded)]
+		e.addField(field{key: key, val: e.string(s)})
+		return
+	}
+	e.collectOther(s)
+}
+
+// ofCaller are the keys under which kernel records repeat what SYSCALL says.
+var ofCaller = keySet("pid ppid auid uid gid euid suid fsuid egid sgid fsgid tty ses comm exe subj key res success result arch syscall items")
+
+// ofFiles are the keys that a file event has of its own.
+var ofFiles = keySet("path dest parent dest_parent parent_inode dest_parent_inode path_from dest_from overwrote exchange target inode mode dev fs_id " +
+	"cmd cwd container unit also path_hex dest_hex parent_hex dest_parent_hex target_hex cmd_hex cwd_hex comm_hex exe_hex auid_name uid_name")
+
+func keySet(keys string) map[string]bool {
+	set := map[string]bool{}
+	for key := range strings.FieldsSeq(keys) {
+		set[key] = true
+	}
+	return set
 }
 
 // collectSaid keeps what a text says before its first pair:

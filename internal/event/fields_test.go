@@ -65,6 +65,22 @@ func TestOtherRecords(t *testing.T) {
 			`"action":"user_tty","auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":1,"pid":1,"subj":"u","msg_data":"ls\r"}`,
 		},
 		{
+			"a login uid that is set by a call",
+			`type=LOGIN msg=audit(1.000:7): pid=6 uid=0 old-auid=4294967295 auid=1000 tty=(none) old-ses=4294967295 ses=1 res=1` + "\n" +
+				`type=SYSCALL msg=audit(1.000:7): arch=c000003e syscall=1 success=yes exit=5 items=0 ppid=1 pid=6 auid=1000 uid=0 ses=1 comm="login" exe="/usr/bin/login" key=(null)` + "\n" +
+				`type=EOE msg=audit(1.000:7): `,
+			`"action":"login","syscall":"write","success":true,"auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":1,"pid":6,"ppid":1,"comm":"login","exe":"/usr/bin/login","old_auid":4294967295,"old_ses":4294967295,"exit":5}`,
+		},
+		{
+			"a file that an integrity check refused",
+			`type=INTEGRITY_DATA msg=audit(1.000:7): pid=647 uid=0 auid=1000 ses=1 op=appraise_data cause=missing-hash comm="bash" name="/mnt/efs/x" dev="nfs" ino=9 res=0 errno=0` + "\n" +
+				`type=SYSCALL msg=audit(1.000:7): arch=c000003e syscall=257 success=no exit=-13 a2=0 items=1 ppid=1 pid=647 auid=1000 uid=0 ses=1 comm="bash" exe="/bin/bash" key="w"` + "\n" +
+				`type=CWD msg=audit(1.000:7): cwd="/mnt/efs"` + "\n" +
+				`type=PATH msg=audit(1.000:7): item=0 name="/mnt/efs/x" inode=9 dev=00:2f mode=0100600 nametype=NORMAL` + "\n" +
+				`type=EOE msg=audit(1.000:7): `,
+			`"key":"w","action":"read","syscall":"openat","success":false,"errno":"EACCES","path":"/mnt/efs/x","path_from":"absolute","type":"file","inode":"9","mode":"0600","dev":"00:2f","auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":1,"pid":647,"ppid":1,"comm":"bash","exe":"/bin/bash","also":"integrity_data","op":"appraise_data","cause":"missing-hash","name":"/mnt/efs/x","also_dev":"nfs","ino":"9","error":"0"}`,
+		},
+		{
 			"a program that claims everything",
 			`type=USER_LOGIN msg=audit(1.000:7): pid=66 uid=1000 auid=1000 ses=3 msg='x' pid=1 uid=0 auid=0 ses=9 key="efs_changes" success=yes exe="/bin/rm" comm="rm" container=c unit=u path="/mnt/efs/a" path_from=absolute action=delete time=1 id=2 v=2 boot_id="b" cause="overrun" msg='pid=2 uid=0'`,
 			`"action":"user_login","auid":1000,"auid_name":"ec2-user","uid":1000,"uid_name":"ec2-user","ses":3,"pid":66,"msg_text":"x'","msg_pid":"1","msg_uid":"0","msg_auid":"0","msg_ses":"9","msg_key":"efs_changes","msg_success":"yes","msg_exe":"/bin/rm","msg_comm":"rm","msg_container":"c","msg_unit":"u","msg_path":"/mnt/efs/a","msg_path_from":"absolute","msg_action":"delete","msg_time":"1","msg_id":"2","msg_v":"2","msg_boot_id":"b","msg_cause":"overrun","msg_msg":"'pid=2"}`,

@@ -309,17 +309,23 @@ func (enc *Encoder) hex(dst []byte, key string, v []byte) []byte {
 }
 
 // appendEscaped appends the inside of a JSON string. Bytes that are not UTF-8
-// are shown as \xNN.
+// are shown as \xNN. Characters that a terminal obeys or that turn text around are
+// escaped as JSON does, so that a line can be looked at as it is.
 func appendEscaped[T string | []byte](dst []byte, v T) []byte {
 	start := 0
 	for i := 0; i < len(v); {
 		c := v[i]
-		if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
 			i++
 			continue
 		}
 		if c >= utf8.RuneSelf {
-			if n := runeLen(v[i:]); n > 0 {
+			if r, n := runeAt(v[i:]); n > 0 {
+				if commands(r) {
+					dst = append(dst, v[start:i]...)
+					dst = append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+					start = i + n
+				}
 				i += n
 				continue
 			}
@@ -332,15 +338,21 @@ func appendEscaped[T string | []byte](dst []byte, v T) []byte {
 	return append(dst, v[start:]...)
 }
 
-// runeLen is the length of the character that v begins with, 0 if it is not one.
-func runeLen[T string | []byte](v T) int {
+// commands says whether a character is none to be seen: a control character (C1), one that
+// sets the direction of text, or one that ends a line. All are below U+10000.
+func commands(r rune) bool {
+	return r < 0xa0 || r == 0x061c || r >= 0x200e && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff
+}
+
+// runeAt is the character that v begins with and its length, 0 if it is not one.
+func runeAt[T string | []byte](v T) (rune, int) {
 	var buf [utf8.UTFMax]byte
 	n := copy(buf[:], v)
 	r, size := utf8.DecodeRune(buf[:n])
 	if r == utf8.RuneError && size <= 1 {
-		return 0
+		return 0, 0
 	}
-	return size
+	return r, size
 }
 
 func appendEscape(dst []byte, c byte) []byte {
@@ -353,7 +365,7 @@ func appendEscape(dst []byte, c byte) []byte {
 		return append(dst, `\t`...)
 	case c == '\r':
 		return append(dst, `\r`...)
-	case c < ' ':
+	case c < ' ' || c == 0x7f:
 		return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 	}
 	return append(dst, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])

@@ -72,8 +72,13 @@ var noteNames = map[Type]string{
 var ownNames = withForeign(map[Type]string{
 	// Newer than the table of go-libaudit.
 	1333: "TIME_ADJNTPVAL", 1334: "BPF", 1335: "EVENT_LISTENER",
-	1339: "DM_EVENT", 1420: "TASK_CONTEXTS", 1421: "OBJ_CONTEXTS",
+	1339: "DM_EVENT",
+
+	// As in the kernel since 6.12. Releases of auditd before that knew 1420 and 1421 as
+	// MAC_TASK_CONTEXTS and MAC_OBJ_CONTEXTS, which no kernel sent.
+	1420: "IPE_ACCESS", 1421: "IPE_CONFIG_CHANGE", 1422: "IPE_POLICY_LOAD",
 	1423: "LANDLOCK_ACCESS", 1424: "LANDLOCK_DOMAIN",
+	1425: "MAC_TASK_CONTEXTS", 1426: "MAC_OBJ_CONTEXTS",
 })
 
 // withForeign adds the names of our notes, and of those that strangers write.
@@ -158,7 +163,14 @@ func (t Type) IsUser() bool {
 // alone says whether a record of this type is an event by itself. The kernel's
 // own types may all come with a SYSCALL record, so those wait for EOE.
 func (t Type) alone() bool {
-	return t < typeKernFirst || t == typeKernel || t >= typeUser2First
+	return t < typeKernFirst && t != typeLogin || t == typeKernel || t >= typeUser2First
+}
+
+// tells says whether a record of this type says what its event is about, unless the call
+// beside it is about files: a login uid that is set, and what security modules, the
+// network's labels and the kernel's anomalies record.
+func (t Type) tells() bool {
+	return t == typeLogin || t > typeAVC && t < typeKernel
 }
 
 // Continues says whether the kernel writes records of this type only behind

@@ -89,6 +89,12 @@ func checkWords(t *testing.T, typ Type, text string) {
 		t.Errorf("%v %q: %d lines of raw, want 1", typ, text, n)
 	}
 	checkOCSFWords(t, enc.AppendOCSF(nil, e), typ)
+	enc.IncludeRaw = true
+	for _, line := range [][]byte{enc.AppendJSON(nil, e), enc.AppendOCSF(nil, e)} {
+		if i := bytes.IndexFunc(line, func(r rune) bool { return r < ' ' || r == 0x7f || commands(r) && r > '~' || r == 0xfffd }); i >= 0 {
+			t.Errorf("%q: a character to be escaped at %d of %q", text, i, line)
+		}
+	}
 }
 
 // checkOCSFWords requires the kernel's process and user.

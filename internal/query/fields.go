@@ -14,7 +14,7 @@ type field struct {
 }
 
 // lateTypes are record types that ausearch 3.0.9 does not know.
-var lateTypes = map[event.Type]bool{1338: true, 1339: true, 1420: true, 1421: true, 1423: true, 1424: true}
+var lateTypes = map[event.Type]bool{1338: true, 1339: true, 1420: true, 1421: true, 1422: true, 1423: true, 1424: true, 1425: true, 1426: true}
 
 // A fieldList is a record's fields, and how far a walk has got in them.
 type fieldList struct {
