@@ -117,7 +117,7 @@ func (w *reportWords) words() words {
 			return 1, oneWord(v, "text", "csv", "json")
 		}},
 		textWord("--html", "FILE", "write one page for a browser, with a timeline, top lists and all events", &w.html),
-		word{names: "--debug", help: "nothing more, here", set: func(string, string) (int, error) { return 0, nil }},
+		switchWord("--debug", "write malformed lines to stderr", &w.debug),
 	)
 	return slices.Concat(all, w.sourceWords.words())
 }

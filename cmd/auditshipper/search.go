@@ -131,6 +131,14 @@ func (s *searchWords) options(p *query.Printer) query.Options {
 // journal. raw says whether its events have the kernel's records.
 func (s *sourceWords) open(cmd *cobra.Command, o query.Options, want *query.Search) (src query.Source, raw bool, err error) {
 	o.Warn, o.Compat = warnTo(cmd.ErrOrStderr()), s.compat
+	if s.debug {
+		o.Debug = func(line []byte) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Malformed line skipped: %s\n", query.Safe(string(line)))
+		}
+		want.Malformed = func(line []byte) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Malformed event skipped: %s\n", query.Safe(string(line)))
+		}
+	}
 	switch {
 	case s.group != "":
 		return s.openGroup(cmd, o, want.Key, want.MatchFact)

@@ -21,7 +21,6 @@ type searchWords struct {
 	want    *query.Search
 	format  string
 	justOne bool
-	debug   bool
 	check   string // checkpoint file
 	extras  query.Extras
 	escape  string
@@ -36,6 +35,7 @@ type sourceWords struct {
 	timeout    int64
 	fromCheck  bool // -ts checkpoint
 	compat     bool
+	debug      bool // malformed lines are said
 	clock      query.Clock
 	group      string
 	streams    []string
@@ -160,7 +160,7 @@ func (s *searchWords) wants() words {
 func (s *searchWords) prints() words {
 	return words{
 		textWord("--checkpoint", "FILE", "go on behind the last event that was printed with this file", &s.check),
-		switchWord("--debug", "write malformed lines to stderr", &s.debug),
+		switchWord("--debug", "write malformed lines and records to stderr", &s.debug),
 		{names: "--escape", value: "MODE", help: "of names in other formats than raw: raw, tty, shell, shell_quote", set: func(v, _ string) (int, error) {
 			s.escape = v
 			return 1, oneWord(v, "raw", "tty", "shell", "shell_quote")

@@ -96,14 +96,17 @@ const (
 
 // all takes what all records have. It returns false for an event with a record
 // that is spoilt in what is asked for.
-func (x *extract) all(e *Event) bool {
+func (x *extract) all(e *Event) bool { return x.spoilt(e) < 0 }
+
+// spoilt does as all, and returns which record is spoilt, -1 for none.
+func (x *extract) spoilt(e *Event) int {
 	for i := range e.Records {
 		r := &e.Records[i]
 		if !x.one(r.Type, &cursor{msg: r.Line}) {
-			return false
+			return i
 		}
 	}
-	return true
+	return -1
 }
 
 func (x *extract) one(t event.Type, c *cursor) bool {

@@ -67,7 +67,7 @@ func (p *Printer) raw(e *Event) error {
 	for i := range e.Records {
 		r := &e.Records[i]
 		b := append(p.buf[:0], r.Line...)
-		if r.Extra != nil || p.Compat && e.Enriched { // ausearch parts even what has nothing behind it
+		if e.Enriched { // as ausearch does, also where nothing stands behind it
 			b = append(append(b, enrichment), r.Extra...)
 		}
 		p.buf = append(b, '\n')

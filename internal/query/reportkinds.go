@@ -2,7 +2,6 @@ package query
 
 import (
 	"bytes"
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"slices"
@@ -220,21 +219,21 @@ func userRow(r *Report, e *Event, x *extract) []string {
 }
 
 func ttyRow(r *Report, e *Event, x *extract) []string {
-	if len(e.Records) == 0 {
+	i := slices.IndexFunc(e.Records, func(r Record) bool { return r.Type == typeTTY || r.Type == typeUserTTY })
+	if i < 0 {
 		return nil
 	}
-	_, data, ok := bytes.Cut(e.Records[0].Line, []byte("data="))
+	_, data, ok := bytes.Cut(e.Records[i].Line, []byte("data="))
 	if !ok {
 		return nil
 	}
-	if i := bytes.LastIndexByte(data, ' '); i >= 0 {
-		data = data[:i]
+	if quoted, ok := bytes.CutPrefix(data, []byte(`"`)); !ok { // hex
+		data, _, _ = bytes.Cut(data, []byte(" "))
+	} else if end := bytes.IndexByte(quoted, '"'); end >= 0 {
+		data = data[:end+2]
 	}
-	keys, err := hex.DecodeString(string(data))
-	if err != nil {
-		keys = data
-	}
-	return []string{serial(e), r.uid(&x.auid), ask(x.term), strconv.FormatUint(uint64(uint32(x.session)), 10), r.text(orQuestion(x.comm)), fmt.Sprintf("%q", keys)}
+	keys := keystrokesValue(nil, &value{raw: data})
+	return []string{serial(e), r.uid(&x.auid), ask(x.term), strconv.FormatUint(uint64(uint32(x.session)), 10), r.text(orQuestion(x.comm)), string(keys)}
 }
 
 func serial(e *Event) string { return strconv.FormatUint(e.ID.Serial, 10) }

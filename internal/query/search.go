@@ -47,6 +47,10 @@ type Search struct {
 	Users            NameFile
 	MachineOf        func(elf int64) int64 // of an arch= field; -1 if nobody knows it
 	found            extract
+
+	// Malformed is given each record for which its event cannot be wanted,
+	// since a field of it is cut off; nil: nobody is.
+	Malformed func(line []byte)
 }
 
 // NewSearch wants all events.
@@ -65,7 +69,10 @@ func (s *Search) Match(e *Event) bool {
 	}
 	x := &s.found
 	x.reset(s, e)
-	if !x.all(e) {
+	if i := x.spoilt(e); i >= 0 {
+		if s.Malformed != nil {
+			s.Malformed(e.Records[i].Line)
+		}
 		return false
 	}
 	return (len(s.Nodes) == 0 || slices.Contains(s.Nodes, e.Node)) &&
