@@ -191,10 +191,10 @@ func dump(w, complaints io.Writer, v *journal.View, raw bool) error {
 		if !raw {
 			line = fmt.Appendf(line, "%d %s ", seq, v.Time().UTC().Format("2006-01-02T15:04:05.000Z"))
 		}
-		if typ, text, extra := event.SplitRecord(rec); typ == 0 {
+		if typ, text, extra, node := event.SplitNode(rec); typ == 0 {
 			line = fmt.Appendf(line, "%q", rec)
 		} else {
-			line = event.AppendExtra(event.AppendLine(line, typ, text, nil), extra)
+			line = event.AppendExtra(event.AppendLine(line, typ, text, node), extra)
 		}
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err

@@ -66,7 +66,7 @@ func TestNotesAreBounded(t *testing.T) {
 // TestMarksAreBounded takes marks of a stream with so many events that are not over that
 // each is large, while nothing is acknowledged.
 func TestMarksAreBounded(t *testing.T) {
-	s := event.NewStream(event.Options{})
+	s := newNodeStreams(event.NewStream(event.Options{}))
 	for i := range event.DefaultLimit {
 		s.Push(uint64(i+1), recordSyscall, fmt.Appendf(nil, "audit(1785139200.123:%d): arch=c000003e syscall=87 success=yes", 4_000_000_000+i))
 	}

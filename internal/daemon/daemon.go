@@ -235,11 +235,13 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	*d.deliver = deliverer{
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now, mounts: &d.mounts,
 		whose: d.identities.of, yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
-		stream: event.NewStream(event.Options{
+		stream: newNodeStreams(event.NewStream(event.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
 			Process: host.NewHomes(d.lookup).Of,
-		}),
+		})),
 	}
+	d.deliver.stream.relayed, d.deliver.stream.host = !d.hearsKernel(), d.host
+	d.deliver.stream.options = event.Options{ResolveWait: wait(d.cfg.Source.ResolveWait)}
 	st := d.journal.Stat()
 	d.ours = newOurs(d.cfg.StateDir, st.Low <= st.Newest, d.log)
 	out, err := d.newOutput(d.cfg)
@@ -291,7 +293,7 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 	names := host.NewNames(&d.mounts, d.users)
 	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
 	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
-	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, drop: drop, ours: d.ours}, nil
+	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, names: names, users: users{names}, drop: drop, ours: d.ours}, nil
 }
 
 // damaged makes a gap of what the journal cannot give back.

@@ -168,10 +168,10 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 		mounts:  new(host.MountTable),
 		journal: d.journal, cursor: &cursor{journal: d.journal, failed: failed},
 		poked: make(chan struct{}, 1), damaged: func(g *journal.Damage) { t.Error(g) }, now: time.Now,
-		stream: event.NewStream(event.Options{Process: host.NewHomes(system).Of}),
+		stream: newNodeStreams(event.NewStream(event.Options{Process: host.NewHomes(system).Of})),
 	}
 	d.deliver.whose = func(uint64) ship.Identity { return ship.Identity{Host: "host"} }
-	d.deliver.output.Store(&output{encode: enc.AppendJSON, encoder: enc})
+	d.deliver.output.Store(&output{encode: enc.AppendJSON, encoder: enc, names: enc.Names})
 	shipper := ship.New(ship.Options{
 		Put: d.service, Flush: time.Second, Concurrency: 2, Log: zap.NewNop(), Ack: d.deliver.cursor.ack,
 		Reject: func(_ ship.Item, reason string) { t.Errorf("rejected: %s", reason) },

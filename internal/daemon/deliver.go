@@ -31,13 +31,15 @@ type output struct {
 	encode  func(dst []byte, e *event.Event) []byte
 	encoder *event.Encoder // of encode; the deliver loop's
 	drop    filters
-	ours    *ours // nil: everything is
+	names   event.Names
+	users   event.Names // names without file systems
+	ours    *ours       // nil: everything is
 }
 
 // A deliverer moves events from the journal to the shipper.
 type deliverer struct {
 	journal *journal.Journal
-	stream  *event.Stream
+	stream  *nodeStreams
 	ship    shipper
 	cursor  *cursor
 	output  atomic.Pointer[output]
@@ -188,16 +190,15 @@ func (d *deliverer) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	typ, text, extra := event.SplitRecord(rec)
-	d.stream.PushEnriched(seq, typ, text, extra)
+	d.stream.push(seq, rec)
 	return d.flow(ctx)
 }
 
 // flow ships every event that the stream has ready.
 func (d *deliverer) flow(ctx context.Context) error {
-	for e, ok := d.stream.Next(); ok; e, ok = d.stream.Next() {
-		err := d.one(ctx, e)
-		d.stream.Free(e)
+	for e, of, from, ok := d.stream.next(); ok; e, of, from, ok = d.stream.next() {
+		err := d.one(ctx, e, of)
+		from.Free(e)
 		if err != nil {
 			return err
 		}
@@ -208,14 +209,14 @@ func (d *deliverer) flow(ctx context.Context) error {
 	return nil
 }
 
-func (d *deliverer) one(ctx context.Context, e *event.Event) error {
+func (d *deliverer) one(ctx context.Context, e *event.Event, of origin) error {
 	d.counts.count(e)
 	out := d.output.Load()
 	if out.ours != nil && !out.ours.has(e) || out.drop.match(e) {
 		return nil
 	}
 	from := d.whose(e.First)
-	out.encoder.Host = from.Host
+	out.speakFor(from.Host, of)
 	d.line = out.encode(d.line[:0], e)
 	d.added++
 	return d.ship.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Serial: e.ID.Serial, Line: d.line, Mark: d.added, From: from})
@@ -279,7 +280,7 @@ type snapshot struct {
 }
 
 // snapshot notes where to go on once the first items of them are accepted.
-func (c *cursor) snapshot(s *event.Stream, items uint64) {
+func (c *cursor) snapshot(s *nodeStreams, items uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	last := len(c.snapshots) - 1

@@ -142,13 +142,13 @@ func TestDeliverAllocations(t *testing.T) {
 	enc := &event.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
 	d := &deliverer{
 		mounts: new(host.MountTable),
-		stream: event.NewStream(event.Options{}), reader: r.journal.Reader(1),
+		stream: newNodeStreams(event.NewStream(event.Options{})), reader: r.journal.Reader(1),
 		cursor: &cursor{journal: r.journal, failed: func(err error) { t.Error(err) }},
 	}
 	defer d.reader.Close()
 	d.ship = acceptor{d.cursor}
 	d.whose = func(uint64) ship.Identity { return ship.Identity{Host: "host"} }
-	d.output.Store(&output{encode: enc.AppendJSON, encoder: enc})
+	d.output.Store(&output{encode: enc.AppendJSON, encoder: enc, names: enc.Names})
 	n := testing.AllocsPerRun(runs, func() {
 		for range r.src.recs {
 			if err := d.read(t.Context()); err != nil {

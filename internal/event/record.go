@@ -13,8 +13,19 @@ const (
 	typeBits     = 0xc000
 )
 
+// A record whose line names its host begins with the name: two bytes, which are
+// nodeMark and the name's length, then the name.
+const (
+	nodeMark = 0x8000
+	maxNode  = 255
+)
+
 // AppendRecord appends what the journal holds of a line.
 func AppendRecord(dst []byte, l Line) []byte {
+	if n := len(l.Node); n > 0 && n <= maxNode {
+		dst = binary.LittleEndian.AppendUint16(dst, nodeMark|uint16(n))
+		dst = append(dst, l.Node...)
+	}
 	typ := uint16(l.Type)
 	enriched := len(l.Extra) > 0 && typ&typeBits == 0
 	if enriched {
@@ -31,6 +42,24 @@ func AppendRecord(dst []byte, l Line) []byte {
 // SplitRecord takes apart what the journal holds. What is too short to have a
 // type has type 0.
 func SplitRecord(rec []byte) (typ Type, text, extra []byte) {
+	typ, text, extra, _ = SplitNode(rec)
+	return typ, text, extra
+}
+
+// SplitNode is SplitRecord, and tells the name of the host that the line was
+// written on, where it named one.
+func SplitNode(rec []byte) (typ Type, text, extra, node []byte) {
+	if len(rec) >= typeLen {
+		n := int(binary.LittleEndian.Uint16(rec))
+		if n&typeBits == nodeMark && len(rec) >= typeLen+n&^nodeMark {
+			node, rec = rec[typeLen:typeLen+n&^nodeMark], rec[typeLen+n&^nodeMark:]
+		}
+	}
+	typ, text, extra = splitRecord(rec)
+	return typ, text, extra, node
+}
+
+func splitRecord(rec []byte) (typ Type, text, extra []byte) {
 	if len(rec) < typeLen {
 		return 0, rec, nil
 	}

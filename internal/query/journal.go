@@ -56,7 +56,7 @@ func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
 	if len(rec) < 2 {
 		return false
 	}
-	typ, text, extra := event.SplitRecord(rec)
+	typ, text, extra, node := event.SplitNode(rec)
 	id, rest, err := event.ParseHeader(text)
 	if err != nil {
 		return false
@@ -65,8 +65,8 @@ func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
 		id = event.NoteID(id, seq)
 		text = append([]byte("audit("+id.String()+"): "), rest...)
 	}
-	r.buf = event.AppendLine(r.buf[:0], typ, nil, nil)
-	*l = line{typ: typ, id: id, text: len(r.buf)}
+	r.buf = event.AppendLine(r.buf[:0], typ, nil, node)
+	*l = line{typ: typ, id: id, text: len(r.buf), node: node}
 	r.buf = event.AppendText(r.buf, bytes.TrimRight(text, "\n\x00"))
 	l.end = len(r.buf)
 	r.buf = event.AppendExtra(r.buf, extra)

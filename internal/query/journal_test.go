@@ -51,6 +51,41 @@ func TestSeam(t *testing.T) {
 	}
 }
 
+// TestJournalNodes reads a journal of a daemon that follows the log of several
+// hosts: each event has its host, and its lines begin with it.
+func TestJournalNodes(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = "type=USER_LOGIN msg=audit(1700000000.010:7): pid=1 uid=0 msg='op=login res=success'"
+	for _, line := range []string{"node=web1 " + text, text, "node=web2 " + text} {
+		l, err := event.ParseLine([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.Append([][]byte{event.AppendRecord(nil, l)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	src, err := OpenJournal(dir, Options{Facts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	got := map[string]bool{}
+	each(t, src, func(e *Event) { got[e.Node+"|"+string(e.Records[0].Line)] = true })
+	for _, want := range []string{"web1|node=web1 " + text, "|" + text, "web2|node=web2 " + text} {
+		if !got[want] || len(got) != 3 {
+			t.Errorf("no %s in %v", want, got)
+		}
+	}
+}
+
 // TestJournalTwice reads journals whose last records stand there twice, as after
 // a power cut, from any record on: each event comes once, with each record once.
 func TestJournalTwice(t *testing.T) {
