@@ -91,7 +91,7 @@ cloudwatch: {endpoint_url: %[2]q, region: us-east-1, group: /g, flush_interval: 
 		}
 		return st
 	}
-	blocked := func(st daemon.Status) bool { return st.State == "blocked" }
+	blocked := func(st daemon.Status) bool { return st.State == "blocked" && st.Delivery.StalledSince != nil }
 
 	cmd, in, log := start()
 	fmt.Fprintf(in, "type=USER_LOGIN msg=audit(%d.123:7): pid=1 uid=0 msg='op=login res=success'\n", time.Now().Unix())

@@ -61,7 +61,7 @@ func (s *nodeStreams) push(seq uint64, rec []byte) {
 // originOf tells the origin of a record. A stream of which something is pending
 // goes on, so that no event is torn.
 func (s *nodeStreams) originOf(typ event.Type, text []byte, node string) origin {
-	if !s.relayed || typ.IsNote() {
+	if !s.relayed || typ.IsNote() && typ != event.TypeCut {
 		return origin{}
 	}
 	if node != "" && node != s.host && !strings.HasPrefix(node, s.host+".") {

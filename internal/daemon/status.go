@@ -146,6 +146,9 @@ func (d *Daemon) status() Status {
 	}
 	if cw := d.cloudWatch.Load(); cw != nil {
 		s.Delivery.Output, s.Delivery.Group, s.Delivery.Stream = "cloudwatch", cw.Group(), cw.Stream()
+		if lack := cw.Lacks(); lack != "" && sh.Oldest > 0 && time.Since(d.started) > lookFor {
+			s.Delivery.Blocked = &BlockedStatus{"looking for " + lack, d.started}
+		}
 	}
 	if sh.Blocked {
 		s.Delivery.Blocked = &BlockedStatus{sh.LastError, sh.StalledSince}
@@ -169,6 +172,10 @@ func (d *Daemon) status() Status {
 	}
 	return s
 }
+
+// lookFor is how long a start may look for what delivery needs and nobody calls
+// it blocked.
+const lookFor = time.Second
 
 // health says in one word how the daemon does, and why if not well.
 func (s *Status) health() (state, why string) {

@@ -165,6 +165,17 @@ func (c *CloudWatch) Stream() string {
 	return StreamName(c.o.Stream, Identity{c.o.Host, *id})
 }
 
+// Lacks names what is not known yet and delivery waits for, empty for nothing.
+func (c *CloudWatch) Lacks() string {
+	switch {
+	case c.client.Load() == nil:
+		return "the region or the credentials' sources"
+	case c.Stream() == "":
+		return "the instance id"
+	}
+	return ""
+}
+
 // streamOf returns the name of the stream for items of a host. It looks for this
 // instance's id if the name needs one and the items have none.
 func (c *CloudWatch) streamOf(ctx context.Context, from Identity) (string, error) {

@@ -68,11 +68,14 @@ func TestInstance(t *testing.T) {
 	f := startIMDS(t)
 	var learned []string
 	c := NewLazyCloudWatch(CloudWatchOptions{Stream: "{instance_id}", Host: "h", Log: zap.NewNop(), Learn: func(id string) { learned = append(learned, id) }})
-	if got := c.Stream(); got != "" {
-		t.Errorf("stream %q before anybody was asked", got)
+	if got := c.Stream(); got != "" || !strings.Contains(c.Lacks(), "region") {
+		t.Errorf("stream %q before anybody was asked, lacks %q", got, c.Lacks())
 	}
 	if err := c.renew(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if got := c.Lacks(); got != "the instance id" {
+		t.Errorf("lacks %q", got)
 	}
 	if got := c.client.Load().Options().Region; got != "ca-central-1" {
 		t.Errorf("region %q, want ca-central-1", got)
@@ -83,8 +86,8 @@ func TestInstance(t *testing.T) {
 			t.Errorf("stream %q, %v", stream, err)
 		}
 	}
-	if got := strings.Join(learned, " "); got != "i-0abc" || c.Stream() != "i-0abc" {
-		t.Errorf("learned %q, stream %q", got, c.Stream())
+	if got := strings.Join(learned, " "); got != "i-0abc" || c.Stream() != "i-0abc" || c.Lacks() != "" {
+		t.Errorf("learned %q, stream %q, lacks %q", got, c.Stream(), c.Lacks())
 	}
 }
 
