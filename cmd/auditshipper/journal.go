@@ -14,6 +14,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
+	"github.com/auditshipper/auditshipper/internal/query"
 )
 
 func journalCommand() *cobra.Command {
@@ -195,6 +196,9 @@ func dump(w, complaints io.Writer, v *journal.View, raw bool) error {
 			line = fmt.Appendf(line, "%q", rec)
 		} else {
 			line = event.AppendExtra(event.AppendLine(line, typ, text, node), extra)
+		}
+		if !raw {
+			line = []byte(query.Safe(string(line)))
 		}
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err

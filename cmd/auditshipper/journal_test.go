@@ -54,6 +54,9 @@ func TestJournalCommands(t *testing.T) {
 	if got := run("<nil>", "verify", dir); got != "100 records in 1 segment can be read, 0 cannot\n" {
 		t.Errorf("verify: %s", got)
 	}
+	if got := run("<nil>", "dump", "--from", "1", dir); strings.ContainsFunc(got, func(r rune) bool { return r < ' ' && r != '\n' }) || strings.Count(got, "\n") != 100 {
+		t.Errorf("dump for people:\n%q", got)
+	}
 	raw := run("<nil>", "dump", "--raw", "--undelivered", dir)
 	if lines := strings.Split(raw, "\n"); len(lines) != 61 || lines[0] != "type=SYSCALL msg=audit(1.000:40): syscall=87" ||
 		lines[59] != "type=SYSCALL msg=audit(1.000:99): syscall=87\x1dUID=\"root\"" {

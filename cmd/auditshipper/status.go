@@ -65,7 +65,7 @@ func printStatus(w io.Writer, st daemon.Status) error {
 		state += ": " + st.Why
 	}
 	row("state", "%s", state)
-	row("daemon", "%s on %s, pid %d, up %s", st.Version, st.Host, st.PID, time.Since(st.Started).Round(time.Second))
+	row("daemon", "%s on %s, pid %d, up %s", st.Version, st.Host, st.PID, max(0, time.Since(st.Started)).Round(time.Second))
 	s := st.Source
 	row("source", "%s, registered pid %d, %d records, receive buffer %d MiB", s.Mode, s.RegisteredPID, s.Records, s.ReceiveBuffer>>20)
 	row("kernel", "lost %d, backlog %d of %d, overruns %d", s.Lost, s.Backlog, s.BacklogLimit, s.Overruns)
