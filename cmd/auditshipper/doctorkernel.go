@@ -101,9 +101,22 @@ func (d *doctor) rules(k *kaudit.Control) {
 	}
 	verdict := when(len(missing) > 0, ill)
 	d.find("rules", verdict, "auditshipper rules apply", "%d of %d are loaded%s", want-len(missing), want, list("; missing: ", missing))
+	for _, h := range rules.Excluded(loaded) {
+		d.find("excluded records", ill, deleteCommand(h.By)+", and take the line out of /etc/audit/rules.d", "%s", h)
+	}
 	if len(hidden) > 0 {
 		d.find("hidden rules", ill, "take the never rule out, or load it later: the first rule that matches wins", "%s", strings.Join(hidden, "; "))
 	}
+}
+
+// deleteCommand is the command that deletes a rule of the exclude list, quoted for a shell.
+func deleteCommand(r rules.Rule) string {
+	fields := strings.Split(strings.TrimPrefix(r.String(), "-a "), " -F ")
+	command := "sudo auditctl -d " + fields[0]
+	for _, f := range fields[1:] {
+		command += " -F '" + f + "'"
+	}
+	return command
 }
 
 func (d *doctor) neverTask(never []rules.Rule) {

@@ -104,6 +104,10 @@ func (p *rulesPlan) notes() []string {
 		notes = append(notes, fmt.Sprintf("note: was there before and stays somebody else's: %s", r.String()))
 	}
 	for _, h := range p.plan.Hidden {
+		if h.Types != nil {
+			notes = append(notes, "warning: "+h.String())
+			continue
+		}
 		notes = append(notes, fmt.Sprintf("warning: matches nothing, since %s comes first: %s", h.By.String(), h.Rule.String()))
 	}
 	if p.status.Enabled == kaudit.Disabled && !p.switchesOn() {

@@ -366,11 +366,14 @@ func (k *keeper) publish(r *repair) {
 		st.Repairs++
 	}
 	for _, h := range r.hidden {
-		st.Hidden = append(st.Hidden, h.Rule.String()+" is hidden by "+h.By.String())
+		if text := h.String(); !slices.Contains(st.Hidden, text) { // each source tells of it
+			st.Hidden = append(st.Hidden, text)
+		}
 	}
 	if was := k.view.Load(); was == nil || !slices.Equal(was.Hidden, st.Hidden) {
 		for _, text := range st.Hidden {
-			k.log.Warn("a rule matches nothing", zap.String("rule", text))
+			k.log.Error("a rule of others hides events", zap.String("rule", text))
+			k.notes.add(event.TypeRules, event.NoteField{Key: "op", Value: "hidden"}, event.NoteField{Key: "detail", Value: text})
 		}
 	}
 	k.view.Store(st)

@@ -194,6 +194,8 @@ func (s *Status) health() (state, why string) {
 		return "degraded", "somebody keeps taking rules away: " + strings.Join(s.Rules.Pausing, "; ")
 	case len(s.Rules.Covered) > 0:
 		return "degraded", "a user's file system hides a watched directory: " + strings.Join(s.Rules.Covered, ", ")
+	case len(s.Rules.Hidden) > 0:
+		return "degraded", s.Rules.Hidden[0]
 	case s.Rules.NeverTask:
 		return "degraded", "never,task is loaded: new processes are not audited"
 	case s.Rules.InEffect == 0 && len(s.Rules.Waiting) > 0:

@@ -1,24 +1,55 @@
 package rules
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// Hidden is a rule that matches nothing because an earlier one matches first.
+// Hidden is a rule that matches nothing because an earlier one matches first, or
+// record types that a rule of the exclude list keeps from all our events.
 type Hidden struct {
-	Rule Rule
-	By   Rule
+	Rule  Rule
+	Types []uint32 // nil if it is about Rule
+	By    Rule
+}
+
+// String says what is hidden, and by which rule.
+func (h Hidden) String() string {
+	if h.Types == nil {
+		return h.Rule.String() + " is hidden by " + h.By.String()
+	}
+	return "records of type " + typeNames(h.Types) + " are left out by " + h.By.String()
+}
+
+func typeNames(types []uint32) string {
+	var names []string
+	for _, t := range types {
+		names = append(names, typeName(t))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Excluded returns what the rules of the exclude list keep from our events.
+func Excluded(list []Rule) (hidden []Hidden) {
+	for i := range list {
+		if types := list[i].Excludes(); types != nil {
+			hidden = append(hidden, Hidden{Types: types, By: list[i]})
+		}
+	}
+	return hidden
 }
 
 // hiddenIn returns those wanted rules of a plan that a rule of the kernel hides
 // which is nobody's or another source's.
 func hiddenIn(kernel []Rule, p *Plan) []Hidden {
 	after := p.after(kernel)
-	var hidden []Hidden
+	hidden := Excluded(after)
 	for i := range after {
 		if p.next.Owner(&after[i]) == "" {
 			continue
 		}
 		if by := Hider(after[:i], &after[i]); by != nil {
-			hidden = append(hidden, Hidden{after[i], *by})
+			hidden = append(hidden, Hidden{Rule: after[i], By: *by})
 		}
 	}
 	return hidden

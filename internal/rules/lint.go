@@ -32,7 +32,7 @@ func (l Linter) Lint(list []Rule) []Warning {
 		before := loaded[:slices.Index(loaded, r)]
 		for _, w := range []Warning{
 			duplicate(r, first[r.Sum()]), hiddenBy(r, before), neverTask(r),
-			noArch(r), no32(r, list), noRenameat2(r), slowWatch(r), l.noURing(r, list), l.place(r),
+			leavesOut(r), noArch(r), no32(r, list), noRenameat2(r), slowWatch(r), l.noURing(r, list), l.place(r),
 		} {
 			what := w.Code + " " + r.Path()
 			if w.Code == "" || said[what] && w.Code != "duplicate" && w.Code != "hidden" {
@@ -85,6 +85,14 @@ func neverTask(r *Rule) Warning {
 		return Warning{}
 	}
 	return Warning{Code: "never-task", Msg: "a process born while this rule is loaded is never audited, by no rule and no watch, for all its life", Fix: "take the line out"}
+}
+
+func leavesOut(r *Rule) Warning {
+	types := r.Excludes()
+	if types == nil {
+		return Warning{}
+	}
+	return Warning{Code: "exclude", Msg: "no event of any rule has its records of type " + typeNames(types) + " while this rule is loaded", Fix: "take the line out, or name other types: -F msgtype="}
 }
 
 func noArch(r *Rule) Warning {
