@@ -23,17 +23,29 @@ const slots = 128
 // bytes spread the slots over the processor's cache sets.
 const slotLen = 12<<10 + 64
 
+// A header is the beginning of a landing. Its type decides the offsets below, so that no
+// two fields can overlap.
+type header struct {
+	magic   [16]byte
+	boot    [16]byte // the boot's id
+	base    uint64   // sequence of the first record landed
+	refused Refusal
+	seen    Seen
+	stopped uint64
+	forged  Forgery
+}
+
 // The layout of a landing: one page of header, the room, the array that the kernel
 // writes lengths into, the senders' addresses, and the slots. It is this process's own
 // memory format and never leaves the machine or the boot, hence native words.
 const (
-	landingMagic = "auditshipper\x00\x00\x00\x03"
-	offBoot      = 16 // the boot's id, 16 bytes
-	offBase      = 32 // uint64: sequence of the first record landed
-	offRefused   = 40 // three uint64, see Refusal
-	offSeen      = 64 // two uint64, see Seen
-	offStopped   = 80 // uint64, see Stopped
-	offForged    = 80 // two uint64, see Forgery
+	landingMagic = "auditshipper\x00\x00\x00\x04"
+	offBoot      = int(unsafe.Offsetof(header{}.boot))
+	offBase      = int(unsafe.Offsetof(header{}.base))
+	offRefused   = int(unsafe.Offsetof(header{}.refused))
+	offSeen      = int(unsafe.Offsetof(header{}.seen))
+	offStopped   = int(unsafe.Offsetof(header{}.stopped))
+	offForged    = int(unsafe.Offsetof(header{}.forged))
 	offRoom      = 4096
 	roomLen      = 8192
 	offVectors   = offRoom + roomLen
