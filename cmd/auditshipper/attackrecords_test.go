@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
@@ -136,7 +135,7 @@ func attackByForgery(t *testing.T, r *rig) {
 		return false
 	})
 	r.eventually(20*time.Second, "the count in the status", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.Source.Forged >= uint64(4)
 	})
 	r.eventually(20*time.Second, "a line in the log", func() bool { return strings.Contains(r.log.String(), "in the kernel's place") })

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
@@ -73,7 +72,7 @@ func TestKernelBesideAuditd(t *testing.T) {
 	_, stopAuditd := startAuditd(t)
 	r := newRig(t, "")
 	r.start()
-	st, err := daemon.Ask(r.socket())
+	st, err := askSocket(r.socket())
 	if err != nil || st.Source.Mode != "multicast" {
 		t.Errorf("source %+v, %v", st.Source, err)
 	}
@@ -112,11 +111,11 @@ func TestKernelReload(t *testing.T) {
 	}
 	done := func(what string) func() bool {
 		return func() bool {
-			st, err := daemon.Ask(r.socket())
+			st, err := askSocket(r.socket())
 			return err == nil && fmt.Sprint(st.Rules.InEffect) == what
 		}
 	}
-	st, err := daemon.Ask(r.socket())
+	st, err := askSocket(r.socket())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +82,7 @@ type doctor struct {
 	c        config.Config
 	now      func() time.Time
 	status   *daemon.Status // of the running daemon, nil if none answers
+	asked    error          // why not
 	findings []diagnosis
 }
 
@@ -100,7 +103,8 @@ func when(bad bool, verdict string) string {
 
 // examine makes all checks but the canary's, in the order of an event's way.
 func (d *doctor) examine(ctx context.Context) {
-	if st, err := daemon.Ask(d.c.Socket); err == nil {
+	st, err := daemon.Ask(d.c)
+	if d.asked = err; err == nil {
 		d.status = &st
 	}
 	d.configuration()
@@ -168,7 +172,14 @@ func (d *doctor) renames() {
 // daemon looks at the running daemon.
 func (d *doctor) daemon() {
 	st := d.status
-	if st == nil {
+	switch {
+	case errors.Is(d.asked, os.ErrPermission):
+		d.find("daemon", unknown, askHint(d.asked), "%v", d.asked)
+		return
+	case errors.Is(d.asked, daemon.ErrForger):
+		d.find("daemon", ill, askHint(d.asked), "%v", d.asked)
+		return
+	case st == nil:
 		d.find("daemon", ill, "systemctl start auditshipper, or auditshipper run", "none answers on %s", d.c.Socket)
 		return
 	}

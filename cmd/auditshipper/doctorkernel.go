@@ -166,7 +166,24 @@ func (d *doctor) journal() {
 	limit := int64(d.c.Journal.MaxBytes)
 	full := st.Undelivered > limit*9/10
 	d.find("journal", when(full, ill), "mend delivery, or raise journal.max_bytes: a full journal refuses the newest", "%.1f of %.0f MiB, %.1f MiB to deliver", mib(st.Bytes), mib(limit), mib(st.Undelivered))
+	d.disk(limit - st.Bytes)
 	if sum, err := journal.Verify(dir, func(*journal.Damage) {}); err == nil && sum.Damages > 0 {
 		d.find("damage", ill, "look at the disk; auditshipper journal verify tells where", "%d records cannot be read", sum.Missing)
 	}
+}
+
+// disk looks for the room that the journal may still take, and needs for one
+// segment at least.
+func (d *doctor) disk(wanted int64) {
+	name, free, err := daemon.Disk(d.c.StateDir)
+	if err != nil {
+		d.find("disk", unknown, "", "%v", err)
+		return
+	}
+	const segment = 16 << 20
+	verdict := when(int64(free) < wanted, doubt)
+	if free < segment {
+		verdict = ill
+	}
+	d.find("disk", verdict, "make room there, or lower journal.max_bytes", "%s: %d bytes free, the journal may grow by %.0f MiB", name, free, mib(max(wanted, 0)))
 }

@@ -235,7 +235,7 @@ func (d *doctor) atService(ctx context.Context, name string, begin time.Time) (b
 
 // delivered reports whether the service took what the journal had by then.
 func (d *doctor) delivered(begin time.Time) (bool, error) {
-	st, err := daemon.Ask(d.c.Socket)
+	st, err := daemon.Ask(d.c)
 	if err != nil {
 		return false, err
 	}

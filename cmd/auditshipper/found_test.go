@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
@@ -39,7 +38,7 @@ func TestKernelSettingsAsFound(t *testing.T) {
 			}
 			r.kill()
 			r.start()
-			if st, err := daemon.Ask(r.socket()); err != nil || !st.Source.Kept {
+			if st, err := askSocket(r.socket()); err != nil || !st.Source.Kept {
 				t.Fatalf("%+v, %v: the socket was not taken back", st.Source, err)
 			}
 			if end == "stop" {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
@@ -51,7 +50,7 @@ func TestKernelForeignLoad(t *testing.T) {
 		t.Errorf("%d of %d loads are whole", whole, loads)
 	}
 	r.eventually(10*time.Second, "all rules of ours", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.Rules.InEffect == st.Rules.Wanted
 	})
 	r.sees(r.watched, "the loads")

@@ -155,7 +155,7 @@ func (r *rig) run(args ...string) string {
 func (r *rig) stays(ok func(daemon.Status) bool) {
 	r.t.Helper()
 	r.eventually(5*time.Second, "the status", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && ok(st)
 	})
 	if list := r.run("rules", "list"); strings.Contains(list, "efs_changes") {
@@ -174,7 +174,7 @@ func TestKernelNoFight(t *testing.T) {
 		t.Fatal(err)
 	}
 	pausing := func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && len(st.Rules.Pausing) == 1
 	}
 	repairs := -1

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
@@ -189,7 +188,7 @@ func TestKernelNeverTask(t *testing.T) {
 		_ = deaf.Wait() // "signal: killed"
 	}()
 	r.eventually(5*time.Second, "the daemon to see it", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.Rules.NeverTask
 	})
 	_, said := rr.must(4, "apply", file)

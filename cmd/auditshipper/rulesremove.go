@@ -164,7 +164,7 @@ func removeRules(cmd *cobra.Command, c config.Config, words []string, all bool) 
 // daemon runs: ours does it itself when it stops, and another goes on with the
 // settings as they are.
 func putBack(c config.Config, k *kaudit.Control, boot string) error {
-	if _, err := daemon.Ask(c.Socket); err == nil {
+	if _, err := daemon.Ask(c); err == nil {
 		return nil
 	}
 	st, err := k.Status()

@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 	"github.com/auditshipper/auditshipper/internal/logstest"
@@ -118,7 +119,7 @@ func (r *rig) start() {
 	r.t.Helper()
 	r.launch()
 	r.eventually(20*time.Second, "the daemon to be ready", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.State != "starting"
 	})
 }
@@ -392,7 +393,7 @@ func TestKernelMainJob(t *testing.T) {
 	r.start()
 	pid, deeds := r.work(spec{Count: 10_000, Rate: 1000, Seed: 1})
 	r.eventually(20*time.Second, "all events", func() bool { return len(r.ours()) >= len(deeds) })
-	st, err := daemon.Ask(r.socket())
+	st, err := askSocket(r.socket())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -579,4 +580,11 @@ hint: run it as root, or as the service does: AmbientCapabilities=CAP_AUDIT_CONT
 	if string(out) != want {
 		t.Errorf("got\n%swant\n%s", out, want)
 	}
+}
+
+// askSocket asks the daemon of this test, which runs as our user.
+func askSocket(path string) (daemon.Status, error) {
+	c := config.Default()
+	c.Socket = path
+	return daemon.Ask(c)
 }

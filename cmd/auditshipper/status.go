@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -35,9 +37,9 @@ exit status:
 			if err != nil {
 				return err
 			}
-			st, err := daemon.Ask(c.Socket)
+			st, err := daemon.Ask(c)
 			if err != nil {
-				return hinted{err, "is it running? systemctl status auditshipper"}
+				return hinted{err, askHint(err)}
 			}
 			if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
 				err = printJSON(cmd.OutOrStdout(), st)
@@ -52,6 +54,17 @@ exit status:
 	}
 	cmd.Flags().Bool("json", false, "print JSON")
 	return cmd
+}
+
+// askHint says what to do about a daemon that does not answer.
+func askHint(err error) string {
+	switch {
+	case errors.Is(err, daemon.ErrForger):
+		return "see who it is, as root: ss -xlp"
+	case errors.Is(err, os.ErrPermission):
+		return "ask with sudo, or as a member of the group auditshipper"
+	}
+	return "is it running? systemctl status auditshipper"
 }
 
 // printStatus writes st for a person.
@@ -84,6 +97,9 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	}
 	j := st.Journal
 	row("journal", "%.1f of %.0f MiB, %.1f MiB to deliver", mib(j.Bytes), mib(j.MaxBytes), mib(j.Undelivered))
+	if j.Disk != "" {
+		row("disk", "%s, %d bytes free", j.Disk, j.DiskFree)
+	}
 	d := st.Delivery
 	row("delivery", "%s, %d events in %d batches, %d retries, %d rejected, lag %.1f s", strings.TrimSpace(d.Output+" "+d.Group+" "+d.Stream), d.Events, d.Batches, d.Retries, d.Rejected, d.LagSeconds)
 	if d.LastSuccess != nil {

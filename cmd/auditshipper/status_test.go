@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/logstest"
 )
 
@@ -62,7 +61,7 @@ func TestStatusWhileBlocked(t *testing.T) {
 	var took []time.Duration
 	r.eventually(20*time.Second, "the daemon to be blocked", func() bool {
 		begin := time.Now()
-		st, err := daemon.Ask(filepath.Join(r.dir, "c.sock"))
+		st, err := askSocket(filepath.Join(r.dir, "c.sock"))
 		if err != nil {
 			return false // it starts
 		}

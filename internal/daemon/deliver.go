@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
@@ -87,6 +89,9 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			turn = 0
 		} else if err == nil && turn%giveWayEvery == giveWayEvery-1 {
 			err = errors.Join(d.glance(), d.giveWay(ctx))
+		}
+		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) { // out of descriptors, which passes
+			err = d.rest(ctx)
 		}
 		if err != nil {
 			return err
@@ -192,6 +197,16 @@ func (d *deliverer) read(ctx context.Context) error {
 	}
 	d.stream.push(seq, rec)
 	return d.flow(ctx)
+}
+
+// rest waits a moment before the same is tried again.
+func (d *deliverer) rest(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(tick):
+		return nil
+	}
 }
 
 // flow ships every event that the stream has ready.

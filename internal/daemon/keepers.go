@@ -90,6 +90,7 @@ func (d *Daemon) sync(ctx context.Context) {
 			d.log.Error("journal not synced", zap.Error(err))
 		}
 		failing = err != nil
+		d.room.look(d)
 		if quiet.begins(d.journal.Next()) {
 			d.giveBack(rest)
 		}

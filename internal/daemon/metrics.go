@@ -144,6 +144,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	send(buildDesc, false, 1, s.Version, runtime.Version())
 }
 
+// mostScrapers is how many connections to the metrics there are at a time.
+const mostScrapers = 16
+
 // serveMetrics answers Prometheus at addr until ctx is done.
 func (d *Daemon) serveMetrics(ctx context.Context, addr string) error {
 	registry := prometheus.NewRegistry()
@@ -154,9 +157,12 @@ func (d *Daemon) serveMetrics(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("serve metrics: %w", err)
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	server := &http.Server{
+		Handler: mux, MaxHeaderBytes: 16 << 10,
+		ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, // Prometheus asks once a minute
+	}
 	context.AfterFunc(ctx, func() { server.Close() })
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(&boundedListener{Listener: l, most: mostScrapers}); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve metrics: %w", err)
 	}
 	return nil

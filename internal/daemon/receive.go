@@ -247,12 +247,10 @@ func (r *receiver) tellFloods(end bool) error {
 	return nil
 }
 
-// append puts records of our own into the journal.
+// append puts records of our own into the journal, and without any what was refused
+// before.
 func (r *receiver) append(recs [][]byte) error {
-	if len(recs) == 0 {
-		return nil
-	}
-	if err := r.tellRefused(r.note); err != nil {
+	if err := r.tellRefused(r.note); err != nil || len(recs) == 0 {
 		return err
 	}
 	return r.put(recs)

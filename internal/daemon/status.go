@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/auditshipper/auditshipper/internal/journal"
 )
 
 // Status is what the daemon says of itself on its control socket. Its JSON is
@@ -73,6 +75,9 @@ type JournalStatus struct {
 	Flooded     uint64     `json:"flooded_events,omitempty"` // counted instead of kept, since the start
 	Oldest      *time.Time `json:"oldest,omitempty"`
 	FullSince   *time.Time `json:"full_since,omitempty"`
+	FullWhy     string     `json:"full_why,omitempty"`
+	Disk        string     `json:"disk,omitempty"` // device and mount point
+	DiskFree    uint64     `json:"disk_free_bytes"`
 	Volatile    string     `json:"volatile,omitempty"` // why the landing is not on disk
 }
 
@@ -153,6 +158,7 @@ func (d *Daemon) status() Status {
 	if sh.Blocked {
 		s.Delivery.Blocked = &BlockedStatus{sh.LastError, sh.StalledSince}
 	}
+	d.journalRoom(&s.Journal, st)
 	if sh.Oldest > 0 {
 		s.Delivery.LagSeconds = time.Since(time.UnixMilli(sh.Oldest)).Seconds()
 	}
@@ -177,6 +183,17 @@ func (d *Daemon) status() Status {
 // it blocked.
 const lookFor = time.Second
 
+// journalRoom says on which disk the journal lies, and why it takes nothing.
+func (d *Daemon) journalRoom(s *JournalStatus, st journal.Stat) {
+	mounts := d.mounts.Mounts()
+	if on, err := diskOf(d.cfg.StateDir, mounts); err == nil {
+		s.Disk, s.DiskFree = on.name, on.free
+	}
+	if s.FullSince != nil {
+		s.FullWhy = refusal(st, d.cfg.StateDir, mounts)
+	}
+}
+
 // health says in one word how the daemon does, and why if not well.
 func (s *Status) health() (state, why string) {
 	switch {
@@ -187,7 +204,7 @@ func (s *Status) health() (state, why string) {
 	case s.Delivery.StalledSince != nil:
 		return "degraded", s.Delivery.LastError
 	case s.Journal.FullSince != nil:
-		return "degraded", "the journal is full"
+		return "degraded", s.Journal.FullWhy
 	case s.Rules.Error != "":
 		return "degraded", s.Rules.Error
 	case len(s.Rules.Pausing) > 0:

@@ -39,6 +39,10 @@ func (j *Journal) Append(recs [][]byte) (int, error) {
 		return n, tooLong
 	case isFull(err) || errors.Is(err, ErrFull):
 		before.disk = isFull(err)
+		j.fullWhy.Store(nil)
+		if before.disk {
+			j.fullWhy.Store(&keptError{err})
+		}
 		j.refuse(before)
 		return n, ErrFull
 	}
@@ -197,12 +201,12 @@ func (j *Journal) mark() {
 	j.lastBuf = appendLast(j.lastBuf[:0], j.last.Load(), j.millis.Load())
 	if _, err := j.lastFile.WriteAt(j.lastBuf, 0); err != nil && !isFull(err) {
 		// The records are safe, so it is for Sync to say.
-		j.markError.Store(&markError{err})
+		j.markError.Store(&keptError{err})
 	}
 }
 
-// A markError keeps an error of mark for Sync.
-type markError struct{ error }
+// A keptError is an error for another goroutine to tell.
+type keptError struct{ error }
 
 // announce wakes the reader, if it has not been woken already.
 func (j *Journal) announce() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -40,7 +41,10 @@ type file interface {
 
 // A directory is a filer on the real file system. Root reads and writes it too,
 // though it belongs to the daemon's user.
-type directory struct{ *safefile.Dir }
+type directory struct {
+	*safefile.Dir
+	spare *reserve
+}
 
 // openDirectory opens the directory of a journal. With create it is made if need
 // be, along with its parents, and root's files in it get its owner.
@@ -50,17 +54,63 @@ func openDirectory(path string, create bool) (directory, error) {
 		open = safefile.Make
 	}
 	d, err := open(path)
-	return directory{d}, err
+	if err != nil {
+		return directory{}, err
+	}
+	return directory{d, &reserve{fd: -1}}, nil
+}
+
+// Close gives the directory and the reserve back.
+func (d directory) Close() error {
+	d.spare.release()
+	return d.Dir.Close()
 }
 
 func (d directory) list() ([]string, error) { return d.List() }
 
 func (d directory) open(name string, flag int) (file, error) {
 	f, err := d.OpenFile(name, flag, 0o600)
+	if flag&os.O_CREATE != 0 { // the writer, who cannot wait
+		if noDescriptor(err) && d.spare.release() {
+			f, err = d.OpenFile(name, flag, 0o600)
+		} else {
+			d.spare.hold()
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return diskFile{f}, nil
+}
+
+// A reserve is one descriptor held back, so that the next segment can be made
+// when everything else has taken all there are.
+type reserve struct {
+	mu sync.Mutex
+	fd int // -1 for none
+}
+
+// hold takes a descriptor back as soon as there is one.
+func (r *reserve) hold() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fd < 0 {
+		if fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC); err == nil {
+			r.fd = fd
+		}
+	}
+}
+
+// release gives the descriptor back, and reports whether there was one.
+func (r *reserve) release() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fd < 0 {
+		return false
+	}
+	fd := r.fd
+	r.fd = -1
+	return unix.Close(fd) == nil
 }
 
 func (d directory) remove(name string) error { return d.Remove(name) }
@@ -98,5 +148,10 @@ func (f diskFile) allocate(n int64) error {
 
 // isFull says whether err means that there is no room, which passes.
 func isFull(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || noDescriptor(err)
+}
+
+// noDescriptor says whether the process or the machine has no descriptor left.
+func noDescriptor(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

@@ -105,6 +105,7 @@ type Journal struct {
 	freed     atomic.Int64  // given back since Open
 	syncedLow atomic.Uint64 // what a power cut leaves of low
 	fullSince atomic.Int64  // milliseconds, 0 when not full
+	fullWhy   atomic.Pointer[keptError]
 	wake      chan struct{}
 
 	freeMu sync.Mutex // held while a segment is removed
@@ -121,7 +122,7 @@ type Journal struct {
 
 	syncMu    sync.Mutex
 	newNames  atomic.Bool // a segment was made since the directory was synced
-	markError atomic.Pointer[markError]
+	markError atomic.Pointer[keptError]
 }
 
 // Open opens the journal in dir, making it if need be, and repairs what a
@@ -211,6 +212,7 @@ type Stat struct {
 	NewestTime time.Time // when Newest was appended; zero if unknown
 
 	FullSince time.Time // zero when not full
+	FullWhy   error     // what the file system said; nil when MaxBytes is reached
 }
 
 // Stat may be called from any goroutine.
@@ -220,7 +222,11 @@ func (j *Journal) Stat() Stat {
 	st := measure(j.segs, j.place.low, j.written.Load())
 	st.MaxBytes = j.opt.MaxBytes
 	st.NewestTime = moment(j.millis.Load())
-	st.FullSince = moment(j.fullSince.Load())
+	if st.FullSince = moment(j.fullSince.Load()); !st.FullSince.IsZero() {
+		if why := j.fullWhy.Load(); why != nil {
+			st.FullWhy = why.error
+		}
+	}
 	return st
 }
 

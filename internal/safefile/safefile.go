@@ -257,6 +257,30 @@ func (d *Dir) Remove(name string) error {
 	return nil
 }
 
+// RemoveSocket removes a socket, and nothing else. One that is missing is no fault.
+func (d *Dir) RemoveSocket(name string) error {
+	st, err := d.lstat(name)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err == nil && st.Mode&unix.S_IFMT != unix.S_IFSOCK:
+		err = errors.New("is not a socket")
+	}
+	if err != nil {
+		return d.failed("remove", name, err)
+	}
+	return d.Remove(name)
+}
+
+// Chmod changes the mode of the directory itself.
+func (d *Dir) Chmod(mode os.FileMode) error {
+	f, err := d.reopen()
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(mode), f.Close())
+}
+
 // List returns the names in the directory, in no order.
 func (d *Dir) List() ([]string, error) {
 	f, err := d.reopen()
