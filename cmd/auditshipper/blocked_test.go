@@ -83,7 +83,7 @@ cloudwatch: {endpoint_url: %[2]q, region: us-east-1, group: /g, flush_interval: 
 		var st daemon.Status
 		err := until(t.Context(), 30*time.Second, func() (bool, error) {
 			var err error
-			st, err = daemon.Ask(filepath.Join(dir, "c.sock"))
+			st, err = askSocket(filepath.Join(dir, "c.sock"))
 			return err == nil && ok(st), nil
 		})
 		if err != nil {

@@ -42,7 +42,7 @@ func TestKernelDescriptors(t *testing.T) {
 	r.limit(1024)
 	var arrived int
 	defer func() { t.Logf("%d of %d events arrived", arrived, len(deeds)) }()
-	r.eventually(60*time.Second, "all events", func() bool { arrived = r.distinct(); return arrived >= len(deeds) })
+	r.eventually(120*time.Second, "all events", func() bool { arrived = r.distinct(); return arrived >= len(deeds) })
 	r.stop()
 	r.check(pid, deeds)
 	if gaps := r.gaps(); len(gaps) > 0 {

@@ -31,16 +31,17 @@ at without root it says.
 
 exit status:
   0  all is well
-  2  the configuration is wrong
-  3  a check failed`,
+  2  the configuration cannot be read
+  3  a check failed, or the configuration has a fault`,
 		Example: "  sudo auditshipper doctor --canary",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(cmd)
-			if err != nil {
-				return err
+			c, faults := loadConfig(cmd)
+			if fault := (*config.Fault)(nil); faults != nil && !errors.As(faults, &fault) {
+				return faults
 			}
-			d := &doctor{c: c, now: time.Now}
+			var err error
+			d := &doctor{c: c, faults: joinedErrors(faults), now: time.Now}
 			d.examine(cmd.Context())
 			if canary, _ := cmd.Flags().GetBool("canary"); canary {
 				d.canaries(cmd.Context())
@@ -83,6 +84,7 @@ type doctor struct {
 	now      func() time.Time
 	status   *daemon.Status // of the running daemon, nil if none answers
 	asked    error          // why not
+	faults   []error        // of the configuration itself
 	findings []diagnosis
 }
 
@@ -139,14 +141,14 @@ func (d *doctor) tell(w io.Writer) error {
 
 // configuration looks for what the machine makes wrong in it.
 func (d *doctor) configuration() {
-	errs := daemon.Check(d.c)
+	errs := slices.Concat(d.faults, daemon.Check(d.c))
 	var texts []string
 	for _, err := range errs {
 		texts = append(texts, err.Error())
 	}
 	switch {
-	case len(errs) > 0 && !isRoot():
-		d.find("configuration", unknown, "run doctor as root", "%s", strings.Join(texts, "; "))
+	case len(errs) > len(d.faults) && !isRoot() && len(d.faults) == 0:
+		d.find("configuration", unknown, "run doctor with sudo; a member of the group auditshipper sees the daemon's status", "%s", strings.Join(texts, "; "))
 	case len(errs) > 0:
 		d.find("configuration", ill, "auditshipper config check", "%s", strings.Join(texts, "; "))
 	case len(d.c.Watches) == 0:

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 	"github.com/auditshipper/auditshipper/internal/logstest"
 )
@@ -29,7 +28,7 @@ func TestKernelFairness(t *testing.T) {
 	second()
 	r.deleteAs(light, lightly)()
 	r.eventually(20*time.Second, "all records", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.Source.Records >= recordsEach*(heavily+lightly) && st.Journal.Flooded > 0 && st.Journal.FullSince == nil
 	})
 	r.kill()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -45,21 +46,34 @@ func getent() func(ctx context.Context, uid uint32) (string, error) {
 	}
 }
 
+// nobody is the user of the kernel that owns nothing.
+const nobody = 65534
+
 // runGetent returns what getent prints of a user. The libraries that getent loads
 // are strangers' code: it gets neither our capabilities nor our environment, which
-// may hold credentials, and does not outlive us.
+// may hold credentials, and does not outlive us. Root's daemon runs it as nobody.
+// The service's user cannot become another one, so there the kernel keeps getent
+// from our files.
 func runGetent(ctx context.Context, path string, uid uint32) (out []byte, err error) {
 	cmd := exec.CommandContext(ctx, path, "passwd", strconv.FormatUint(uint64(uid), 10))
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")} // a script in some distributions
 	cmd.WaitDelay = time.Second
+	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	if os.Geteuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		// Capabilities are a thread's, and so is the death that getent hears of. This
 		// thread is never unlocked: it ends here, with getent.
 		runtime.LockOSThread()
-		if err = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err == nil {
+		err = unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+		if err == nil && os.Geteuid() != 0 {
+			err = hideFiles(filepath.Dir(path))
+		}
+		if err == nil {
 			out, err = cmd.Output()
 		}
 	}()

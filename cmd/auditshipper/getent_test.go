@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +23,7 @@ func fakeGetent(t *testing.T, script string) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	openWay(t)
 }
 
 func TestGetent(t *testing.T) {
@@ -102,11 +104,6 @@ func TestGetentHasNoRights(t *testing.T) {
 		t.Skip("needs root, to be another user")
 	}
 	fakeGetent(t, `while read -r key set; do [ "$key" = CapEff: ] && echo "$set:x:1000:1000"; done </proc/self/status; exit 0`)
-	for dir, _, _ := strings.Cut(os.Getenv("PATH"), ":"); dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	self, err := os.Open("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
@@ -122,4 +119,66 @@ func TestGetentHasNoRights(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// TestGetentSeesNothing requires that getent, as root's daemon runs it, is nobody,
+// and as the service runs it, cannot read the files of the service's user.
+func TestGetentSeesNothing(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to be another user")
+	}
+	fakeGetent(t, `echo "$(id -u):x:1000:1000"`)
+	if got, err := getent()(t.Context(), 1000); got != "65534" || err != nil {
+		t.Errorf("root's getent is user %q, %v", got, err)
+	}
+	secret := filepath.Join(t.TempDir(), "credentials")
+	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o644), os.Chmod(filepath.Dir(secret), 0o755), os.Chmod(filepath.Dir(filepath.Dir(secret)), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	fakeGetent(t, `cat "`+secret+`" >/dev/null 2>&1 && echo read:x:1000:1000 || echo refused:x:1000:1000`)
+	got, err := asService(t, 1000)
+	if got == "read" && !hasLandlock() {
+		t.Skip("this kernel has no Landlock")
+	}
+	if got != "refused" || err != nil {
+		t.Errorf("a credential can be %q, %v", got, err)
+	}
+}
+
+// openWay lets other users run the fake getent.
+func openWay(t *testing.T) {
+	t.Helper()
+	for dir, _, _ := strings.Cut(os.Getenv("PATH"), ":"); dir != os.TempDir(); dir = filepath.Dir(dir) {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func hasLandlock() bool {
+	_, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	return e == 0
+}
+
+// asService asks as hideFiles confines the service's user.
+func asService(t *testing.T, uid uint32) (name string, err error) {
+	t.Helper()
+	path, err := exec.LookPath("getent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread ends confined
+		if err = hideFiles(filepath.Dir(path)); err != nil {
+			return
+		}
+		var out []byte
+		if out, err = exec.Command(path, "passwd", "1000").Output(); err == nil {
+			name, err = parseUser(out, uid)
+		}
+	}()
+	<-done
+	return name, err
 }

@@ -37,7 +37,7 @@ func journalDir(cmd *cobra.Command, args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
-	c, err := loadConfig(cmd)
+	c, err := loadUsable(cmd)
 	return filepath.Join(c.StateDir, "journal"), err
 }
 

@@ -114,9 +114,35 @@ func loadConfig(cmd *cobra.Command) (config.Config, error) {
 	}
 	named := cmd.Flags().Changed("config") || os.Getenv("AUDITSHIPPER_CONFIG") != ""
 	c, err := config.Load(path, named, os.Environ())
+	for _, w := range c.Warnings() {
+		fmt.Fprintf(cmd.ErrOrStderr(), "auditshipper: warning: %v\n", w)
+		if w.Fix != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", w.Fix)
+		}
+	}
 	if err != nil {
 		return c, withStatus(exitUsage, err)
 	}
+	return c, nil
+}
+
+// loadUsable is loadConfig for commands that look at what is there.
+func loadUsable(cmd *cobra.Command) (config.Config, error) {
+	c, err := loadConfig(cmd)
+	return usable(cmd.ErrOrStderr(), c, err)
+}
+
+// usable lets a command go on beside a faulty configuration, with what is right in
+// it and the defaults, and says so. A file that cannot be read ends the command.
+func usable(w io.Writer, c config.Config, err error) (config.Config, error) {
+	if fault := (*config.Fault)(nil); !errors.As(err, &fault) {
+		if err != nil {
+			err = withStatus(exitUsage, err)
+		}
+		return c, err
+	}
+	report(w, err)
+	fmt.Fprintln(w, "auditshipper: warning: the configuration has these faults; what is right in it is used, and defaults for the rest")
 	return c, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -115,5 +116,54 @@ func newLog(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel) {
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		fmt.Fprintln(w, err) // validate accepts only levels; Default is one
 	}
+	if isFile && toJournal(f, os.Getenv("JOURNAL_STREAM")) {
+		encoder = priorities{encoder}
+	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(query.LogWriter{W: w}), level)), level
+}
+
+// toJournal reports whether f is the stream to the system's journal that systemd
+// names by device and inode in JOURNAL_STREAM.
+func toJournal(f *os.File, stream string) bool {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return false
+	}
+	return stream == fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// priorities puts the priority of syslog(3) in front of each line, as the journal
+// takes it (sd-daemon(3)).
+type priorities struct{ zapcore.Encoder }
+
+// Clone implements zapcore.Encoder.
+func (p priorities) Clone() zapcore.Encoder { return priorities{p.Encoder.Clone()} }
+
+// EncodeEntry implements zapcore.Encoder.
+func (p priorities) EncodeEntry(e zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+	line, err := p.Encoder.EncodeEntry(e, fields)
+	if err != nil {
+		return nil, err
+	}
+	marked := logLines.Get()
+	fmt.Fprintf(marked, "<%d>%s", priority(e.Level), line)
+	line.Free()
+	return marked, nil
+}
+
+var logLines = buffer.NewPool()
+
+// priority is a level as syslog(3) numbers it.
+func priority(l zapcore.Level) int {
+	switch {
+	case l >= zapcore.DPanicLevel:
+		return 2
+	case l >= zapcore.ErrorLevel:
+		return 3
+	case l >= zapcore.WarnLevel:
+		return 4
+	case l >= zapcore.InfoLevel:
+		return 6
+	}
+	return 7
 }

@@ -179,10 +179,7 @@ func warnTo(w io.Writer) func(query.Left) {
 func (s *sourceWords) load() (config.Config, error) {
 	named := s.config != config.Path
 	c, err := config.Load(s.config, named, os.Environ())
-	if err != nil {
-		return c, withStatus(exitUsage, err)
-	}
-	return c, nil
+	return usable(os.Stderr, c, err)
 }
 
 // interpreter knows this machine's names.

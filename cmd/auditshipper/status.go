@@ -33,7 +33,7 @@ exit status:
 		Example: "  auditshipper status",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(cmd)
+			c, err := loadUsable(cmd)
 			if err != nil {
 				return err
 			}

@@ -34,7 +34,8 @@ type Config struct {
 	Metrics    Metrics    `yaml:"metrics"`
 	Log        Log        `yaml:"log"`
 
-	places map[string]string // "watches[0].path" -> "file:line"
+	warnings []*Fault
+	places   map[string]string // "watches[0].path" -> "file:line"
 }
 
 // A Watch is what to know about a directory or file: which operations below it
@@ -181,8 +182,12 @@ func Load(path string, must bool, environ []string) (Config, error) {
 		defaultWatch(&c.Watches[i])
 	}
 	c.validate(&d)
+	c.warnings = d.warnings
 	return c, errors.Join(d.faults...)
 }
+
+// Warnings are what is most likely a mistake, and has no effect.
+func (c *Config) Warnings() []*Fault { return c.warnings }
 
 // Place returns where key (as in "watches[0].path") was set, or the whole it
 // stands in, as file:line, or the name of its environment variable. It is

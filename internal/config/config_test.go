@@ -105,7 +105,6 @@ func TestFaults(t *testing.T) {
 		{"no YAML", "a: [", nil, []string{"a.yaml:1: not YAML: sequence end token ']' not found"}},
 		{"two documents", "output: stdout\n---\noutput: stdout\n", nil, []string{"a.yaml:3: one document is enough; this is a second one"}},
 		{"an endpoint with FIPS", "cloudwatch:\n  endpoint_url: http://h\n  use_fips: true\n", nil, []string{"a.yaml:2: cloudwatch.endpoint_url: cannot go with use_fips or use_dualstack, which choose the endpoint themselves"}},
-		{"an unknown variable", "", []string{"AUDITSHIPPER_OUTPUTS=stdout"}, []string{"AUDITSHIPPER_OUTPUTS: no key of the configuration has this name"}},
 		{"a bad variable", "", []string{"AUDITSHIPPER_JOURNAL_SYNC=soon"}, []string{`AUDITSHIPPER_JOURNAL_SYNC: journal.sync: "soon" is not a duration such as 1s or 500ms`}},
 		{"a bad value from a variable", "", []string{"AUDITSHIPPER_OUTPUT=stderr"}, []string{`AUDITSHIPPER_OUTPUT: output: "stderr" is not one of auto, cloudwatch, stdout`}},
 		{
@@ -193,4 +192,34 @@ func FuzzLoad(f *testing.F) {
 		d.file("f", []byte(text), &c)
 		c.validate(&d)
 	})
+}
+
+// TestWarnings requires that what has no effect is said, and ends nothing.
+func TestWarnings(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		environ    []string
+		want       string
+	}{
+		{"an unknown variable", "", []string{"AUDITSHIPPER_OUTPUTS=stdout"}, "AUDITSHIPPER_OUTPUTS: no key of the configuration has this name"},
+		{"a byte order mark", "\ufeffoutput: stdout\n", nil, "byte order mark"},
+		{"lines of another system", "output: stdout\r\nstate_dir: /a\r\n", nil, "CR LF"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.yaml")
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := Load(path, true, tt.environ)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if w := c.Warnings(); len(w) != 1 || !strings.Contains(w[0].Error(), tt.want) {
+				t.Errorf("%v, want %q", w, tt.want)
+			}
+			if tt.text != "" && c.Output != "stdout" {
+				t.Errorf("output is %q", c.Output)
+			}
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"slices"
@@ -21,10 +22,11 @@ var notKeys = []string{prefix + "CONFIG", prefix + "KERNEL", prefix + "MUST_RUN"
 
 // A decoder fills a Config and collects what is wrong instead of stopping.
 type decoder struct {
-	name   string // of the file, or the environment variable
-	env    bool
-	faults []error
-	places map[string]string
+	name     string // of the file, or the environment variable
+	env      bool
+	faults   []error
+	warnings []*Fault
+	places   map[string]string
 }
 
 func (d *decoder) place(node ast.Node) string {
@@ -38,9 +40,23 @@ func (d *decoder) fault(place, key, fix, format string, args ...any) {
 	d.faults = append(d.faults, &Fault{Place: place, Key: key, Msg: fmt.Sprintf(format, args...), Fix: fix})
 }
 
-// file decodes a YAML document into c.
+// warn notes what is most likely a mistake and changes nothing.
+func (d *decoder) warn(place, fix, msg string) {
+	d.warnings = append(d.warnings, &Fault{Place: place, Msg: msg, Fix: fix})
+}
+
+// file decodes a YAML document into c. Editors of other systems leave a byte order
+// mark and carriage returns, which mean nothing here.
 func (d *decoder) file(name string, text []byte, c *Config) {
 	d.name = name
+	if rest, ok := bytes.CutPrefix(text, []byte("\ufeff")); ok {
+		text = rest
+		d.warn(name+":1", "", "the file begins with a byte order mark, which is ignored")
+	}
+	if bytes.Contains(text, []byte("\r\n")) {
+		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+		d.warn(name, "", "lines end in CR LF, of which the CR is ignored")
+	}
 	if node := d.parse(text); node != nil {
 		d.decode(node, "", reflect.ValueOf(c).Elem())
 	}
@@ -89,7 +105,7 @@ func (d *decoder) environ(environ []string, c *Config) {
 		d.name, d.env = name, true
 		key, ok := keys[name]
 		if !ok {
-			d.fault(name, "", nearest(name, keys), "no key of the configuration has this name")
+			d.warn(name, nearest(name, keys), "no key of the configuration has this name; the variable is ignored")
 			continue
 		}
 		d.variable(key, value, reflect.ValueOf(c).Elem())

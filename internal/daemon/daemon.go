@@ -87,7 +87,7 @@ type Daemon struct {
 	loss     *lossWatch
 	server   *server
 
-	room    roomWatch
+	room       roomWatch
 	cloudWatch atomic.Pointer[ship.CloudWatch] // nil where events go to standard output
 	identities *identities
 	ours       *ours

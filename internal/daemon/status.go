@@ -207,6 +207,8 @@ func (s *Status) health() (state, why string) {
 		return "degraded", s.Journal.FullWhy
 	case s.Rules.Error != "":
 		return "degraded", s.Rules.Error
+	case s.Rules.InEffect+s.Rules.Removed < s.Rules.Wanted:
+		return "degraded", fmt.Sprintf("%d of %d rules are in effect", s.Rules.InEffect, s.Rules.Wanted)
 	case len(s.Rules.Pausing) > 0:
 		return "degraded", "somebody keeps taking rules away: " + strings.Join(s.Rules.Pausing, "; ")
 	case len(s.Rules.Covered) > 0:
