@@ -116,7 +116,7 @@ func newLog(c config.Log, w io.Writer) (*zap.Logger, zap.AtomicLevel) {
 	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
 		fmt.Fprintln(w, err) // validate accepts only levels; Default is one
 	}
-	if isFile && toJournal(f, os.Getenv("JOURNAL_STREAM")) {
+	if f, ok := w.(*os.File); ok && toJournal(f, os.Getenv("JOURNAL_STREAM")) {
 		encoder = priorities{encoder}
 	}
 	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(query.LogWriter{W: w}), level)), level
