@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
@@ -56,7 +55,7 @@ func TestKernelMemory(t *testing.T) {
 	r.kill()
 	start()
 	r.eventually(time.Minute, "an empty journal", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.Journal.Undelivered == 0
 	})
 	peak = max(peak, r.peak())
