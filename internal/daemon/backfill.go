@@ -38,6 +38,7 @@ type backfiller struct {
 type found struct {
 	recs   [][]byte
 	events []event.ID
+	vain   bool // nobody has written to the log since
 	err    error
 }
 
@@ -76,7 +77,8 @@ func (r *receiver) fill() (more bool, err error) {
 	if b.now().Before(b.next) {
 		return true, nil
 	}
-	return b.search(sought, *r.account.away), nil
+	b.search(sought, *r.account.away)
+	return true, nil
 }
 
 // take puts what a search found into the journal. Only then it has come: a
@@ -86,6 +88,9 @@ func (r *receiver) take(f found) error {
 	b.searching = nil
 	b.vain++
 	b.next = b.now().Add(searchEvery)
+	if f.vain {
+		b.vain = searches
+	}
 	if f.err != nil {
 		b.log.Warn("auditd's log not read for what is missing", zap.Error(f.err))
 	}
@@ -125,25 +130,25 @@ func (b *backfiller) finish() {
 	}
 }
 
-// search begins to look for serials. It reports false where that would be in
-// vain: nobody has written to the log since.
-func (b *backfiller) search(all []sought, away absence) bool {
-	st, err := os.Stat(b.path)
+// search begins to look for serials. Not even asking when the log was last written to
+// is for the receive loop: it may be on a disk that does not answer.
+func (b *backfiller) search(all []sought, away absence) {
 	since := slices.MinFunc(all, func(x, y sought) int { return x.from.Compare(y.from) }).from
-	if err != nil || st.ModTime().Before(since) {
-		return false
-	}
 	slices.SortFunc(all, func(x, y sought) int { return cmp.Compare(x.First, y.First) })
 	s := &search{sought: all, away: away, taken: maps.Clone(b.taken), since: since, events: map[event.ID]*[][]byte{}}
 	result := make(chan found, 1)
 	b.searching = result
 	go func() {
-		err := s.files(b.path)
-		recs, events := s.found()
-		result <- found{recs, events, err}
+		st, err := os.Stat(b.path)
+		if err != nil || st.ModTime().Before(since) {
+			result <- found{vain: true}
+		} else {
+			err := s.files(b.path)
+			recs, events := s.found()
+			result <- found{recs: recs, events: events, err: err}
+		}
 		b.wake()
 	}()
-	return true
 }
 
 // A search reads files for records with certain serials, of a certain time:
