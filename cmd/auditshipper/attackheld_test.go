@@ -38,14 +38,15 @@ const (
 	fuseInit    = 26
 )
 
-func serveSilently(t *testing.T) *silentServer {
+// serveSilently mounts one at dir, as a user without rights would.
+func serveSilently(t *testing.T, dir string, user int) *silentServer {
 	t.Helper()
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		kerneltest.Skip(t, err.Error())
 	}
-	s := &silentServer{fd, t.TempDir()}
-	if err := unix.Mount("silent", s.dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fd)); err != nil {
+	s := &silentServer{fd, dir}
+	if err := unix.Mount("silent", s.dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=0", fd, user)); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -197,7 +198,7 @@ func isHeld(pid int) bool {
 // arrive, the status must tell, and a stop must be a stop.
 func TestKernelAttackHeldMemory(t *testing.T) {
 	kerneltest.Need(t)
-	server := serveSilently(t)
+	server := serveSilently(t, t.TempDir(), 0)
 	r := newRig(t, "")
 	var names []string
 	for i := range 8 {
@@ -255,4 +256,48 @@ func TestKernelAttackHeldMemory(t *testing.T) {
 			t.Errorf("%s is said to be at %s", e.ID, e.Path)
 		}
 	}
+}
+
+// TestKernelAttackForeignMount has a user mount a file system of his own over a watched
+// directory and take it away again. The rules of the watch must stay, and it is told.
+func TestKernelAttackForeignMount(t *testing.T) {
+	kerneltest.Need(t)
+	r := newRig(t, "")
+	file := filepath.Join(r.watched, "f")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.start()
+	var armed int
+	r.eventually(20*time.Second, "the rules", func() bool {
+		st, err := daemon.Ask(r.socket())
+		armed = st.Rules.InEffect
+		return err == nil && st.State == "running" && armed > 0
+	})
+	beneath, err := os.Open(r.watched)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beneath.Close()
+	server := serveSilently(t, r.watched, 1000)
+	r.eventually(20*time.Second, "the status to tell", func() bool {
+		st, err := daemon.Ask(r.socket())
+		return err == nil && st.State == "degraded" && len(st.Rules.Covered) == 1 && st.Rules.InEffect == armed
+	})
+	if err := unix.Unlinkat(int(beneath.Fd()), "f", 0); err != nil {
+		t.Fatal(err)
+	}
+	server.abort(t)
+	r.eventually(20*time.Second, "the status to tell that it is gone", func() bool {
+		st, err := daemon.Ask(r.socket())
+		return err == nil && st.State == "running" && st.Rules.InEffect == armed && st.Rules.Repairs == 0
+	})
+	r.eventually(20*time.Second, "the deletion beneath, and the event that tells", func() bool {
+		foreign := false
+		for _, e := range r.arrived() {
+			foreign = foreign || e.Op == "foreign_mount" && e.Path == r.watched
+		}
+		return foreign && len(r.ours()) == 1
+	})
+	r.stop()
 }
