@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 )
 
@@ -245,7 +244,7 @@ func TestKernelAttackHeldMemory(t *testing.T) {
 	}
 	r.eventually(30*time.Second, "all events", func() bool { return len(r.ours()) >= 2*8 })
 	r.eventually(10*time.Second, "the status to tell of looks that hang", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.State == "degraded" && st.Looks.Hung > 0
 	})
 	if took := r.stop(); took > 10*time.Second {
@@ -270,7 +269,7 @@ func TestKernelAttackForeignMount(t *testing.T) {
 	r.start()
 	var armed int
 	r.eventually(20*time.Second, "the rules", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		armed = st.Rules.InEffect
 		return err == nil && st.State == "running" && armed > 0
 	})
@@ -281,7 +280,7 @@ func TestKernelAttackForeignMount(t *testing.T) {
 	defer beneath.Close()
 	server := serveSilently(t, r.watched, 1000)
 	r.eventually(20*time.Second, "the status to tell", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.State == "degraded" && len(st.Rules.Covered) == 1 && st.Rules.InEffect == armed
 	})
 	if err := unix.Unlinkat(int(beneath.Fd()), "f", 0); err != nil {
@@ -289,7 +288,7 @@ func TestKernelAttackForeignMount(t *testing.T) {
 	}
 	server.abort(t)
 	r.eventually(20*time.Second, "the status to tell that it is gone", func() bool {
-		st, err := daemon.Ask(r.socket())
+		st, err := askSocket(r.socket())
 		return err == nil && st.State == "running" && st.Rules.InEffect == armed && st.Rules.Repairs == 0
 	})
 	r.eventually(20*time.Second, "the deletion beneath, and the event that tells", func() bool {
