@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -23,15 +22,6 @@ type absence struct {
 	First  uint64 // if Boot is not 0: the lowest that came afterwards, 0 if none did
 }
 
-// absenceIn is the absence in a landing's room, behind the serials.
-func absenceIn(room []byte) *absence {
-	at := int(unsafe.Sizeof(serialState{}))
-	if len(room) < at+int(unsafe.Sizeof(absence{})) {
-		panic("daemon: the landing has no room for an absence")
-	}
-	return (*absence)(unsafe.Pointer(&room[at]))
-}
-
 // absenceOf returns what a landing tells of the time without us, up to now. last is
 // when the journal got its last record, which counts if the landing is new; booted
 // is when the machine was. It is none on the first start of all.
@@ -43,7 +33,8 @@ func absenceOf(l *kaudit.Landing, last, booted, now time.Time) absence {
 	case !last.IsZero() && last.Before(booted):
 		boot = booted.UnixMilli()
 	}
-	x, s := *absenceIn(was.Room()), serialsIn(was.Room())
+	state := landedStateIn(was.Room())
+	x, s := state.away, &state.serials
 	stopped := was.Stopped()
 	if untold := x.From != 0; untold {
 		if x.Planned &= min(stopped, 1); boot == 0 {

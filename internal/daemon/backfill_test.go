@@ -67,7 +67,7 @@ func (w *backfillWorld) start() {
 		refused:  &refusals{landing: w.landing, now: now, count: func(string) {}},
 		forged:   &forgeries{landing: w.landing, now: now},
 		notes:    &notes{now: now, wake: func() {}, count: func(string) {}},
-		account:  &account{serials: serialsIn(w.landing.Room()), away: absenceIn(w.landing.Room()), usual: func() string { return "usual" }, now: now, turned: w.now},
+		account:  &account{serials: &landedStateIn(w.landing.Room()).serials, away: &landedStateIn(w.landing.Room()).away, usual: func() string { return "usual" }, now: now, turned: w.now},
 		backfill: &backfiller{path: w.log, wake: func() { w.woken <- struct{}{} }, log: zap.NewNop(), now: now},
 	}
 }

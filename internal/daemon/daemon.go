@@ -183,8 +183,9 @@ func (d *Daemon) openState() error {
 		refused: &refusals{landing: d.landing, now: time.Now, count: d.gaps.add},
 		forged:  &forgeries{landing: d.landing, now: time.Now},
 	}
+	state := landedStateIn(d.landing.Room())
 	d.receiver.account = &account{
-		serials: serialsIn(d.landing.Room()), away: absenceIn(d.landing.Room()), now: time.Now,
+		serials: &state.serials, away: &state.away, now: time.Now,
 		usual: func() string {
 			if d.source.owns() {
 				return causeKernelLost

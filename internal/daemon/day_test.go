@@ -195,7 +195,7 @@ func receiverOf(t testing.TB, src source, j *journal.Journal, landing *kaudit.La
 		notes:   &notes{now: time.Now, wake: func() {}, count: gap},
 		refused: &refusals{landing: landing, now: time.Now, count: gap},
 		forged:  &forgeries{landing: landing, now: time.Now},
-		account: &account{serials: serialsIn(landing.Room()), away: absenceIn(landing.Room()), now: time.Now, usual: func() string { return causeKernelLost }},
+		account: &account{serials: &landedStateIn(landing.Room()).serials, away: &landedStateIn(landing.Room()).away, now: time.Now, usual: func() string { return causeKernelLost }},
 	}
 }
 

@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"time"
-	"unsafe"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 )
@@ -29,14 +28,9 @@ type floodCount struct {
 	told      uint64 // the sequence of the gap that tells it; 0 while none does
 }
 
-// floodStateIn is the state in a landing's room, where an earlier process may have
-// left it. next is the sequence of the journal's next record.
-func floodStateIn(room []byte, next uint64) *floodState {
-	begin := int(unsafe.Sizeof(serialState{}))
-	if len(room) < begin+int(unsafe.Sizeof(floodState{})) {
-		panic("daemon: the landing has no room for floods")
-	}
-	s := (*floodState)(unsafe.Pointer(&room[begin]))
+// open forgets what the journal has the gap of: an earlier process was killed before it
+// could. next is the sequence of the journal's next record.
+func (s *floodState) open(next uint64) *floodState {
 	for i := range s.floods {
 		if f := &s.floods[i]; f.told != 0 && f.told < next {
 			*f = floodCount{} // the journal has the gap

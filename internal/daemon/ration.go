@@ -40,7 +40,7 @@ type ration struct {
 func newRation(j *journal.Journal, l *kaudit.Landing) *ration {
 	r := &ration{
 		journal: j, reserve: j.Stat().MaxBytes / reservePart, forget: l.Forget,
-		state: floodStateIn(l.Room(), j.Next()), linger: lingering,
+		state: landedStateIn(l.Room()).floods.open(j.Next()), linger: lingering,
 	}
 	r.seam = !r.state.empty()
 	r.untold.Store(r.seam)

@@ -195,7 +195,7 @@ func TestRationAllocatesNothing(t *testing.T) {
 // journal has is not told again.
 func TestFloodState(t *testing.T) {
 	room := make([]byte, 8192)
-	s := floodStateIn(room, 50)
+	s := landedStateIn(room).floods.open(50)
 	for i := range 100 {
 		s.drop(producer{uint32(1000 + i), 1, 1}, int64(1000+i))
 	}
@@ -203,7 +203,7 @@ func TestFloodState(t *testing.T) {
 	s.floods[3].told = 60 // by a process killed before it knew that the journal has it
 	s.floods[4].told = 61 // and one killed before the journal had it
 
-	s = floodStateIn(room, 61)
+	s = landedStateIn(room).floods.open(61)
 	if kept, known := s.fate(77); kept || !known {
 		t.Errorf("an event that was not kept is kept %v, known %v", kept, known)
 	}
@@ -218,5 +218,18 @@ func TestFloodState(t *testing.T) {
 	}
 	if sum != 99 || !s.empty() {
 		t.Errorf("%d events told, want 99", sum)
+	}
+}
+
+// TestLandedStateApart requires that no part of what the landing keeps changes another.
+func TestLandedStateApart(t *testing.T) {
+	state := landedStateIn(make([]byte, 8192))
+	state.away, state.serials.High = absence{From: 1, To: 2, Serial: 3}, 4
+	for i := range 100 {
+		state.floods.drop(producer{uint32(i), 1, 1}, int64(i))
+		state.floods.setFate(uint64(i), i%2 == 0)
+	}
+	if want := (absence{From: 1, To: 2, Serial: 3}); state.away != want || state.serials.High != 4 {
+		t.Errorf("floods changed the absence to %+v and the last serial to %d", state.away, state.serials.High)
 	}
 }

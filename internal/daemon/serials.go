@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"time"
-	"unsafe"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 )
@@ -54,15 +53,6 @@ func (m *missing) widen(from, to int64) {
 		m.From = from
 	}
 	m.To = max(m.To, to)
-}
-
-// serialsIn is the state in a landing's room, where an earlier process may have
-// left it.
-func serialsIn(room []byte) *serialState {
-	if len(room) < int(unsafe.Sizeof(serialState{})) {
-		panic("daemon: the landing has no room for the serials")
-	}
-	return (*serialState)(unsafe.Pointer(&room[0]))
 }
 
 // see notes an event's serial.
