@@ -48,7 +48,7 @@ func (d *doctor) kernel() {
 	}
 	d.find("lost", when(st.Lost > 0, doubt), "kernel.backlog_limit: 16384 or more; docs/sizing.md", "%d records lost since boot, queue %d of %d", st.Lost, st.Backlog, st.BacklogLimit)
 	d.registration(st)
-	d.rules(k)
+	d.rules(k, st.Enabled == kaudit.Immutable)
 }
 
 // registration looks at who is the kernel's audit daemon.
@@ -69,7 +69,7 @@ func (d *doctor) registration(st kaudit.Status) {
 }
 
 // rules looks at never,task, at what is missing, hidden or waits.
-func (d *doctor) rules(k *kaudit.Control) {
+func (d *doctor) rules(k rules.Kernel, locked bool) {
 	loaded, err := rules.Loaded(k)
 	if err != nil {
 		d.find("rules", unknown, "", "%v", err)
@@ -87,8 +87,13 @@ func (d *doctor) rules(k *kaudit.Control) {
 		has[loaded[i].Sum()] = i + 1
 	}
 	var missing, hidden []string
-	want := 0
+	want, late := 0, 0
 	for _, s := range wanted.Sources {
+		if locked {
+			var never []rules.Rule
+			s, never = s.WithoutLate(func(r *rules.Rule) bool { return has[r.Sum()] > 0 })
+			late += len(never)
+		}
 		for i := range s.Rules {
 			want++
 			at := has[s.Rules[i].Sum()]
@@ -99,8 +104,15 @@ func (d *doctor) rules(k *kaudit.Control) {
 			}
 		}
 	}
-	verdict := when(len(missing) > 0, ill)
-	d.find("rules", verdict, "auditshipper rules apply", "%d of %d are loaded%s", want-len(missing), want, list("; missing: ", missing))
+	cure := "auditshipper rules apply"
+	if locked {
+		cure = "auditshipper rules apply --persist, and reboot"
+	}
+	if late > 0 {
+		d.find("io_uring", doubt, "start the daemon before auditd locks the rules, or kernel.io_uring_disabled=2",
+			"%s not loaded: the rules are immutable, and auditctl does not load such", counted(late, "rule"))
+	}
+	d.find("rules", when(len(missing) > 0, ill), cure, "%d of %d are loaded%s", want-len(missing), want, list("; missing: ", missing))
 	for _, h := range rules.Excluded(loaded) {
 		d.find("excluded records", ill, deleteCommand(h.By)+", and take the line out of /etc/audit/rules.d", "%s", h)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,10 +63,11 @@ type rulesPlan struct {
 	loaded   []rules.Rule
 	status   kaudit.Status
 	warnings []string
+	late     []rules.Rule // left out: see rules.Source.WithoutLate
 }
 
 // planRules compares the kernel with what is wanted of sources.
-func planRules(k *kaudit.Control, st rules.State, sources []rules.Source, configured bool) (p rulesPlan, err error) {
+func planRules(k rules.Kernel, st rules.State, sources []rules.Source, configured bool) (p rulesPlan, err error) {
 	if p.status, err = k.Status(); err != nil {
 		return p, err
 	}
@@ -75,6 +77,9 @@ func planRules(k *kaudit.Control, st rules.State, sources []rules.Source, config
 	if configured {
 		sources = append(sources, rules.Gone(st, sources)...)
 	}
+	if p.status.Enabled == kaudit.Immutable {
+		sources = p.withoutLate(sources)
+	}
 	p.plan = rules.MakePlan(p.loaded, st, sources)
 	var settings []rules.Setting
 	for _, s := range sources {
@@ -82,6 +87,19 @@ func planRules(k *kaudit.Control, st rules.State, sources []rules.Source, config
 	}
 	p.plan.Settings, err = rules.NeededSettings(settings, k)
 	return p, err
+}
+
+// withoutLate leaves out what cannot come any more.
+func (p *rulesPlan) withoutLate(sources []rules.Source) []rules.Source {
+	sources = slices.Clone(sources)
+	for i, s := range sources {
+		var late []rules.Rule
+		sources[i], late = s.WithoutLate(func(r *rules.Rule) bool {
+			return slices.ContainsFunc(p.loaded, func(o rules.Rule) bool { return o.Sum() == r.Sum() })
+		})
+		p.late = append(p.late, late...)
+	}
+	return sources
 }
 
 // tell prints a plan's lines, and on stderr what a person should know.
@@ -109,6 +127,12 @@ func (p *rulesPlan) notes() []string {
 			continue
 		}
 		notes = append(notes, fmt.Sprintf("warning: matches nothing, since %s comes first: %s", h.By.String(), h.Rule.String()))
+	}
+	for _, r := range p.late {
+		notes = append(notes, fmt.Sprintf("note: left out, since the rules are immutable and auditctl does not load such a rule at boot: %s", r.String()))
+	}
+	if p.status.Enabled == kaudit.Immutable && !p.plan.Empty() {
+		notes = append(notes, "note: the rules are immutable (enabled 2): these changes need a reboot; rules apply --persist writes them for it")
 	}
 	if p.status.Enabled == kaudit.Disabled && !p.switchesOn() {
 		notes = append(notes, "note: auditing is off (enabled 0): rules see nothing until somebody switches it on, such as the daemon or auditctl -e 1")
@@ -176,7 +200,10 @@ func ruleError(err error) error {
 	case errors.Is(err, rules.ErrNeverTask):
 		return withStatus(exitRefused, hinted{err, "auditshipper rules apply --fix-never-task"})
 	case errors.Is(err, rules.ErrImmutable):
-		return withStatus(exitImmutable, hinted{err, "take -e 2 out of the rule files and boot"})
+		if h := (hinted{}); errors.As(err, &h) {
+			return withStatus(exitImmutable, err)
+		}
+		return withStatus(exitImmutable, hinted{err, "auditshipper rules apply --persist writes them for the next boot"})
 	case errors.As(err, &refused): // by the kernel, as things are now
 		return err
 	case errors.As(err, &faults), errors.As(err, &fault), errors.Is(err, os.ErrNotExist):

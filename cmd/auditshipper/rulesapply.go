@@ -41,7 +41,7 @@ exit status:
   1  the kernel refused
   2  a file is wrong
   4  never,task is loaded: it would not work (see --fix-never-task)
-  5  the rules are immutable until the next boot`,
+  5  the rules are immutable until the next boot; --persist has written them for it`,
 		Example: "  sudo auditshipper rules apply --persist my.rules",
 		RunE: func(cmd *cobra.Command, files []string) error {
 			c, err := loadConfig(cmd)
@@ -73,17 +73,24 @@ func applyRules(cmd *cobra.Command, c config.Config, files []string, f applyFlag
 		return err
 	}
 	defer func() { err = errors.Join(err, k.Close()) }()
+	return applyTo(cmd, k, c, sources, warnings, len(files) == 0, f)
+}
+
+// applyTo applies sources to a kernel. configured says that they are all that the
+// configuration names.
+func applyTo(cmd *cobra.Command, k rules.Kernel, c config.Config, sources []rules.Source, warnings []string, configured bool, f applyFlags) (err error) {
 	l, err := rules.OpenLedger(c.StateDir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	deaf, err := cureNeverTask(cmd, k, c, f)
-	if err != nil {
+	locked := errors.Is(err, rules.ErrImmutable)
+	if err != nil && !locked {
 		return err
 	}
 	l.Removed = slices.DeleteFunc(l.Removed, func(o rules.Owned) bool { return names(sources, o) })
-	p, err := planRules(k, l.State, sources, len(files) == 0)
+	p, err := planRules(k, l.State, sources, configured)
 	if err != nil {
 		return err
 	}
@@ -93,7 +100,14 @@ func applyRules(cmd *cobra.Command, c config.Config, files []string, f applyFlag
 		if err := noteFound(c, p); err != nil {
 			return err
 		}
-		if err := p.plan.Apply(k, l); err != nil {
+		err := rules.ErrImmutable
+		if !locked {
+			err = p.plan.Apply(k, l)
+		}
+		if errors.Is(err, rules.ErrImmutable) {
+			return persistForBoot(cmd, c, &p.plan, l, f.persist)
+		}
+		if err != nil {
 			return err
 		}
 		if err := persist(cmd, c, l.State, f.persist, more); err != nil {
@@ -131,6 +145,23 @@ func names(sources []rules.Source, o rules.Owned) bool {
 	return false
 }
 
+// persistForBoot writes what an immutable kernel does not take, if that is wanted or
+// was before.
+func persistForBoot(cmd *cobra.Command, c config.Config, p *rules.Plan, l *rules.Ledger, wanted bool) error {
+	more := map[string]any{}
+	if err := persist(cmd, c, p.Next(), wanted, more); err != nil {
+		return errors.Join(rules.ErrImmutable, err)
+	}
+	file, written := more["persisted"]
+	if !written {
+		return rules.ErrImmutable
+	}
+	if err := p.Await(l); err != nil {
+		return errors.Join(rules.ErrImmutable, err)
+	}
+	return hinted{rules.ErrImmutable, fmt.Sprintf("reboot: auditd loads %s then", file)}
+}
+
 // persist writes our rules where auditd's start finds them, if that is wanted, or
 // was before.
 func persist(cmd *cobra.Command, c config.Config, st rules.State, wanted bool, more map[string]any) error {
@@ -140,7 +171,7 @@ func persist(cmd *cobra.Command, c config.Config, st rules.State, wanted bool, m
 	}
 	changed, err := rules.Persist(c.Rules.PersistDir, st)
 	if err != nil {
-		return fmt.Errorf("rules are in the kernel, but not persisted: %w", err)
+		return fmt.Errorf("rules not persisted: %w", err)
 	}
 	more["persisted"] = file
 	if changed {
@@ -173,7 +204,7 @@ type deafProcess struct {
 
 // cureNeverTask refuses to go on while never,task is loaded, or takes it away and
 // tells which processes stay deaf until they are started again.
-func cureNeverTask(cmd *cobra.Command, k *kaudit.Control, c config.Config, f applyFlags) ([]deafProcess, error) {
+func cureNeverTask(cmd *cobra.Command, k rules.Kernel, c config.Config, f applyFlags) ([]deafProcess, error) {
 	loaded, err := rules.Loaded(k)
 	if err != nil {
 		return nil, err
@@ -188,8 +219,16 @@ func cureNeverTask(cmd *cobra.Command, k *kaudit.Control, c config.Config, f app
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: would take never,task away")
 		return nil, nil
 	}
+	var locked error
 	for i := range never {
-		if err := k.DeleteRule(never[i].Encode()); err != nil && !errors.Is(err, unix.ENOENT) {
+		err := k.DeleteRule(never[i].Encode())
+		if errors.Is(err, unix.EPERM) {
+			if st, e := k.Status(); e == nil && st.Enabled == kaudit.Immutable {
+				locked = rules.ErrImmutable
+				break
+			}
+		}
+		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return nil, err
 		}
 	}
@@ -197,7 +236,7 @@ func cureNeverTask(cmd *cobra.Command, k *kaudit.Control, c config.Config, f app
 	for _, name := range changed {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: took never,task out of %s; the old file is kept beside it\n", name)
 	}
-	if err != nil || len(never) == 0 {
+	if err = errors.Join(err, locked); err != nil || len(never) == 0 {
 		return nil, err
 	}
 	deaf, err := processes()

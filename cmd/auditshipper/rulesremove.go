@@ -146,7 +146,12 @@ func removeRules(cmd *cobra.Command, c config.Config, words []string, all bool) 
 	if len(foreign) > 0 {
 		return notOurs(foreign[0], loaded)
 	}
-	if err := plan.Apply(k, l); err != nil {
+	if err := plan.Apply(k, l); errors.Is(err, rules.ErrImmutable) {
+		if err := persist(cmd, c, plan.Next(), false, map[string]any{}); err != nil {
+			return errors.Join(rules.ErrImmutable, err)
+		}
+		return hinted{rules.ErrImmutable, "take them out of the configuration and reboot: the kernel keeps them until then"}
+	} else if err != nil {
 		return err
 	}
 	for _, line := range plan.Lines() {

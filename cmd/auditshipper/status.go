@@ -89,6 +89,9 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	if len(st.Rules.Waiting) > 0 {
 		row("waiting", "%s", strings.Join(st.Rules.Waiting, ", "))
 	}
+	if n := len(st.Rules.Late); n > 0 {
+		row("not loaded", "%s of io_uring: the rules are immutable, and auditctl does not load such", counted(n, "rule"))
+	}
 	if st.Rules.Error != "" {
 		row("rules error", "%s", st.Rules.Error)
 	}

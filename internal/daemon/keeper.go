@@ -133,7 +133,7 @@ func (k *keeper) poke() {
 func (k *keeper) pending() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.failed != "" || k.rules.isPausing()
+	return k.failed != "" && !k.rules.locked || k.rules.isPausing()
 }
 
 // configure makes c what the keeper keeps, and puts it in effect. A rule file
@@ -313,12 +313,17 @@ func (p *place) differs(now *place) bool {
 // error only where the configuration says so.
 func (k *keeper) checkNeverTask() error {
 	found, err := k.rules.disarm(k.cfg)
-	if err != nil {
+	locked := errors.Is(err, rules.ErrImmutable)
+	if err != nil && !locked {
 		return err
 	}
 	was := k.never
-	k.never = found && k.cfg.Rules.OnNeverTask != "fix"
+	k.never = found && (k.cfg.Rules.OnNeverTask != "fix" || locked)
 	switch {
+	case locked && !was:
+		k.log.Error("never,task is loaded and stays until the next boot: processes born from now on are never audited", zap.Error(err), zap.String("cure", "reboot"))
+		k.notes.add(event.TypeRules, event.NoteField{Key: "op", Value: "never_task_found"})
+	case locked:
 	case found && k.cfg.Rules.OnNeverTask == "fail":
 		return rules.ErrNeverTask
 	case found && k.cfg.Rules.OnNeverTask == "fix":
@@ -360,7 +365,7 @@ func (k *keeper) repaired(r repair) {
 func (k *keeper) publish(r *repair) {
 	st := &RulesStatus{
 		Wanted: r.wanted, InEffect: r.loaded, Waiting: r.waiting, Repairs: k.repairs, Error: k.failed,
-		Removed: r.absent, Pausing: r.pausing, NeverTask: k.never, Foreign: k.foreign.told(), Covered: k.foreign.covered(),
+		Removed: r.absent, Late: r.late, Pausing: r.pausing, NeverTask: k.never, Foreign: k.foreign.told(), Covered: k.foreign.covered(),
 	}
 	if !r.none() {
 		st.Repairs++

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/rules"
 )
 
@@ -25,6 +26,7 @@ type ruleset struct {
 	// covered reports whether a user's own file system is mounted on the way to a path.
 	covered func(path string) bool
 
+	locked   bool                 // the kernel's rules are immutable
 	unsaved  *rules.State         // what the disk had no room for
 	held     map[string]bool      // sums of rules that the kernel had when we last looked
 	patience map[string]*patience // of rules that somebody keeps taking away
@@ -35,7 +37,8 @@ type outcome struct {
 	added, removed []string // as lines
 	taken          []string // of added: those that somebody had taken away
 	wanted, loaded int
-	absent         int // wanted, but a person removed them
+	absent         int      // wanted, but a person removed them
+	late           []string // not wanted any more: see rules.Source.WithoutLate
 	hidden         []rules.Hidden
 	foreign        []rules.Rule
 	pausing        []string // rules that are left alone for a while
@@ -49,6 +52,11 @@ func (s *ruleset) apply(sources []rules.Source, afresh bool) (o outcome, err err
 		return o, err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
+	st, err := s.kernel.Status()
+	if err != nil {
+		return o, err
+	}
+	s.locked = st.Enabled == kaudit.Immutable
 	loaded, err := rules.Loaded(s.kernel)
 	if err != nil {
 		return o, err
@@ -81,6 +89,14 @@ func (s *ruleset) source(l *rules.Ledger, loaded *[]rules.Rule, src rules.Source
 		}
 		return gone
 	})
+	if s.locked {
+		var late []rules.Rule
+		src, late = src.WithoutLate(func(r *rules.Rule) bool { return has[r.Sum()] })
+		o.wanted -= len(late)
+		for i := range late {
+			o.late = append(o.late, late[i].String())
+		}
+	}
 	src = src.Without(func(r *rules.Rule) bool {
 		p := s.patience[r.Sum()]
 		wait := !has[r.Sum()] && p != nil && !p.ready(s.now())
@@ -92,7 +108,7 @@ func (s *ruleset) source(l *rules.Ledger, loaded *[]rules.Rule, src rules.Source
 	// The kernel would look up the directory in the user's file system, and wait for
 	// him with all of auditing.
 	src = src.Without(func(r *rules.Rule) bool { return s.covered != nil && !has[r.Sum()] && s.covered(r.Path()) })
-	if !afresh {
+	if !afresh || s.locked {
 		// A repair must not take rules away only to put them in another order:
 		// nobody would see what happens meanwhile.
 		src.Loose = true
@@ -238,7 +254,12 @@ func (s *ruleset) disarm(c config.Config) (found bool, err error) {
 		return len(never) > 0, nil
 	}
 	for i := range never {
-		if err := s.kernel.DeleteRule(never[i].Encode()); err != nil && !errors.Is(err, unix.ENOENT) {
+		err := s.kernel.DeleteRule(never[i].Encode())
+		if st, e := s.kernel.Status(); errors.Is(err, unix.EPERM) && e == nil && st.Enabled == kaudit.Immutable {
+			_, err = rules.Disarm(c.Rules.PersistDir, s.now())
+			return true, errors.Join(rules.ErrImmutable, err)
+		}
+		if err != nil && !errors.Is(err, unix.ENOENT) {
 			return true, err
 		}
 	}

@@ -56,6 +56,7 @@ type RulesStatus struct {
 	InEffect int      `json:"in_effect"`
 	Waiting  []string `json:"waiting,omitempty"` // paths whose file system is not mounted
 	Removed  int      `json:"removed,omitempty"` // by `auditshipper rules remove`
+	Late     []string `json:"late,omitempty"`    // not counted: rules are immutable, and auditctl does not load these
 	Pausing  []string `json:"pausing,omitempty"` // left alone for a while: somebody keeps taking them away
 	Hidden   []string `json:"hidden,omitempty"`  // by rules of others that match first
 	Repairs  uint64   `json:"repairs"`

@@ -98,7 +98,7 @@ func (p *Plan) Apply(k Kernel, l *Ledger) error {
 	if err != nil {
 		return err
 	}
-	if st.Enabled == kaudit.Immutable && !p.Empty() {
+	if st.Enabled == kaudit.Immutable && p.changes() {
 		return ErrImmutable
 	}
 	before := l.State
@@ -115,6 +115,20 @@ func (p *Plan) Apply(k Kernel, l *Ledger) error {
 		return errors.Join(err, l.Save())
 	}
 	l.State = p.next
+	return l.Save()
+}
+
+// changes reports whether the plan changes what the kernel locks with enabled 2.
+// Commands such as -q are taken then, too.
+func (p *Plan) changes() bool {
+	locked := func(s Setting) bool { return s.in(new(kaudit.Status)) != nil }
+	return len(p.Steps) > 0 || slices.ContainsFunc(p.Settings, locked)
+}
+
+// Await writes down what is ours at the next boot, if auditd loads it then, and in
+// the kernel until that.
+func (p *Plan) Await(l *Ledger) error {
+	l.State = union(l.State, p.next)
 	return l.Save()
 }
 

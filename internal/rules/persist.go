@@ -47,6 +47,11 @@ func Persist(path string, s State) (changed bool, err error) {
 	return true, dir.ReplaceText(PersistName, 0o640, text)
 }
 
+// AuditctlLoads reports whether auditctl, which every start of auditd runs, loads the
+// rule. auditctl before 3.1 does not know the io_uring list, and would load nothing
+// behind such a line.
+func AuditctlLoads(r *Rule) bool { return r.List != IOUring }
+
 // persistText is the file's text, nil without rules. What locks the machine
 // (-e 2) stands last.
 func persistText(s State) []byte {
@@ -68,9 +73,7 @@ func persistText(s State) []byte {
 			n++
 		}
 		for _, o := range a.Rules {
-			// auditctl before 3.1 does not know this list, and would load nothing
-			// behind such a line.
-			if strings.Contains(o.Rule, ",io_uring") {
+			if strings.Contains(o.Rule, ",io_uring") { // see AuditctlLoads
 				b.WriteString("## only auditshipper loads: ")
 			}
 			b.WriteString(o.Rule + "\n")

@@ -26,6 +26,21 @@ func (s Source) Without(drop func(*Rule) bool) Source {
 	return s
 }
 
+// WithoutLate returns the source without the rules that cannot come any more, and
+// those: a kernel whose rules are immutable lacks them, and auditctl will not load
+// them at the next boot before it locks the rules again.
+func (s Source) WithoutLate(loaded func(*Rule) bool) (Source, []Rule) {
+	var late []Rule
+	s = s.Without(func(r *Rule) bool {
+		is := !AuditctlLoads(r) && !loaded(r)
+		if is {
+			late = append(late, *r)
+		}
+		return is
+	})
+	return s, late
+}
+
 // IsRemoved reports whether a person took the rule away since the boot named.
 func (s *State) IsRemoved(r *Rule, boot string) bool {
 	return s.Boot == boot && contains(s.Removed, r.Sum())
