@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
@@ -27,6 +26,7 @@ type follower struct {
 	state  *os.File
 	buf    []byte
 	gone   func(detail string) // lines were rotated away unread
+	cut    func()              // lines were cut off the file, maybe unread
 
 	file *os.File // nil while there is none
 	at   position
@@ -35,8 +35,8 @@ type follower struct {
 
 // openFollower follows path. state is where it remembers how far it is, next
 // the sequence of the record that the journal will append next.
-func openFollower(path, state string, next uint64, l lines, gone func(string)) (_ *follower, err error) {
-	f := &follower{lines: l, path: path, events: -1, buf: make([]byte, maxLine), gone: gone}
+func openFollower(path, state string, next uint64, l lines, gone func(string), cut func()) (_ *follower, err error) {
+	f := &follower{lines: l, path: path, events: -1, buf: make([]byte, tailLen+maxLine), gone: gone, cut: cut}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, f.Close())
@@ -85,7 +85,15 @@ func (f *follower) goOn(pos position, next uint64) error {
 	for _, path := range all {
 		if pos.File.isFile(path) {
 			f.skip = skip
-			return f.open(path, offset)
+			if err := f.open(path, pos.To); err != nil || f.file == nil {
+				return err
+			}
+			f.at.Tail = pos.Tail
+			if changed, err := f.isChanged(); changed || err != nil {
+				return err
+			}
+			f.at.From, f.at.To, f.at.Tail = offset, offset, nil
+			return nil
 		}
 	}
 	f.gone(f.path + " was rotated away while nobody read it")
@@ -178,6 +186,7 @@ func (f *follower) read(base uint64) ([][]byte, error) {
 	f.skip -= skip
 	recs = recs[skip:]
 	f.at.From, f.at.To = f.at.To, f.at.To+int64(len(text))
+	f.at.Tail = slices.Clone(text[max(0, len(text)-tailLen):])
 	f.at.Base, f.at.Count = base-skip, skip+uint64(len(recs)) // those skipped went before
 	if err := f.at.write(f.state); err != nil {
 		return nil, fmt.Errorf("write %s: %w", f.state.Name(), err)
@@ -192,21 +201,27 @@ func (f *follower) next() ([]byte, error) {
 		return nil, f.open(f.path, 0)
 	}
 	rotated := f.isRotated() // asked before reading: nothing is appended after
-	n, err := f.file.ReadAt(f.buf, f.at.To)
+	tail := len(f.at.Tail)
+	n, err := f.file.ReadAt(f.buf[:tail+maxLine], f.at.To-int64(tail))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("read %s: %w", f.path, err)
 	}
-	end := bytes.LastIndexByte(f.buf[:n], '\n') + 1
+	if n < tail || !bytes.Equal(f.buf[:tail], f.at.Tail) {
+		return nil, f.beginAgain()
+	}
+	text := f.buf[tail:n]
+	end := bytes.LastIndexByte(text, '\n') + 1
 	switch {
 	case end > 0:
-	case n == len(f.buf), n > 0 && rotated:
-		end = n // a line too long, or one that was never finished
+	case len(text) == maxLine, len(text) > 0 && rotated:
+		end = len(text) // a line too long, or one that was never finished
 	case rotated:
 		return nil, f.younger()
-	case n == 0:
-		return nil, f.untruncate()
+	case len(text) == 0:
+		_, err := f.isChanged()
+		return nil, err
 	}
-	return f.buf[:end], nil
+	return text[:end], nil
 }
 
 // isRotated reports whether path is another file by now.
@@ -232,14 +247,32 @@ func (f *follower) younger() error {
 	return f.open(all[0], 0)
 }
 
-// untruncate begins anew where the file was emptied in place.
-func (f *follower) untruncate() error {
+// isChanged begins anew where the file was cut in place, and reports whether it was.
+// It may have grown again since: then the last bytes that were read are not there.
+func (f *follower) isChanged() (bool, error) {
 	st, err := f.file.Stat()
-	if err == nil && st.Size() < f.at.To {
-		f.log.Warn("file was cut short: reading it from its beginning", zap.String("file", f.path), zap.Time("at", time.Now()))
-		f.at.From, f.at.To = 0, 0
+	if err != nil {
+		return false, err
 	}
-	return err
+	tail := make([]byte, len(f.at.Tail))
+	if st.Size() >= f.at.To {
+		n, err := f.file.ReadAt(tail, f.at.To-int64(len(tail)))
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if bytes.Equal(tail[:n], f.at.Tail) {
+			return false, nil
+		}
+	}
+	return true, f.beginAgain()
+}
+
+// beginAgain reads a file from its beginning that was cut in place.
+func (f *follower) beginAgain() error {
+	f.log.Warn("file was cut short: reading it from its beginning", zap.String("file", f.path), zap.Int64("read_before", f.at.To))
+	f.at.From, f.at.To, f.at.Tail, f.skip = 0, 0, nil, 0
+	f.cut()
+	return nil
 }
 
 // Close gives back all it holds.

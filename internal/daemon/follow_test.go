@@ -67,13 +67,14 @@ type reader struct {
 	dir     string
 	journal []string
 	gaps    int
+	cuts    int
 }
 
 func (r *reader) start() {
 	r.t.Helper()
 	var err error
 	r.f, err = openFollower(filepath.Join(r.dir, "audit.log"), filepath.Join(r.dir, "state"), uint64(len(r.journal)+1),
-		lines{log: zap.NewNop()}, func(string) { r.gaps++ })
+		lines{log: zap.NewNop()}, func(string) { r.gaps++ }, func() { r.cuts++ })
 	if err != nil {
 		r.t.Fatal(err)
 	}

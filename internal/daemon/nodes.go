@@ -64,7 +64,7 @@ func (s *nodeStreams) originOf(typ event.Type, text []byte, node string) origin 
 	if !s.relayed || typ.IsNote() && typ != event.TypeCut {
 		return origin{}
 	}
-	if node != "" && node != s.host && !strings.HasPrefix(node, s.host+".") {
+	if !isHost(node, s.host) {
 		return origin{node: node, past: true}
 	}
 	o := origin{node: node, past: s.past}
@@ -78,6 +78,11 @@ func (s *nodeStreams) originOf(typ event.Type, text []byte, node string) origin 
 		o.node = "" // it is this host
 	}
 	return o
+}
+
+// isHost reports whether the name that a line has for its host, if any, is this host's.
+func isHost(node, host string) bool {
+	return node == "" || node == host || strings.HasPrefix(node, host+".")
 }
 
 // at returns the stream of an origin, nil if there is none.

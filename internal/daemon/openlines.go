@@ -3,6 +3,7 @@ package daemon
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
@@ -18,7 +19,8 @@ func (d *Daemon) openLines(mode string) error {
 		src, err = openPiped(int(os.Stdin.Fd()), l)
 	} else {
 		gone := func(detail string) { d.notes.gap(gap{cause: causeDowntime, from: d.lastRecord, detail: detail}) }
-		src, err = openFollower(d.cfg.Source.File, filepath.Join(d.cfg.StateDir, "followed"), d.journal.Next(), l, gone)
+		d.receiver.relay = d.newRelay()
+		src, err = openFollower(d.cfg.Source.File, filepath.Join(d.cfg.StateDir, "followed"), d.journal.Next(), l, gone, d.receiver.relay.cut)
 	}
 	if err != nil {
 		return err
@@ -37,6 +39,14 @@ func (d *Daemon) openLines(mode string) error {
 	}
 	d.openFound()
 	return nil
+}
+
+// newRelay checks the serials of the followed file.
+func (d *Daemon) newRelay() *relay {
+	return &relay{
+		file: d.cfg.Source.File, host: d.host, notes: d.notes, others: map[string]*numbering{},
+		own: &numbering{account: d.receiver.account, boot: bootTime(time.Now()).UnixMilli()},
+	}
 }
 
 // hasRules reports whether the configuration wants anything of the kernel.

@@ -19,7 +19,11 @@ type position struct {
 	To    int64  `json:"to"`   // of what follows it
 	Base  uint64 `json:"base"` // sequence of its first record in the journal
 	Count uint64 `json:"count"`
+	Tail  []byte `json:"tail,omitempty"` // the last bytes before To
 }
+
+// tailLen is how many bytes tell whether a file is still the one that was read.
+const tailLen = 128
 
 // A fileID tells files apart whatever they are called. An inode's number is
 // given to another file at once; the time of birth is not.

@@ -41,7 +41,8 @@ type receiver struct {
 	notes   *notes
 	account *account
 	forged  *forgeries
-	relayed bool // by another daemon, which may have left some out
+	relayed bool   // by another daemon, which may have left some out
+	relay   *relay // of a file's lines, nil otherwise
 
 	backfill *backfiller // nil where there is no other log to look in
 
@@ -67,6 +68,9 @@ func (r *receiver) receive() error {
 		r.beat.Add(1)
 		switch {
 		case errors.Is(err, os.ErrClosed):
+			if r.relay != nil {
+				r.relay.reckon(true)
+			}
 			return errors.Join(r.reckon(true), r.tellFloods(true), r.append(r.notes.take()), r.tellForged(true))
 		case errors.Is(err, errEnded):
 			return errors.Join(err, r.reckon(true), r.append(r.notes.take()))
@@ -78,8 +82,12 @@ func (r *receiver) receive() error {
 		}
 		r.records.Add(uint64(len(recs)))
 		r.look(recs)
-		if !r.relayed {
+		switch {
+		case !r.relayed:
 			r.account.see(recs)
+		case r.relay != nil:
+			r.relay.see(recs)
+			r.relay.reckon(false)
 		}
 		if err := r.appendLanded(recs); err != nil {
 			return err
@@ -111,6 +119,9 @@ func (r *receiver) reckon(end bool) error {
 		if more, err := r.fill(); more || err != nil {
 			return err
 		}
+	}
+	if r.relay != nil {
+		r.relay.own.ripen(end)
 	}
 	found := r.backfill.found()
 	g, missing := a.due(end, found)
