@@ -111,5 +111,6 @@ func (a *account) judge(kept bool) {
 // nothing else raised the suspicion.
 func (a *account) nothingMissed() bool {
 	x, s := a.away, &a.suspicion
-	return x.From != 0 && x.Boot == 0 && a.kept.Load() && x.Serial != 0 && a.serials.High > x.Serial && !s.others && !s.uncount
+	return x.From != 0 && x.Boot == 0 && a.kept.Load() && x.Serial != 0 && a.serials.High > x.Serial && !s.others && !s.uncount &&
+		serialsOf(a.serials.runs(a.serials.High)) == 0 // those of a hole found just now may yet be missing
 }

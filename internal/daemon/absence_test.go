@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -159,5 +160,35 @@ func (w *backfillWorld) check(seed uint64, want []string, planned, unplanned int
 	}
 	if planned != 0 || unplanned != 0 {
 		w.t.Errorf("seed %d: %d planned and %d other gaps lack in\n%s", seed, planned, unplanned, strings.Join(w.gaps(), "\n"))
+	}
+}
+
+// TestHoleOfAnAbsence receives after an absence without a clean stop, with our rules in
+// effect: a hole in the serials is the downtime's, and without one there is no gap.
+func TestHoleOfAnAbsence(t *testing.T) {
+	for first, want := range map[int]string{11: "", 311: "downtime 300"} {
+		now := time.Unix(2000, 0)
+		a := &account{serials: new(serialState), away: new(absence), usual: func() string { return causeKernelLost }, now: func() time.Time { return now }}
+		see := func(serial int) {
+			a.see([][]byte{fmt.Appendf(binary.LittleEndian.AppendUint16(nil, 1305), "audit(%d.000:%d): x", now.Unix(), serial)})
+		}
+		turn := func() (told string) {
+			now = now.Add(turnEvery)
+			g, ok := a.due(false, 0)
+			if ok {
+				told = fmt.Sprint(g.cause, " ", g.count)
+			}
+			a.turn(ok)
+			return told
+		}
+		see(10)
+		turn()
+		turn()
+		a.beAway(absence{From: 1_999_000, To: now.UnixMilli(), Serial: 10, Latest: 1_999_000})
+		a.judge(true)
+		see(first)
+		if got := turn() + turn() + turn(); got != want {
+			t.Errorf("serials go on with %d: told %q, want %q", first, got, want)
+		}
 	}
 }
