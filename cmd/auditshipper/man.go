@@ -2,10 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 func manCommand() *cobra.Command {
@@ -20,13 +25,28 @@ the configuration and the event in section 5, and the daemon's in section 8.`,
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
-			header := &doc.GenManHeader{Section: "1", Source: "auditshipper " + version(), Manual: "auditshipper"}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			if err := doc.GenManTree(root, header, args[0]); err != nil {
+			if err := writeVerbs(root, args[0]); err != nil {
 				return fmt.Errorf("write manual pages: %w", err)
 			}
 			return writeGuides(args[0])
 		},
 	}
+}
+
+// writeVerbs writes the manual page of a command and those of its subcommands. Cobra's own
+// GenManTree would follow links that somebody put into dir.
+func writeVerbs(cmd *cobra.Command, dir string) error {
+	for _, sub := range cmd.Commands() {
+		if !sub.IsAvailableCommand() || sub.IsAdditionalHelpTopicCommand() {
+			continue
+		}
+		if err := writeVerbs(sub, dir); err != nil {
+			return err
+		}
+	}
+	header := doc.GenManHeader{Section: "1", Source: "auditshipper " + version(), Manual: "auditshipper"}
+	file := filepath.Join(dir, strings.ReplaceAll(cmd.CommandPath(), " ", "-")+".1")
+	return safefile.WriteFile(file, 0o644, func(w io.Writer) error { return doc.GenMan(cmd, &header, w) })
 }

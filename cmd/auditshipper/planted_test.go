@@ -71,7 +71,7 @@ func (p *planted) untouched(args []string) {
 // TestPlantedLinks requires that no command of root's that needs no kernel
 // follows a link in a directory of another user.
 func TestPlantedLinks(t *testing.T) {
-	p := plant(t, "report.html", "check", "journal/00000000000000000001.seg")
+	p := plant(t, "report.html", "check", "auditshipper-run.1", "journal/00000000000000000001.seg")
 	log := filepath.Join(t.TempDir(), "log")
 	line := `type=USER_LOGIN msg=audit(1785139200.123:1): pid=1 uid=0 auid=0 ses=1 msg='op=login acct="root" exe="/usr/sbin/sshd" res=success'` + "\n"
 	if err := os.WriteFile(log, []byte(line), 0o600); err != nil {
@@ -82,6 +82,7 @@ func TestPlantedLinks(t *testing.T) {
 	p.refuses("search", "--raw")
 	p.refuses("journal", "dump")
 	p.refuses("journal", "verify")
+	p.refuses("man", p.state)
 }
 
 // TestKernelPlantedLinks requires the same of the commands that change rules, for
