@@ -15,8 +15,6 @@ import (
 	"strconv"
 
 	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
-	"github.com/ulikunitz/xz/lzma"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 )
@@ -145,11 +143,8 @@ func firstRecord(r io.Reader, opt *Options) (event.ID, error) {
 	return event.ID{}, errNoRecord
 }
 
-// Bounds of what decompression may take.
-const (
-	maxZstdWindow = 64 << 20
-	maxXZDict     = 64 << 20 // that of xz -9
-)
+// maxZstdWindow bounds what decompression may take.
+const maxZstdWindow = 64 << 20
 
 // plain undoes the compression that the first bytes tell of.
 func plain(r io.Reader) *bufio.Reader {
@@ -169,32 +164,11 @@ func plain(r io.Reader) *bufio.Reader {
 			return zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
 		}
 	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
-		err := checkXZ(head)
-		open = func() (io.Reader, error) {
-			if err != nil {
-				return nil, err
-			}
-			return xz.ReaderConfig{SingleStream: true}.NewReader(b)
-		}
+		open = func() (io.Reader, error) { return newXZ(b) }
 	default:
 		return b
 	}
 	return bufio.NewReaderSize(&unpacker{open: open}, readSize)
-}
-
-// checkXZ refuses an xz stream whose first block wants a larger dictionary than
-// xz itself makes.
-func checkXZ(head []byte) error {
-	const at = 12 // behind the header of the stream
-	for i := at + 2; i+2 < len(head); i++ {
-		if head[i] == 0x21 && head[i+1] == 1 { // the filter LZMA2, and a property of one byte
-			if dict, err := lzma.DecodeDictCap(head[i+2]); err != nil || dict > maxXZDict {
-				return fmt.Errorf("xz: a dictionary of more than %d MiB", maxXZDict>>20)
-			}
-			return nil
-		}
-	}
-	return errors.New("xz: no LZMA2 filter")
 }
 
 // An unpacker opens the compressed stream when it is first read, so that its
