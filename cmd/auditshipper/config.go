@@ -6,6 +6,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"github.com/auditshipper/auditshipper/internal/daemon"
 )
 
 func configCommand() *cobra.Command {
@@ -25,7 +27,8 @@ func configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "report every fault of the configuration",
 		Long: `Check reads the configuration file and the environment and reports every fault
-with its place. It needs no privilege and touches nothing else.
+with its place, and warns of what this machine lacks for it: a watched path that
+does not exist, nothing that is watched. It needs no privilege and changes nothing.
 
 exit status:
   0  the configuration is valid
@@ -33,10 +36,14 @@ exit status:
 		Example: "  auditshipper config check -c /etc/auditshipper/auditshipper.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := loadConfig(cmd); err != nil {
+			c, err := loadConfig(cmd)
+			if err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "the configuration is valid")
+			for _, w := range daemon.Advise(c) {
+				reportAs(cmd.ErrOrStderr(), "auditshipper: warning", w)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "the configuration is valid")
 			return err
 		},
 	}

@@ -141,21 +141,33 @@ func (d *doctor) tell(w io.Writer) error {
 
 // configuration looks for what the machine makes wrong in it.
 func (d *doctor) configuration() {
-	errs := slices.Concat(d.faults, daemon.Check(d.c))
-	var texts []string
-	for _, err := range errs {
-		texts = append(texts, err.Error())
-	}
+	errs := slices.Concat(d.faults, daemon.CheckState(d.c))
+	texts, _ := textsOf(errs)
+	advice, hints := textsOf(daemon.Advise(d.c))
 	switch {
 	case len(errs) > len(d.faults) && !isRoot() && len(d.faults) == 0:
 		d.find("configuration", unknown, "run doctor with sudo; a member of the group auditshipper sees the daemon's status", "%s", strings.Join(texts, "; "))
 	case len(errs) > 0:
 		d.find("configuration", ill, "auditshipper config check", "%s", strings.Join(texts, "; "))
-	case len(d.c.Watches) == 0:
-		d.find("configuration", doubt, "name what to watch: watches: [{path: /mnt/efs, key: efs_changes}]", "no watches")
+	case len(advice) > 0: // as config check has it
+		d.find("configuration", doubt, hints[0], "%s", strings.Join(advice, "; "))
 	default:
 		d.find("configuration", well, "", "%s", counted(len(d.c.Watches), "watch")+strings.Repeat("es", min(1, len(d.c.Watches)-1)))
 	}
+}
+
+// textsOf returns the texts and the hints of errors.
+func textsOf(errs []error) (texts, hints []string) {
+	for _, err := range errs {
+		texts = append(texts, err.Error())
+		if h, ok := errors.AsType[interface {
+			error
+			Hint() string
+		}](err); ok {
+			hints = append(hints, h.Hint())
+		}
+	}
+	return texts, hints
 }
 
 // renames looks for watches under which directories are renamed unseen.

@@ -2,11 +2,19 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
+	"github.com/auditshipper/auditshipper/internal/rules"
 )
 
 // TestKernelDoctor examines a host whose daemon runs, by a canary too, and one
@@ -76,6 +84,97 @@ func TestDoctorRenames(t *testing.T) {
 		d := doctor{c: config.Config{Watches: tt.watches}}
 		d.renames()
 		if got := len(d.findings) > 0; got != tt.blind || got && d.findings[0].Verdict != doubt {
+			t.Errorf("%s: %+v", tt.name, d.findings)
+		}
+	}
+}
+
+// TestDoctorAsksTheDaemon tells of the service what the daemon knows, and a service
+// that does not know us from one that does not let us.
+func TestDoctorAsksTheDaemon(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "") // whoever runs doctor has nothing
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	now := time.Now()
+	const group = "/auditshipper"
+	for _, tt := range []struct {
+		name     string
+		delivery daemon.DeliveryStatus
+		want     map[string]string // verdicts
+	}{
+		{"delivers", daemon.DeliveryStatus{Group: group, Stream: "i-1", LastSuccess: &now}, map[string]string{"permissions": well, "delivery": well}},
+		{"not allowed", daemon.DeliveryStatus{Group: group, StalledSince: &now, LastError: "PutLogEvents: AccessDeniedException: no"}, map[string]string{"permissions": ill, "delivery": ill}},
+		{"nobody", daemon.DeliveryStatus{Group: group, StalledSince: &now, LastError: "no credentials: no EC2 IMDS role found"}, map[string]string{"credentials": ill, "delivery": ill}},
+		{"not believed", daemon.DeliveryStatus{Group: group, StalledSince: &now, LastError: "PutLogEvents: ExpiredTokenException: old"}, map[string]string{"credentials": ill, "delivery": ill}},
+		{"no region", daemon.DeliveryStatus{Group: group, Blocked: &daemon.BlockedStatus{Reason: "looking for the region"}}, map[string]string{"service": ill, "permissions": unknown, "delivery": ill}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.delivery.Output = "cloudwatch"
+			d := doctor{c: config.Default(), now: time.Now, status: &daemon.Status{Delivery: tt.delivery}}
+			d.service(t.Context())
+			got := map[string]string{}
+			for _, f := range d.findings {
+				got[f.Check] = f.Verdict
+			}
+			if got["permissions"] != tt.want["permissions"] || got["credentials"] != tt.want["credentials"] || got["delivery"] != tt.want["delivery"] {
+				t.Errorf("%+v", d.findings)
+			}
+		})
+	}
+}
+
+// TestDoctorAsUnit takes the environment of the unit where it is root's alone.
+func TestDoctorAsUnit(t *testing.T) {
+	if !isRoot() {
+		t.Skip("needs files of root")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "environment")
+	for _, mode := range []os.FileMode{0o622, 0o600} {
+		if err := os.WriteFile(file, []byte("# proxy\nAUDITSHIPPER_TEST_UNIT=\"a b\"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, mode); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("AUDITSHIPPER_TEST_UNIT", "") // put back at the end
+		os.Unsetenv("AUDITSHIPPER_TEST_UNIT")
+		new(doctor).asUnit(struct{ environment, credentials string }{file, dir + "/none"})
+		want := map[os.FileMode]string{0o600: "a b"}[mode]
+		if got := os.Getenv("AUDITSHIPPER_TEST_UNIT"); got != want {
+			t.Errorf("mode %o: %q, want %q", mode, got, want)
+		}
+	}
+}
+
+// TestDoctorCountsRules finds the one rule of many that is missing, and on a kernel
+// with immutable rules not what can never come.
+func TestDoctorCountsRules(t *testing.T) {
+	var text strings.Builder
+	for n := range 36 {
+		fmt.Fprintf(&text, "-a always,exit -F arch=b64 -S unlinkat -F dir=/srv -k k%d\n", n)
+	}
+	all := parsed(t, text.String()).Rules
+	for _, tt := range []struct {
+		name, more string
+		loaded     []rules.Rule
+		locked     bool
+		evidence   string
+		verdict    string
+	}{
+		{"all", "", all, false, "36 of 36 are loaded", well},
+		{"one missing", "", all[:35], false, "35 of 36 are loaded; missing: ", ill},
+		{"io_uring on an immutable kernel", "-a always,io_uring -S unlinkat -F dir=/srv -k u\n", all, true, "36 of 36 are loaded", well},
+	} {
+		file := filepath.Join(t.TempDir(), "my.rules")
+		if err := os.WriteFile(file, []byte(text.String()+tt.more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := config.Default()
+		c.Rules.Files = []string{file}
+		d := doctor{c: c, now: time.Now}
+		d.rules(&lockedKernel{loaded: tt.loaded}, tt.locked)
+		i := slices.IndexFunc(d.findings, func(f diagnosis) bool { return f.Check == "rules" })
+		if i < 0 || d.findings[i].Verdict != tt.verdict || !strings.HasPrefix(d.findings[i].Evidence, tt.evidence) {
 			t.Errorf("%s: %+v", tt.name, d.findings)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,12 +25,19 @@ const patience = 5 * time.Second
 
 // service looks at CloudWatch Logs: region, credentials, permissions, clock.
 func (d *doctor) service(ctx context.Context) {
-	if d.c.Output == "stdout" {
+	if d.c.Output == "stdout" || d.status != nil && d.status.Delivery.Output == "stdout" {
 		d.find("service", well, "", "events go to standard output")
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
+	if d.status != nil {
+		d.delivery(ctx, d.status.Delivery)
+		return
+	}
+	if isRoot() {
+		d.asUnit(unitFiles)
+	}
 	cw, err := d.connect(ctx)
 	switch {
 	case errors.Is(err, ship.ErrNoRegion):
@@ -54,12 +62,84 @@ func (d *doctor) service(ctx context.Context) {
 	} else if ship.IsMissing(err) {
 		d.find("permissions", when(!d.c.CloudWatch.CreateGroup, ill), "auditshipper aws setup, or cloudwatch.create_group: true", "group or stream is not there yet: it is made with the first event")
 	} else {
-		d.find("permissions", ill, "auditshipper aws policy writer; docs/troubleshooting.md has the answers one by one", "%v", err)
+		d.refusal(err.Error())
 	}
-	if st := d.status; st != nil {
-		del := st.Delivery
-		d.find("delivery", when(del.StalledSince != nil, ill), "the answer above; it is tried again for ever", "%s", strings.TrimSpace(fmt.Sprintf("%d events accepted, lag %.1f s %s", del.Events, del.LagSeconds, del.LastError)))
+}
+
+// delivery tells what the running daemon knows of the service. Its unit and its user
+// may have a region and credentials that whoever runs doctor has not.
+func (d *doctor) delivery(ctx context.Context, del daemon.DeliveryStatus) {
+	d.find("service", when(del.Endpoint == "", ill), "set cloudwatch.region or AWS_REGION, or let this host reach its metadata at 169.254.169.254",
+		"the daemon delivers to group %s, stream %s at %s", del.Group, or(del.Stream, "(not known yet)"), or(del.Endpoint, "no region yet"))
+	if del.Endpoint != "" {
+		d.clock(ctx, del.Endpoint)
 	}
+	stalled := del.StalledSince != nil || del.Blocked != nil
+	switch {
+	case stalled && del.LastError != "":
+		d.refusal(del.LastError)
+	case del.LastSuccess != nil:
+		d.find("permissions", well, "", "the daemon's last batch was accepted at %s", del.LastSuccess.Format(time.RFC3339))
+	default:
+		d.find("permissions", unknown, "auditshipper doctor --canary", "the daemon has delivered nothing yet")
+	}
+	text := fmt.Sprintf("%d events accepted, lag %.1f s", del.Events, del.LagSeconds)
+	if del.Blocked != nil {
+		text += ", blocked: " + del.Blocked.Reason
+	}
+	d.find("delivery", when(stalled, ill), "what failed above; it is tried again for ever", "%s %s", text, del.LastError)
+}
+
+// refusal tells a service that does not know us from one that does not let us.
+func (d *doctor) refusal(text string) {
+	switch ship.About(text) {
+	case ship.AboutCredentials:
+		d.find("credentials", ill, "give the instance a role, or the unit credentials: /etc/credstore/auditshipper.aws or /etc/auditshipper/environment", "%s", text)
+	case ship.AboutPermissions:
+		d.find("permissions", ill, "the credentials are known and not allowed: auditshipper aws policy writer", "%s", text)
+	default:
+		d.find("delivery to the service", ill, "docs/troubleshooting.md has the answers one by one", "%s", text)
+	}
+}
+
+// unitFiles are what the service's unit gives the daemon (auditshipper.service).
+var unitFiles = struct{ environment, credentials string }{"/etc/auditshipper/environment", "/etc/credstore/auditshipper.aws"}
+
+// asUnit makes the environment that of the unit, as far as files of root's alone
+// say it: what they name may be a program that the SDK runs.
+func (d *doctor) asUnit(files struct{ environment, credentials string }) {
+	set := func(name, value string) {
+		if _, has := os.LookupEnv(name); !has {
+			os.Setenv(name, value)
+		}
+	}
+	if ofRoot(files.credentials) {
+		set("AWS_SHARED_CREDENTIALS_FILE", files.credentials)
+	}
+	if !ofRoot(files.environment) {
+		return
+	}
+	text, err := safefile.ReadFile(files.environment)
+	if err != nil {
+		d.find("unit", unknown, "", "%v", err)
+		return
+	}
+	for line := range strings.Lines(string(text)) { // systemd.exec(5), EnvironmentFile=
+		name, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if ok && !strings.HasPrefix(name, "#") && !strings.HasPrefix(name, ";") {
+			set(name, strings.Trim(value, `"'`))
+		}
+	}
+}
+
+// ofRoot reports whether nobody else than root can have written a file.
+func ofRoot(path string) bool {
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm()&0o022 != 0 {
+		return false
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	return ok && sys.Uid == 0
 }
 
 // connect makes the daemon's connection.

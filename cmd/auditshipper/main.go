@@ -204,7 +204,12 @@ func report(w io.Writer, err error) {
 	if errors.As(err, &quiet{}) {
 		return
 	}
-	fmt.Fprintf(w, "auditshipper: %s\n", safeLines(err.Error()))
+	reportAs(w, "auditshipper", err)
+}
+
+// reportAs writes one error behind a word, and its hint.
+func reportAs(w io.Writer, word string, err error) {
+	fmt.Fprintf(w, "%s: %s\n", word, safeLines(err.Error()))
 	var h interface{ Hint() string }
 	if errors.As(err, &h) && h.Hint() != "" {
 		fmt.Fprintf(w, "hint: %s\n", safeLines(h.Hint()))

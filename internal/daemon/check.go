@@ -17,11 +17,33 @@ import (
 // Check returns what the system at hand makes wrong in a configuration: a
 // watched path that is missing, a state directory that cannot be written. A
 // full disk is no fault: the daemon starts, and says so.
-func Check(c config.Config) []error {
-	var errs []error
-	if err := writable(c.StateDir); err != nil && filepath.IsAbs(c.StateDir) {
-		errs = append(errs, c.Fault("state_dir", hint(err), "%s cannot be written: %v", c.StateDir, err))
+func Check(c config.Config) []error { return append(CheckState(c), absentWatches(c)...) }
+
+// Advise returns why a valid configuration watches less than it says on this
+// machine. It changes nothing.
+func Advise(c config.Config) []error {
+	if c.Source.Mode == modeFile || c.Source.Mode == modeStdin || len(c.Watches) > 0 {
+		return absentWatches(c)
 	}
+	for _, glob := range c.Rules.Files {
+		if names, err := filepath.Glob(glob); err == nil && len(names) > 0 {
+			return nil
+		}
+	}
+	return []error{c.Fault("watches", "name what to watch: watches: [{path: /mnt/efs, key: efs_changes}]", "nothing is watched: there are no watches and no rule files")}
+}
+
+// CheckState returns why the state directory cannot be used.
+func CheckState(c config.Config) []error {
+	if err := writable(c.StateDir); err != nil && filepath.IsAbs(c.StateDir) {
+		return []error{c.Fault("state_dir", hint(err), "%s cannot be written: %v", c.StateDir, err)}
+	}
+	return nil
+}
+
+// absentWatches returns the watched paths that do not exist.
+func absentWatches(c config.Config) []error {
+	var errs []error
 	all, err1 := host.ReadMounts()
 	fstab, err2 := host.Fstab()
 	if err := errors.Join(err1, err2); err != nil {

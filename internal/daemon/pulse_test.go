@@ -56,6 +56,7 @@ func TestNoRulesIsTold(t *testing.T) {
 		{Status{Source: well, wantsRules: true}, "degraded"},
 		{Status{Source: well, wantsRules: true, Rules: RulesStatus{Waiting: []string{"/mnt/efs (not mounted)"}}}, "degraded"},
 		{Status{Source: well, wantsRules: true, Rules: RulesStatus{Wanted: 36}}, "degraded"},
+		{Status{Source: well, wantsRules: true, Rules: RulesStatus{Wanted: 36, InEffect: 35}}, "degraded"},
 		{Status{Source: well, wantsRules: true, Rules: RulesStatus{Wanted: 36, InEffect: 36}}, "running"},
 		{Status{Source: well, wantsRules: true, Rules: RulesStatus{Wanted: 36, InEffect: 36, Covered: []string{"/home/ann"}}}, "degraded"},
 		{Status{Source: SourceStatus{Mode: modeFile}}, "running"},

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -87,6 +88,7 @@ type DeliveryStatus struct {
 	Output       string     `json:"output"`
 	Group        string     `json:"group,omitempty"`
 	Stream       string     `json:"stream,omitempty"`
+	Endpoint     string     `json:"endpoint,omitempty"`
 	Events       uint64     `json:"events"` // accepted since the start
 	Batches      uint64     `json:"batches"`
 	Bytes        uint64     `json:"bytes"` // of messages, before compression
@@ -152,6 +154,7 @@ func (d *Daemon) status() Status {
 	}
 	if cw := d.cloudWatch.Load(); cw != nil {
 		s.Delivery.Output, s.Delivery.Group, s.Delivery.Stream = "cloudwatch", cw.Group(), cw.Stream()
+		s.Delivery.Endpoint, _ = cw.Endpoint(context.Background()) // empty while the region is not known
 		if lack := cw.Lacks(); lack != "" && sh.Oldest > 0 && time.Since(d.started) > lookFor {
 			s.Delivery.Blocked = &BlockedStatus{"looking for " + lack, d.started}
 		}

@@ -340,7 +340,11 @@ func (c *CloudWatch) Put(ctx context.Context, b *Batch, i, j int) (Result, error
 
 // Endpoint returns the URL that events go to.
 func (c *CloudWatch) Endpoint(ctx context.Context) (string, error) {
-	o := c.client.Load().Options()
+	client := c.client.Load()
+	if client == nil {
+		return "", ErrNoRegion
+	}
+	o := client.Options()
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, cloudwatchlogs.EndpointParameters{
 		Region: aws.String(o.Region), Endpoint: o.BaseEndpoint,
 		UseFIPS: aws.Bool(c.o.UseFIPS), UseDualStack: aws.Bool(c.o.UseDualstack),
@@ -589,7 +593,7 @@ func (c *CloudWatch) explain(err error) error {
 	}
 	if isCredentials(err) {
 		c.unknown.Store(true)
-		return fmt.Errorf("%w: no credentials: %s", ErrBlocked, words(err.Error()))
+		return fmt.Errorf("%w: %s: %s", ErrBlocked, noCredentials, words(err.Error()))
 	}
 	return fmt.Errorf("%s: %s", op, words(err.Error()))
 }

@@ -72,6 +72,27 @@ func aboutNames(message string) bool {
 	return strings.Contains(message, "'logGroupName'") || strings.Contains(message, "'logStreamName'")
 }
 
+// What a refusal may be about.
+const (
+	AboutCredentials = "credentials" // nobody says who we are, or nobody believes it
+	AboutPermissions = "permissions" // we are known, and may not
+)
+
+// About tells what the text of an error of this package is about, empty for all else.
+func About(text string) string {
+	has := func(code string) bool { return strings.Contains(text, code) }
+	switch {
+	case has(noCredentials), slices.ContainsFunc(credentialCodes, has):
+		return AboutCredentials
+	case has("AccessDenied"), has("UnauthorizedOperation"), has("NotAuthorized"):
+		return AboutPermissions
+	}
+	return ""
+}
+
+// noCredentials is what an error says that came before any question to the service.
+const noCredentials = "no credentials"
+
 // mostWords bounds what is repeated of an answer.
 const mostWords = 600
 
