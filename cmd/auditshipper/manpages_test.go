@@ -14,7 +14,7 @@ func TestGuides(t *testing.T) {
 	}
 	for page, want := range map[string][]string{
 		"auditshipper.yaml.5":  {`.TH "AUDITSHIPPER.YAML"`, "receive_buffer", "64MiB"},
-		"auditshipper-event.5": {"path_from", "one of absolute, cwd, trail, proc, unresolved", "kernel"},
+		"auditshipper-event.5": {"path_from", "one of absolute, cwd, trail, proc, claimed, unresolved", "kernel"},
 		"auditshipper.8":       {"SIGHUP", "control.sock"},
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, page))

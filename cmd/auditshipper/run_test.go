@@ -503,6 +503,9 @@ func TestKernelTreeInFlood(t *testing.T) {
 		switch {
 		case e.PathFrom == "unresolved":
 			unresolved++
+			if unresolved < 5 {
+				t.Logf("unresolved: %+v", e)
+			}
 		case !want[e.Path]:
 			t.Errorf("%s (%s) was not there", e.Path, e.PathFrom)
 			wrong++

@@ -13,6 +13,7 @@ import (
 // may lists which of our packages a package imports, besides those that only
 // daemon and cmd join. What is not listed may import none.
 var may = map[string][]string{
+	"event":      {"dirtree"},
 	"query":      {"event", "journal"},
 	"host":       {"event"}, // its types
 	"journal":    {"safefile"},

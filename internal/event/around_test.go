@@ -29,14 +29,14 @@ func TestMeet(t *testing.T) {
 		{"seen once", func(k *fakeKernel) {
 			k.look(around(1, called+20))
 			remove(k)
-		}, "/efs/tree/g/d/f proc"},
+		}, "/efs/tree/g/d/f trail"},
 		{"seen again", func(k *fakeKernel) {
 			k.look(around(1, called+20))
 			k.look(around(1, called+20+meetAgain))
 			k.look(around(1, called+20+4*briefly))
 			k.later(4 * briefly * time.Millisecond)
 			remove(k)
-		}, "/efs/tree/g/d/f proc"},
+		}, "/efs/tree/g/d/f trail"},
 		{"seen too long ago", func(k *fakeKernel) {
 			k.look(around(1, called+20))
 			k.later((soon + 1000) * time.Millisecond)
@@ -57,8 +57,8 @@ func TestMeet(t *testing.T) {
 			remove(k)
 			k.later(time.Millisecond)
 			k.call(264, "a0=3 a1=1 a2=4 a3=2", pathRecord{k.cwd, 1, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
-				pathRecord{"old", 6, dirMode, "DELETE"}, pathRecord{"tree", 6, dirMode, "CREATE"})
-		}, "f unresolved"},
+				pathRecord{"old", 7, dirMode, "DELETE"}, pathRecord{"tree", 7, dirMode, "CREATE"})
+		}, "/efs/old/g/d/f trail"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,9 +79,11 @@ func TestMeet(t *testing.T) {
 func TestMeetAhead(t *testing.T) {
 	const called = 1_700_000_000_000
 	seen := func(path string, ino int, born int64) fakeLookup {
-		return fakeLookup{files: map[string]fakeFile{path: {ino, 2, born}}, around: []string{path}, now: called + 100}
+		files := map[string]fakeFile{"/home": {10, 2, 1}, "/home/trash": {20, 2, 1}, path: {ino, 2, born}}
+		return fakeLookup{files: files, around: []string{"/home", "/home/trash", path}, now: called + 100}
 	}
 	mvInto := func(k *fakeKernel) { // mv big trash/, by a descriptor of trash
+		k.exe, k.title, k.s.order = "/usr/bin/mv", "mv\x00big\x00trash/", orderNewFirst
 		k.call(316, "a0=ffffff9c a1=1 a2=3 a3=2", pathRecord{k.cwd, 20, dirMode, "PARENT"}, pathRecord{k.cwd, 10, dirMode, "PARENT"},
 			pathRecord{"big", 7, dirMode, "DELETE"}, pathRecord{"big", 7, dirMode, "CREATE"})
 	}
@@ -91,7 +93,7 @@ func TestMeetAhead(t *testing.T) {
 		event func(k *fakeKernel)
 		want  string
 	}{
-		{"moved to where nobody knows", seen("/home/trash/big", 7, 1), mvInto, "/home/trash/big/f proc"},
+		{"moved", seen("/home/trash/big", 7, 1), mvInto, "/home/trash/big/f trail"},
 		{"deleted, and another one made", seen("/home/new", 7, called+50), func(k *fakeKernel) {
 			k.rmdirat(10, "old", 7)
 			k.later(60 * time.Millisecond)
@@ -99,7 +101,7 @@ func TestMeetAhead(t *testing.T) {
 		{"deleted, and another one perhaps made before", seen("/home/new", 7, 0), func(k *fakeKernel) {
 			k.rmdirat(10, "old", 7)
 			k.later(60 * time.Millisecond)
-		}, "f unresolved"},
+		}, "/home/new/f proc"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -63,11 +64,42 @@ func (l fakeLookup) Seek(root []byte, _ Dev) {
 
 func (l fakeLookup) Found(_ Dev, ino uint64) string { return l.found[int(ino)] }
 
-func (l fakeLookup) Born(path []byte, dev Dev, ino uint64) int64 {
-	if !l.Is(path, dev, ino) {
-		return 0
+func (l fakeLookup) Walk(path []byte, f func(path []byte, dev Dev, ino uint64, born int64)) {
+	if _, ok := l.files["/"]; !ok {
+		f([]byte("/"), MakeDev(0xfe, 0), 1_000_000, 1)
 	}
-	return l.files[string(cleaned(path))].born
+	for end := range len(path) + 1 {
+		if end != len(path) && path[end] != '/' || l.links[string(path[:end])] {
+			continue
+		}
+		dir := path[:max(end, 1)]
+		if l.links[string(dir)] {
+			return
+		}
+		at, ok := l.files[string(dir)]
+		if !ok && end > 0 {
+			if at = l.above(string(dir)); at.ino == 0 {
+				return
+			}
+		}
+		if ok || end > 0 {
+			f(dir, MakeDev(0xfe, 0), uint64(at.ino), at.born)
+		}
+	}
+}
+
+// above is a directory that holds one of the files, with an inode of its own.
+func (l fakeLookup) above(dir string) fakeFile {
+	for path := range l.files {
+		if strings.HasPrefix(path, dir+"/") {
+			ino := 1_000_000
+			for _, c := range dir {
+				ino = ino*31 + int(c)
+			}
+			return fakeFile{ino, 2, 1}
+		}
+	}
+	return fakeFile{}
 }
 
 func (l fakeLookup) Around(_ uint32, f func(path string, dev Dev, ino uint64, born int64)) {
@@ -177,13 +209,13 @@ func TestFound(t *testing.T) {
 		{"there", func(*fakeKernel) {}, "/srv/p/c", "/srv/p/c/f proc"},
 		{"nowhere", func(*fakeKernel) {}, "", "f unresolved"},
 		{"where it is not any more", func(*fakeKernel) {}, "/srv/gone", "f unresolved"},
-		{"where it came by a rename", func(k *fakeKernel) { k.rename(1, "/srv/o", 1, "/srv/p", 7) }, "/srv/p/c", "f unresolved"},
-		{"but a record names it", func(k *fakeKernel) { k.rmdir(1, "/srv/p/c", 8) }, "/srv/p/c", "/srv/p/c/f trail"},
+		{"where it came by a rename", func(k *fakeKernel) { k.rename(1, "/srv/o", 1, "/srv/p", 7) }, "/srv/p/c", "/srv/o/c/f proc"},
+		{"but a record names it", func(k *fakeKernel) { k.rmdir(7, "/srv/p/c", 8) }, "/srv/p/c", "/srv/p/c/f trail"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l := fakeLookup{
-				files: map[string]fakeFile{"/srv/p/c": {8, 2, before}}, found: map[int]string{8: tt.at},
+				files: map[string]fakeFile{"/srv": {1, 2, before}, "/srv/p": {7, 2, before}, "/srv/p/c": {8, 2, before}}, found: map[int]string{8: tt.at},
 				sought: map[string]bool{}, now: called + 200, views: map[uint32]uint64{100: 1},
 			}
 			k := newFakeKernel(t, Options{Lookup: l})

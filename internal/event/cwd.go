@@ -55,7 +55,7 @@ func (e *Event) isHere(n *Name) bool {
 // for its file system is not mounted there: what a name of one part starts from is the
 // PARENT.
 func (s *Stream) elsewhere(e *Event) bool {
-	if s.lookup == nil || !e.maySeeAsHost() {
+	if s.lookup == nil {
 		return false
 	}
 	for _, n := range []*Name{&e.Path, &e.Dest} {
@@ -63,6 +63,19 @@ func (s *Stream) elsewhere(e *Event) bool {
 			continue
 		}
 		if dir, last := splitName(n.given); len(dir) == 0 && len(last) > 0 && !s.lookup.Lies(e.Cwd, n.parent.key.dev) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasPart says whether the last part of name is one of path's.
+func hasPart(path []byte, name string) bool {
+	last := lastPart(name)
+	for rest := path; len(rest) > 0; {
+		var part []byte
+		part, rest, _ = bytes.Cut(rest, []byte("/"))
+		if string(part) == last {
 			return true
 		}
 	}

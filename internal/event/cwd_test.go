@@ -26,7 +26,7 @@ func TestMovedCwd(t *testing.T) {
 			rename(k, "../../proj", 2, "../../archive/2024/proj", 3)
 			k.rmdir(1, "/srv", 2)
 			k.rmdir(4, "/srv/archive/2024", 3)
-		}, []string{"/srv/proj trail > /srv/archive/2024/proj trail"}},
+		}, []string{"/srv/proj claimed > /srv/archive/2024/proj claimed"}},
 		{"the directory itself is", func(k *fakeKernel) { // from /srv/a
 			k.cwd = "/srv/b"
 			rename(k, "../a", 2, "../b", 2)
@@ -34,25 +34,25 @@ func TestMovedCwd(t *testing.T) {
 		{"a directory below is, of the same name", func(k *fakeKernel) {
 			k.cwd = "/srv/b"
 			rename(k, "a", 2, "b", 2)
-		}, []string{"/srv/b/a cwd > /srv/b/b cwd"}},
+		}, []string{"/srv/b/a claimed > /srv/b/b claimed"}},
 		{"another one is", func(k *fakeKernel) {
 			k.cwd = "/srv/b"
 			rename(k, "../a", 3, "../c", 3)
-		}, []string{"/srv/a cwd > /srv/c cwd"}},
+		}, []string{"/srv/a claimed > /srv/c claimed"}},
 		{"a file is", func(k *fakeKernel) {
 			k.cwd = "/srv/b"
 			k.call(82, "a0=1 a1=2", pathRecord{"../", 3, dirMode, "PARENT"}, pathRecord{"../", 3, dirMode, "PARENT"},
 				pathRecord{"../a", 8, fileMode, "DELETE"}, pathRecord{"../b", 8, fileMode, "CREATE"})
-		}, []string{"/srv/a cwd > /srv/b cwd"}},
+		}, []string{"/srv/a claimed > /srv/b claimed"}},
 		{"it fails", func(k *fakeKernel) {
 			k.cwd = "/srv/b"
 			k.result(82, "success=no exit=-39", "a0=1 a1=2", pathRecord{"../", 3, dirMode, "PARENT"}, pathRecord{"../", 3, dirMode, "PARENT"})
-		}, []string{"/srv cwd > /srv cwd"}},
+		}, []string{"/srv claimed > /srv claimed"}},
 		{"into a chroot", func(k *fakeKernel) {
 			k.cwd = "/"
 			k.call(161, "a0=1", pathRecord{".", 8, dirMode, "NORMAL"})
 			k.rmdir(1, "/srv/jail", 8)
-		}, []string{"/srv/jail trail"}},
+		}, []string{"/srv/jail claimed"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,5 +73,5 @@ func TestUnmounted(t *testing.T) {
 	k.call(87, "a0=1", pathRecord{"/sub", 8, dirMode, "PARENT"}, pathRecord{"f", 9, fileMode, "DELETE"})
 	k.cwd = "/home"
 	k.call(87, "a0=1", pathRecord{"/home", 7, dirMode, "PARENT"}, pathRecord{"f", 9, fileMode, "DELETE"})
-	k.expect("f unresolved", "/home/f cwd")
+	k.expect("f unresolved", "/home/f claimed")
 }

@@ -9,9 +9,9 @@
 //
 // No path is invented. The kernel prints the caller's working directory as the
 // parent of a name that was given relative to a directory descriptor. Such a
-// name is resolved only when another record, or the process itself, tells
-// which directory the descriptor stood for; otherwise the event says that it
-// is unresolved, and carries the directory's inode instead.
+// name is resolved only when facts about inodes, or a look at the running system,
+// prove where the directory was; otherwise the event says that its path is the
+// caller's claim, or that it is unresolved, and carries the directory's inode.
 //
 // # Not here
 //

@@ -1,5 +1,7 @@
 package event
 
+import "github.com/auditshipper/auditshipper/internal/dirtree"
+
 // An Event is all the records with one ID, and what they say.
 //
 // It and every slice in it belong to the Stream: they are valid until Free.
@@ -49,7 +51,8 @@ type Event struct {
 	uring   bool
 	adrift  bool   // the call may have moved the working directory
 	resolve uint64 // openat2's resolve= flags
-	view    uint64 // how its process sees the tree of names, see view.go
+	view    uint64 // how its process sees the tree of names, 0 for as the host does
+	viewed  bool   // that was looked at
 
 	titleCut bool // the kernel kept the beginning of the command line only
 
@@ -116,15 +119,24 @@ const (
 	FromCWD
 	FromTrail
 	FromProc
+	FromClaimed
 	FromUnresolved
 )
 
-var fromNames = [...]string{"", "absolute", "cwd", "trail", "proc", "unresolved"}
+var fromNames = [...]string{"", "absolute", "cwd", "trail", "proc", "claimed", "unresolved"}
 
 func (f From) String() string { return fromNames[f] }
 
-// found says whether a path was found without the working directory.
-func (f From) found() bool { return f == FromAbsolute || f == FromTrail || f == FromProc }
+// found says whether n's path was found without the working directory.
+func (n *Name) found() bool {
+	switch n.From {
+	case FromAbsolute, FromTrail, FromProc:
+		return true
+	case FromClaimed:
+		return n.says != FromCWD
+	}
+	return false
+}
 
 // A Name is one of the files an event is about.
 type Name struct {
@@ -147,10 +159,15 @@ type Name struct {
 	dirArg int8
 
 	event  *Event
-	place  *place // the directory, while its path is awaited
-	seen   answer // where that was seen for this event; for later ones it may have gone
-	starts bool   // the parent is where the name leads, but for its last part; see startsIn
-	wait   slot
+	node   *dirtree.Node // the directory, or the file itself if it is one and has no PARENT
+	block  *dirtree.Node // the directory above it whose place is not proven
+	until  int64         // the look whose records must be read first, in Unix milliseconds; 0 for none
+	words  []byte        // the directory by the caller's own words; nil without such
+	says   From          // what the caller's words are, if they are confirmed
+	starts bool          // the parent is where the name leads, but for its last part; see startsIn
+
+	wait    slot
+	waitsAt dirtree.ID // the directory in whose ring it waits
 
 	orphan orphan // of a file of which no record has the directory
 }
@@ -254,3 +271,30 @@ func (l *list) remove(e *Event) {
 
 // Type is file, dir, symlink and so on, empty where no record says it.
 func (n *Name) Type() string { return fileType(n.Mode) }
+
+// An inodeKey is what a PATH record identifies a file by.
+type inodeKey struct {
+	dev Dev
+	ino uint64
+}
+
+// A slot is a waiting Name's membership of a ring.
+type slot struct {
+	prev, next *slot
+	name       *Name
+}
+
+func (s *slot) init() { s.prev, s.next = s, s }
+
+func (s *slot) unlink() {
+	if s.next == nil {
+		return
+	}
+	s.prev.next, s.next.prev = s.next, s.prev
+	s.prev, s.next = nil, nil
+}
+
+func (s *slot) join(ring *slot) {
+	s.prev, s.next = ring.prev, ring
+	ring.prev.next, ring.prev = s, s
+}

@@ -78,7 +78,7 @@ func TestOtherRecords(t *testing.T) {
 				`type=CWD msg=audit(1.000:7): cwd="/mnt/efs"` + "\n" +
 				`type=PATH msg=audit(1.000:7): item=0 name="/mnt/efs/x" inode=9 dev=00:2f mode=0100600 nametype=NORMAL` + "\n" +
 				`type=EOE msg=audit(1.000:7): `,
-			`"key":"w","action":"read","syscall":"openat","success":false,"errno":"EACCES","path":"/mnt/efs/x","path_from":"absolute","type":"file","inode":"9","mode":"0600","dev":"00:2f","auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":1,"pid":647,"ppid":1,"comm":"bash","exe":"/bin/bash","also":"integrity_data","op":"appraise_data","cause":"missing-hash","name":"/mnt/efs/x","also_dev":"nfs","ino":"9","error":"0"}`,
+			`"key":"w","action":"read","syscall":"openat","success":false,"errno":"EACCES","path":"/mnt/efs/x","path_from":"claimed","type":"file","inode":"9","mode":"0600","dev":"00:2f","auid":1000,"auid_name":"ec2-user","uid":0,"uid_name":"root","ses":1,"pid":647,"ppid":1,"comm":"bash","exe":"/bin/bash","also":"integrity_data","op":"appraise_data","cause":"missing-hash","name":"/mnt/efs/x","also_dev":"nfs","ino":"9","error":"0"}`,
 		},
 		{
 			"a program that claims everything",

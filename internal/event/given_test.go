@@ -36,21 +36,21 @@ func TestRecallOpen(t *testing.T) {
 			k.openat(-100, 8, "/srv/f", 9, "4")
 			k.fchmod("4", 9)
 			k.fchmod("4", 9)
-		}, []string{"/srv/f absolute", "/srv/f trail", "/srv/f trail"}},
+		}, []string{"/srv/f claimed", "/srv/f claimed", "/srv/f claimed"}},
 		{"made by a name from the working directory", func(k *fakeKernel) {
 			k.openat(-100, 7, "f", 9, "10")
 			k.fchmod("a", 9)
-		}, []string{"/home/f cwd", "/home/f trail"}},
+		}, []string{"/home/f claimed", "/home/f claimed"}},
 		{"made in a directory that is named later", func(k *fakeKernel) {
 			k.openat(3, 8, "f", 9, "4")
 			k.fchmod("4", 9)
 			k.rmdir(1, "/srv/d", 8)
-		}, []string{"/srv/d/f trail", "/srv/d/f trail", "/srv/d absolute"}},
+		}, []string{"/srv/d/f claimed", "/srv/d/f claimed", "/srv/d claimed"}},
 		{"the directory has moved since", func(k *fakeKernel) {
 			k.openat(-100, 8, "/srv/a/f", 9, "4")
 			k.rename(1, "/srv/a", 1, "/srv/b", 8)
 			k.fchmod("4", 9)
-		}, []string{"/srv/b/f trail"}},
+		}, []string{"/srv/b/f claimed"}},
 		{"the file has another name since", func(k *fakeKernel) {
 			k.openat(-100, 8, "/srv/f", 9, "4")
 			k.renameat(8, "g", 8, "f")
@@ -75,7 +75,7 @@ func TestRecallOpen(t *testing.T) {
 			k.openat(-100, 8, "/srv/g", 9, "5")
 			k.fchmod("4", 9)
 			k.fchmod("5", 9)
-		}, []string{" unresolved", "/srv/g trail"}},
+		}, []string{" unresolved", "/srv/g claimed"}},
 		{"long ago", func(k *fakeKernel) {
 			k.openat(-100, 8, "/srv/f", 9, "4")
 			k.later(briefly * 2e6)
@@ -123,7 +123,7 @@ func TestRecallName(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			k := newFakeKernel(t, Options{Lookup: fakeLookup{
 				fds:   map[int32]string{3: tt.open},
-				files: map[string]fakeFile{"/srv/d": {8, 2, 1}, "/srv/e": {7, 2, 1}, "/srv/d/f": {9, 2, 1}},
+				files: map[string]fakeFile{"/srv": {1, 2, 1}, "/srv/d": {8, 2, 1}, "/srv/e": {7, 2, 1}, "/srv/d/f": {9, 2, 1}},
 				now:   1_700_000_000_000,
 			}})
 			k.rmdirat(8, "x", 20)

@@ -204,7 +204,7 @@ func (e *Event) plainTitle() bool {
 // needsCwd says whether anything in the event may be relative to the working
 // directory: a path, or an argument of the command line.
 func (e *Event) needsCwd() bool {
-	found := e.Path.Path != nil && e.Path.From.found() && (e.Dest.From.found() || e.Dest.From == FromNone)
+	found := e.Path.Path != nil && e.Path.found() && (e.Dest.found() || e.Dest.From == FromNone)
 	return !found || !e.plainTitle()
 }
 

@@ -143,9 +143,9 @@ func TestKernelTruthOfCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, w := range []*witness{live, alone} {
-				w.check(t, readTrace(t, seen, dir, "/"), after.Lost == before.Lost)
-			}
+			live.check(t, readTrace(t, seen, dir, "/"), after.Lost == before.Lost, 1)
+			// A child of a fork is a stranger to its parent's words.
+			alone.check(t, readTrace(t, seen, dir, "/"), after.Lost == before.Lost, 8)
 			// Without asking it is 3.8 %, on an idle machine some 0.4. An overlay's
 			// records have its layers' identities, a server's files no times to trust.
 			if sc := live.score(readTrace(t, seen, dir, "/")); where.base != "" && where.upper == "" && (sc.unresolved+sc.nowhere)*100 > sc.total*3 {
@@ -165,7 +165,7 @@ func tracedCalls() (names []string) {
 
 // check requires what DESIGN.md promises of paths, and an event for every call
 // if the kernel says that it lost none.
-func (w *witness) check(t *testing.T, tr *trace, all bool) {
+func (w *witness) check(t *testing.T, tr *trace, all bool, percent int) {
 	t.Helper()
 	sc := w.score(tr)
 	t.Logf("%d bytes of JSON, %d names, %d right, %d unresolved, %d wrong; %d whose records tell of no directory: %v",
@@ -180,7 +180,7 @@ func (w *witness) check(t *testing.T, tr *trace, all bool) {
 			t.Logf("unresolved: %s", text)
 		}
 	}
-	if sc.total == 0 || sc.unresolved*100 >= sc.total || sc.sure > 0 {
+	if sc.total == 0 || sc.unresolved*100 >= sc.total*percent || sc.sure > 0 {
 		t.Errorf("%d of %d unresolved, %d of them by rm and rmtree", sc.unresolved, sc.total, sc.sure)
 	}
 	for what, n := range tr.made {
@@ -387,12 +387,24 @@ func (procLookup) Seek([]byte, Dev) {}
 
 func (procLookup) Found(Dev, uint64) string { return "" }
 
-func (l procLookup) Born(path []byte, dev Dev, ino uint64) int64 {
-	var st unix.Statx_t
-	if unix.Statx(unix.AT_FDCWD, string(path), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st) != nil || !l.Is(path, dev, ino) {
-		return 0
+func (procLookup) Walk(path []byte, f func(path []byte, dev Dev, ino uint64, born int64)) {
+	for end := range len(path) + 1 {
+		if end != 0 && end != len(path) && path[end] != '/' {
+			continue
+		}
+		dir := path[:max(end, 1)]
+		var st unix.Statx_t
+		err := unix.Statx(unix.AT_FDCWD, string(dir), unix.AT_SYMLINK_NOFOLLOW, unix.STATX_TYPE|unix.STATX_INO|unix.STATX_BTIME, &st)
+		if err != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			return
+		}
+		if end > 0 || len(path) == 1 || end == 0 {
+			f(dir, MakeDev(st.Dev_major, st.Dev_minor), st.Ino, max(st.Btime.Sec*1000+int64(st.Btime.Nsec)/1e6, 1))
+		}
+		if len(path) == 1 {
+			return
+		}
 	}
-	return st.Btime.Sec*1000 + int64(st.Btime.Nsec)/1e6
 }
 
 func (procLookup) Around(uint32, func(string, Dev, uint64, int64)) {}

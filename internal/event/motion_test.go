@@ -1,7 +1,6 @@
 package event
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +25,9 @@ func TestMotion(t *testing.T) {
 	move := func(old, dest string) func(k *fakeKernel) {
 		return func(k *fakeKernel) { k.rename(1, old, 1, dest, 7) }
 	}
+	other := func(old, dest string) func(k *fakeKernel) {
+		return func(k *fakeKernel) { k.rename(1, old, 1, dest, 70) }
+	}
 	moveFile := func(old, dest string) func(k *fakeKernel) {
 		return func(k *fakeKernel) {
 			k.call(82, "a0=1 a1=2", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/", 1, dirMode, "PARENT"},
@@ -44,25 +46,25 @@ func TestMotion(t *testing.T) {
 		want   string // of the last event that is no rename
 	}{
 		{"none", steps{unlink}, 20, "/srv/p/a", "/srv/p/a/f proc"},
-		{"after the call, before the look", steps{unlink, later(10), move("/srv/p", "/srv/q")}, 20, "/srv/q/a", "f unresolved"},
-		{"in the same moment", steps{unlink, move("/srv/p", "/srv/q")}, 0, "/srv/q/a", "f unresolved"},
+		{"after the call, before the look", steps{unlink, later(10), move("/srv/p", "/srv/q")}, 20, "/srv/q/a", "/srv/p/a/f proc"},
+		{"in the same moment", steps{unlink, move("/srv/p", "/srv/q")}, 0, "/srv/q/a", "/srv/p/a/f proc"},
 		{"after the look", steps{unlink, later(10), move("/srv/p", "/srv/q")}, 5, "/srv/p/a", "/srv/p/a/f proc"},
-		{"of something else", steps{unlink, later(10), move("/srv/x", "/srv/y")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
-		{"of something that begins alike", steps{unlink, later(10), move("/srv/x", "/srv/p2")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
+		{"of something else", steps{unlink, later(10), other("/srv/x", "/srv/y")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
+		{"of something that begins alike", steps{unlink, later(10), other("/srv/x", "/srv/p2")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
 		{"before the call, after a look for an earlier one", steps{unlink, later(30), move("/srv/p", "/srv/q"), later(10), func(k *fakeKernel) {
 			k.s.lookup = fakeLookup{now: called + 45} // it is gone by now
 			unlink(k)
 		}}, 20, "/srv/p/a", "f unresolved"},
-		{"long before the call", steps{move("/srv/p", "/srv/q"), later(3000), unlink}, 3020, "/srv/p/a", "/srv/p/a/f proc"},
-		{"of a directory by a descriptor, of which only the names are known", steps{unlink, later(10), func(k *fakeKernel) {
-			k.call(264, "a0=9 a1=1 a2=9 a3=2", pathRecord{k.cwd, 50, dirMode, "PARENT"}, pathRecord{k.cwd, 50, dirMode, "PARENT"},
+		{"long before the call", steps{move("/srv/p", "/srv/q"), later(3000), unlink}, 3020, "/srv/q/a", "/srv/q/a/f proc"},
+		{"of a directory by a descriptor", steps{unlink, later(10), func(k *fakeKernel) {
+			k.call(264, "a0=9 a1=1 a2=9 a3=2", pathRecord{k.cwd, 1, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
 				pathRecord{"p", 7, dirMode, "DELETE"}, pathRecord{"q", 7, dirMode, "CREATE"})
-		}}, 20, "/srv/q/a", "f unresolved"},
+		}}, 20, "/srv/q/a", "/srv/p/a/f proc"},
 		{"of a directory, and nothing tells which name is in which directory", steps{unlink, later(10), func(k *fakeKernel) {
 			k.call(264, "a0=9 a1=1 a2=10 a3=2", pathRecord{k.cwd, 50, dirMode, "PARENT"}, pathRecord{k.cwd, 51, dirMode, "PARENT"},
 				pathRecord{"p", 7, dirMode, "DELETE"}, pathRecord{"q", 7, dirMode, "CREATE"})
 		}}, 20, "/srv/q/a", "f unresolved"},
-		{"of what is above a file", steps{fchmod, later(10), move("/srv/p", "/srv/q")}, 20, "/srv/q/a/f", " unresolved"},
+		{"of what is above a file", steps{fchmod, later(10), move("/srv/p", "/srv/q")}, 20, "/srv/q/a/f", "/srv/p/a/f proc"},
 		{"of a file", steps{fchmod, later(10), moveFile("/srv/log", "/srv/log.1")}, 20, "/srv/log.1", "/srv/log proc"},
 		{"of a file, after the look", steps{fchmod, later(10), moveFile("/srv/log", "/srv/log.1")}, 5, "/srv/log", "/srv/log proc"},
 		{"of a file, twice", steps{fchmod, later(1), moveFile("/srv/new", "/srv/log"), later(1), moveFile("/srv/log", "/srv/log.1")}, 20, "/srv/log.1", " unresolved"},
@@ -75,9 +77,12 @@ func TestMotion(t *testing.T) {
 				dir, file = tt.seen, ""
 			}
 			l := fakeLookup{
-				fds:   map[int32]string{3: dir, 4: file},
-				files: map[string]fakeFile{dir: {8, 2, before}, file: {9, 1, before}},
-				now:   called + tt.looked,
+				fds: map[int32]string{3: dir, 4: file},
+				files: map[string]fakeFile{
+					"/srv": {1, 2, before}, "/srv/p": {7, 2, before}, "/srv/q": {7, 2, before}, "/srv/p2": {70, 2, before},
+					dir: {8, 2, before}, file: {9, 1, before},
+				},
+				now: called + tt.looked,
 			}
 			k := newFakeKernel(t, Options{Lookup: l})
 			for _, step := range tt.steps {
@@ -88,42 +93,6 @@ func TestMotion(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
-	}
-}
-
-// TestManyMotions lets thousands of directories be renamed between the call and the
-// end of its wait, as in a flood that a daemon comes back to.
-func TestManyMotions(t *testing.T) {
-	for _, tt := range []struct {
-		renames int
-		what    string // a directory gets the name of in the midst of them
-		want    string
-	}{
-		{5000, "/srv/x", "/srv/p/a/f proc"},
-		{5000, "/srv/p", "f unresolved"},
-		{2 * maxMotions, "/srv/x", "f unresolved"},
-	} {
-		l := fakeLookup{
-			fds:   map[int32]string{3: "/srv/p/a"},
-			files: map[string]fakeFile{"/srv/p/a": {8, 2, 1_600_000_000_000}},
-			now:   1_700_000_000_020,
-		}
-		k := newFakeKernel(t, Options{Lookup: l})
-		k.unlinkat(8, "f")
-		for i := range tt.renames {
-			if i == tt.renames/2 {
-				k.rename(1, tt.what+"0", 1, tt.what, 7)
-			}
-			name := fmt.Sprint("/srv/", i)
-			k.rename(1, name, 1, name+".old", 1000+i)
-		}
-		k.s.Tick(time.UnixMilli(l.now + underway))
-		if got := k.noRename(); got != tt.want {
-			t.Errorf("after %d renames and one to %s: got %q, want %q", tt.renames, tt.what, got, tt.want)
-		}
-		if n := len(k.s.motions.by); n > 2*maxMotions+1 {
-			t.Errorf("after %d renames: %d names are remembered, want at most two for each of %d", tt.renames, n, maxMotions)
-		}
 	}
 }
 
@@ -140,13 +109,13 @@ func TestAcrossGap(t *testing.T) {
 		then func(k *fakeKernel)
 		want string
 	}{
-		{"told, nothing lost", nil, later, "/srv/p/a/f trail"},
+		{"told, nothing lost", nil, later, "/srv/p/a/f claimed"},
 		{"told", lost, later, "f unresolved"},
 		{"told behind a seam", seam, later, "f unresolved"},
 		{"seen, nothing lost", nil, nil, "/srv/p/a/f proc"},
 		{"seen", lost, nil, "f unresolved"},
 		{"seen behind a seam", seam, nil, "f unresolved"},
-		{"told, and a gap from before that told its seam", told, later, "/srv/p/a/f trail"},
+		{"told, and a gap from before that told its seam", told, later, "/srv/p/a/f claimed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := fakeLookup{now: 1_700_000_002_020}
@@ -155,7 +124,7 @@ func TestAcrossGap(t *testing.T) {
 			}
 			k := newFakeKernel(t, Options{Lookup: l})
 			seam(k)
-			k.later(2 * slowest * time.Millisecond)
+			k.later(2 * slow * time.Millisecond)
 			k.unlinkat(8, "f")
 			if tt.gap != nil {
 				k.later(10 * time.Millisecond)
@@ -188,13 +157,13 @@ func TestUntoldMoves(t *testing.T) {
 		steps []func(k *fakeKernel)
 		want  string
 	}{
-		{"another one", []func(k *fakeKernel){move("x", "y", 7), told}, "/srv/p/f trail"},
-		{"another one gets the same name", []func(k *fakeKernel){move("x", "p", 7), told}, "/srv/p/f trail"},
+		{"another one", []func(k *fakeKernel){move("x", "y", 7), told}, "/srv/p/f claimed"},
+		{"another one gets the same name", []func(k *fakeKernel){move("x", "p", 7), told}, "/srv/p/f claimed"},
 		{"the same one", []func(k *fakeKernel){move("q", "p", 8), told}, "f unresolved"},
 		{"the one above", []func(k *fakeKernel){move("x", "srv", 2), told}, "f unresolved"},
-		{"another one gets the name of that above", []func(k *fakeKernel){move("x", "srv", 7), told}, "/srv/p/f trail"},
+		{"another one gets the name of that above", []func(k *fakeKernel){move("x", "srv", 7), told}, "f unresolved"},
 		{"one that may be above", []func(k *fakeKernel){move("x", "top", 7), func(k *fakeKernel) { k.rmdir(2, "/top/srv/p", 8) }}, "f unresolved"},
-		{"the same one, once it is told", []func(k *fakeKernel){told, move("x", "p", 8)}, "/srv/p/f trail"},
+		{"the same one, once it is told", []func(k *fakeKernel){told, move("x", "p", 8)}, "/srv/p/f claimed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			k := newFakeKernel(t, Options{})

@@ -15,16 +15,16 @@ func TestNameless(t *testing.T) {
 		want string // after the host
 	}{
 		{
-			"in a directory with an absolute name", open("a0=ffffff9c a1=1 "+tmpfile, "/srv/d/", fileMode),
-			`"action":"write","syscall":"openat","success":true,"path_from":"absolute","parent":"/srv/d","type":"file","inode":"9"`,
+			"in a directory with an claimed name", open("a0=ffffff9c a1=1 "+tmpfile, "/srv/d/", fileMode),
+			`"action":"write","syscall":"openat","success":true,"path_from":"claimed","parent":"/srv/d","type":"file","inode":"9"`,
 		},
 		{
 			"where it must not get a name", open("a0=ffffff9c a1=1 a2=4100c2", "/srv", fileMode),
-			`"action":"write","syscall":"openat","success":true,"path_from":"absolute","parent":"/srv","type":"file","inode":"9"`,
+			`"action":"write","syscall":"openat","success":true,"path_from":"claimed","parent":"/srv","type":"file","inode":"9"`,
 		},
 		{
 			"in the working directory", open("a0=ffffff9c a1=1 "+tmpfile, ".", fileMode),
-			`"action":"write","syscall":"openat","success":true,"path_from":"cwd","parent":"/home","type":"file","inode":"9"`,
+			`"action":"write","syscall":"openat","success":true,"path_from":"claimed","parent":"/home","type":"file","inode":"9"`,
 		},
 		{
 			"in a descriptor's directory", open("a0=3 a1=1 "+tmpfile, ".", fileMode),
@@ -32,7 +32,7 @@ func TestNameless(t *testing.T) {
 		},
 		{
 			"on an architecture with another O_DIRECTORY", open("a0=ffffff9c a1=1 a2=404002", "/srv", fileMode),
-			`"action":"write","syscall":"openat","success":true,"path_from":"absolute","parent":"/srv","type":"file","inode":"9"`,
+			`"action":"write","syscall":"openat","success":true,"path_from":"claimed","parent":"/srv","type":"file","inode":"9"`,
 		},
 		{
 			"refused, and the kernel did not look at it", func(k *fakeKernel) {
@@ -41,17 +41,17 @@ func TestNameless(t *testing.T) {
 				k.push(typeCWD, head+`cwd="/home"`)
 				k.push(typePath, head+`item=0 name="/srv" nametype=UNKNOWN`)
 			},
-			`"action":"write","syscall":"openat","success":false,"errno":"EOPNOTSUPP","path_from":"absolute","parent":"/srv","auid":1000`,
+			`"action":"write","syscall":"openat","success":false,"errno":"EOPNOTSUPP","path_from":"claimed","parent":"/srv","auid":1000`,
 		},
 		{
 			"refused, and the record is the directory's", func(k *fakeKernel) {
 				k.result(257, "success=no exit=-95", "a0=ffffff9c a1=1 "+tmpfile, pathRecord{"/srv", 8, dirMode, "NORMAL"})
 			},
-			`"action":"write","syscall":"openat","success":false,"errno":"EOPNOTSUPP","path":"/srv","path_from":"absolute","type":"dir","inode":"8"`,
+			`"action":"write","syscall":"openat","success":false,"errno":"EOPNOTSUPP","path":"/srv","path_from":"claimed","type":"dir","inode":"8"`,
 		},
 		{
 			"a directory opened to be read", open("a0=ffffff9c a1=1 a2=10000", "/srv", dirMode),
-			`"action":"read","syscall":"openat","success":true,"path":"/srv","path_from":"absolute","type":"dir","inode":"9"`,
+			`"action":"read","syscall":"openat","success":true,"path":"/srv","path_from":"claimed","type":"dir","inode":"9"`,
 		},
 		{
 			"by openat2", func(k *fakeKernel) {
@@ -61,7 +61,7 @@ func TestNameless(t *testing.T) {
 				k.push(typeCWD, head+`cwd="/home"`)
 				k.path(head, 0, pathRecord{"d", 9, fileMode, "NORMAL"}, "fe:00")
 			},
-			`"action":"write","syscall":"openat2","success":true,"path_from":"cwd","parent":"/home/d","type":"file","inode":"9"`,
+			`"action":"write","syscall":"openat2","success":true,"path_from":"claimed","parent":"/home/d","type":"file","inode":"9"`,
 		},
 	}
 	for _, tt := range tests {

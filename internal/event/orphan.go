@@ -1,6 +1,10 @@
 package event
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/auditshipper/auditshipper/internal/dirtree"
+)
 
 // An orphan is the name of a file of which no record has the directory: it starts
 // from a descriptor, or is one. Its event waits, and one of three finds it:
@@ -15,11 +19,35 @@ import "bytes"
 // What was seen counts only if no record tells that the file moved meanwhile. A file
 // that is known by its own descriptor is sought by the name it was opened by.
 type orphan struct {
-	name   []byte   // that it was given, or opened by
-	fd     uint32   // that the name starts from
-	start  inodeKey // of that directory, shortly after the call; zero if not known
-	dir    *item    // the PARENT of what made it, perhaps through a link; nil if there was none
-	answer answer   // where the file was seen
+	name  []byte   // that it was given, or opened by
+	fd    uint32   // that the name starts from
+	start inodeKey // of that directory, shortly after the call; zero if not known
+	dir   *item    // the PARENT of what made it, perhaps through a link; nil if there was none
+	seen  sight    // where the file was seen
+}
+
+// A sight is where a file was seen.
+type sight struct {
+	dir  *dirtree.Node // nil for nowhere
+	last string        // the file's name there
+	at   int64         // when, in Unix milliseconds
+}
+
+// orphanSeen makes n's path from where its file was seen. Records of the file since
+// would have told, see amend.
+func (s *Stream) orphanSeen(n *Name) bool {
+	o, e := &n.orphan.seen, n.event
+	if o.dir == nil || !s.hasRead(dirtree.Look{At: o.at}) || s.dropped.spans(e, o.at) {
+		return false
+	}
+	t := s.climb(e, o.dir, true)
+	if t.answer != proven || t.from == FromClaimed {
+		return false
+	}
+	start := len(e.built)
+	e.built = append(append(s.appendTrace(e.built, t), '/'), o.last...)
+	n.Path, n.From = e.built[start:len(e.built):len(e.built)], FromProc
+	return true
 }
 
 // maxOrphans bounds how many files wait so; others are unresolved at once.
@@ -65,7 +93,8 @@ func (s *Stream) seek(e *Event, n *Name) bool {
 		path = s.nearby(e, n)
 	}
 	if path != "" {
-		o.answer = s.saw(e, path)
+		o.seen = sight{s.lookAlong(dirOf([]byte(path)), true), lastPart(path), s.lookup.Now()}
+		e.looked = max(e.looked, o.seen.at)
 	}
 	return path != "" || o.dir != nil || o.start != inodeKey{}
 }
@@ -108,7 +137,7 @@ func (s *Stream) reunite(e *Event) {
 			if n.event == e {
 				continue
 			}
-			e.amend(&n.orphan.answer, p)
+			s.amend(e, &n.orphan.seen, p)
 			if p == e.Path.item && s.shares(e, n) {
 				s.leave(n)
 				n.given, n.parent = n.orphan.name, e.Path.parent.keep()
@@ -121,21 +150,26 @@ func (s *Stream) reunite(e *Event) {
 
 // amend makes of where a file was seen what that was before the event, which has a
 // record of the file.
-func (e *Event) amend(a *answer, p *item) {
+func (s *Stream) amend(e *Event, a *sight, p *item) {
 	switch {
-	case a.path == "" || e.ID.UnixMilli() > a.looked:
+	case a.dir == nil || e.ID.UnixMilli() > a.at:
 	case p == e.overwritten || e.call.verb == verbDelete: // it was seen before
 	case e.call.verb != verbRename:
-		if string(lastPart(e.Dest.given)) == lastPart(a.path) {
-			*a = answer{}
+		if string(lastPart(e.Dest.given)) == a.last {
+			*a = sight{}
 		}
-	case e.Exchange || !e.Path.known() || !e.Dest.known():
-		*a = answer{}
-	case a.path == string(e.Dest.Path):
-		a.path = string(e.Path.Path)
-	case a.path != string(e.Path.Path):
-		*a = answer{}
+	case e.Exchange || e.Path.parent == nil || e.Dest.parent == nil:
+		*a = sight{}
+	case a.in(&e.Dest):
+		a.dir, a.last = s.tree.Node(e.Path.parent.key.id()), string(lastPart(e.Path.given))
+	case !a.in(&e.Path):
+		*a = sight{}
 	}
+}
+
+// in says whether the file was seen under a name.
+func (a *sight) in(n *Name) bool {
+	return a.dir.ID() == n.parent.key.id() && a.last == string(lastPart(n.given))
 }
 
 // shares says whether an event takes a file away by the very name that n is.
@@ -162,7 +196,7 @@ func (s *Stream) shares(e *Event, n *Name) bool {
 func (s *Stream) doubtOrphans() {
 	for _, ring := range s.orphans {
 		for w := ring.next; w != ring; w = w.next {
-			w.name.orphan.start, w.name.orphan.dir, w.name.orphan.answer = inodeKey{}, nil, answer{}
+			w.name.orphan.start, w.name.orphan.dir, w.name.orphan.seen = inodeKey{}, nil, sight{}
 		}
 	}
 }
@@ -188,8 +222,10 @@ func (s *Stream) visit(e *Event) {
 	for _, n := range []*Name{&e.Path, &e.Dest} {
 		switch {
 		case n.item == nil:
-		case n.item.isDir() && n.parent == nil && n.place != nil && n.place.asked == e.PID && n.place.answer.path != "":
-			s.visited(e.PID, []byte(n.place.answer.path))
+		case n.item.isDir() && n.parent == nil && n.node != nil && !n.known():
+			if path, ok := s.appendLatest(nil, n.node); ok {
+				s.visited(e.PID, path)
+			}
 		case !n.known():
 		case n.item.isDir():
 			s.visited(e.PID, n.Path)
@@ -253,3 +289,67 @@ func (s *Stream) eachVisit(e *Event, name []byte, f func(path []byte, dir int) b
 		}
 	}
 }
+
+// askFile looks at the process for a file of which no record has the directory: at
+// a descriptor of the file itself, or of the directory that its name starts from.
+// It returns the file's path, empty for none.
+func (s *Stream) askFile(e *Event, n *Name) string {
+	if path, ok := s.ofFile(e, n); ok {
+		return path
+	}
+	return s.fromDir(e, n)
+}
+
+// sooner is a moment before the event: programs make and delete files, whose
+// inodes the next ones get, faster than the kernel's clock of events goes on.
+func sooner(e *Event) int64 { return e.ID.UnixMilli() - 1 }
+
+// ofFile is the path of the descriptor that the call was given, or returned.
+func (s *Stream) ofFile(e *Event, n *Name) (path string, ok bool) {
+	fd, _ := e.openFile(n)
+	switch {
+	case fd >= 0:
+	case e.call.verb == verbOpen:
+		fd = int32(e.exit)
+	case n.dirArg >= 0 && n.given != nil && len(n.given) == 0: // AT_EMPTY_PATH
+		fd = int32(uint32(e.args[n.dirArg]))
+	}
+	if fd < 0 {
+		return "", false
+	}
+	at := sooner(e)
+	if n.parent != nil {
+		at = anyAge // made by this call, hence younger
+	}
+	path, dev, ino, ok := s.lookup.FD(e.PID, fd, at)
+	if !ok || n.item.key != (inodeKey{dev, ino}) || !isAbs([]byte(path)) {
+		return "", false
+	}
+	// A file system may give the inode of a deleted file to the next one, and the
+	// process may have that one open by now.
+	dir, base := splitName([]byte(path))
+	if last, via := lastPart(n.given), e.isVia(n); len(last) > 0 && !via && !bytes.Equal(last, base) {
+		return "", false
+	}
+	return path, n.parent == nil || s.lookup.Is(dir, n.parent.key.dev, n.parent.key.ino)
+}
+
+// fromDir is the path of a name that starts from a descriptor. By now that
+// may stand for another directory; if the file has one name only, and it is this
+// one, it is the one it had.
+func (s *Stream) fromDir(e *Event, n *Name) string {
+	if len(n.given) == 0 || n.parent != nil {
+		return ""
+	}
+	path, ok := s.belowFD(e, n, n.given)
+	if !ok || !s.lookup.Only(path, n.item.key.dev, n.item.key.ino, sooner(e)) {
+		return ""
+	}
+	return string(path)
+}
+
+// anyAge is the time at which nothing is too young.
+const anyAge = 1<<63 - 1
+
+// known says whether n's path is.
+func (n *Name) known() bool { return n.From != FromUnresolved && n.From != FromNone && isAbs(n.Path) }

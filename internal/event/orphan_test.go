@@ -18,7 +18,7 @@ func TestOrphanGone(t *testing.T) {
 		k.call(263, "a0="+fd+" a1=1 a2=0", pathRecord{k.cwd, dir, dirMode, "PARENT"}, pathRecord{name, 9, fileMode, "DELETE"})
 	}
 	open := map[int32]string{3: "/d", 4: "/e"}
-	files := map[string]fakeFile{"/d": {8, 2, before}, "/e": {7, 2, before}}
+	files := map[string]fakeFile{"/srv": {1, 2, before}, "/d": {8, 2, before}, "/e": {7, 2, before}}
 	tests := []struct {
 		name string
 		run  func(k *fakeKernel)

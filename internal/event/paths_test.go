@@ -176,7 +176,7 @@ func (k *fakeKernel) rmdirat(dir int, name string, ino int) {
 	k.call(263, "a0=3 a1=1 a2=200", pathRecord{k.cwd, dir, dirMode, "PARENT"}, pathRecord{name, ino, dirMode, "DELETE"})
 }
 
-// unlink deletes an absolute name.
+// unlink deletes an claimed name.
 func (k *fakeKernel) unlink(parent int, path string) {
 	k.call(87, "a0=1", pathRecord{path[:strings.LastIndexByte(path, '/')+1], parent, dirMode, "PARENT"}, pathRecord{path, 9, fileMode, "DELETE"})
 }
@@ -189,7 +189,7 @@ func (k *fakeKernel) mkdir(parent int, path string, ino int) {
 	k.call(83, "a0=1", pathRecord{path[:strings.LastIndexByte(path, '/')+1], parent, dirMode, "PARENT"}, pathRecord{path, ino, dirMode, "CREATE"})
 }
 
-// rename renames the directory ino by absolute names.
+// rename renames the directory ino by claimed names.
 func (k *fakeKernel) rename(oldDir int, oldName string, newDir int, newName string, ino int) {
 	k.call(82, "a0=1 a1=2",
 		pathRecord{newName[:strings.LastIndexByte(newName, '/')+1], newDir, dirMode, "PARENT"},
@@ -253,34 +253,34 @@ func TestTrail(t *testing.T) {
 			k.unlinkat(81, "f2")
 			k.rmdirat(8, "b", 81)
 			k.rmdir(1, "/srv/t", 8)
-		}, []string{"/srv/t/b/c/f1 trail", "/srv/t/b/c trail", "/srv/t/b/f2 trail", "/srv/t/b trail", "/srv/t absolute"}},
+		}, []string{"/srv/t/b/c/f1 claimed", "/srv/t/b/c claimed", "/srv/t/b/f2 claimed", "/srv/t/b claimed", "/srv/t claimed"}},
 		{"named too late", func(k *fakeKernel) {
 			k.unlinkat(8, "f")
 			k.later(2 * time.Second)
 			k.unlink(8, "/srv/t/g")
-		}, []string{"f unresolved", "/srv/t/g absolute"}},
+		}, []string{"f unresolved", "/srv/t/g claimed"}},
 		{"a rename names the old place for what was before it", func(k *fakeKernel) {
 			k.unlinkat(8, "f")
 			k.rename(1, "/srv/t", 1, "/srv/u", 8)
 			k.unlinkat(8, "g")
-		}, []string{"/srv/t/f trail", "/srv/t absolute > /srv/u absolute", "/srv/u/g trail"}},
+		}, []string{"/srv/t/f claimed", "/srv/t claimed > /srv/u claimed", "/srv/u/g claimed"}},
 		{"what is below a renamed directory follows", func(k *fakeKernel) {
 			k.unlink(83, "/srv/t/b/c/x")
 			k.rename(1, "/srv/t", 1, "/srv/u", 8)
 			k.unlinkat(83, "f")
-		}, []string{"/srv/u/b/c/f trail"}},
-		{"a directory above moved before the trail named it", func(k *fakeKernel) {
+		}, []string{"f unresolved"}},
+		{"a directory above moved before the claimed named it", func(k *fakeKernel) {
 			k.unlinkat(83, "f") // in /srv/t/c
 			k.rename(1, "/srv/t", 1, "/srv/u", 8)
 			k.rmdir(8, "/srv/u/c", 83)
-		}, []string{"/srv/t/c/f trail", "/srv/t absolute > /srv/u absolute", "/srv/u/c absolute"}},
+		}, []string{"/srv/t/c/f claimed", "/srv/t claimed > /srv/u claimed", "/srv/u/c claimed"}},
 		{"moved by names below an unknown directory", func(k *fakeKernel) {
 			k.unlinkat(83, "f")
 			k.call(264, "a0=3 a1=1 a2=3 a3=2", pathRecord{k.cwd, 8, dirMode, "PARENT"}, pathRecord{k.cwd, 8, dirMode, "PARENT"},
 				pathRecord{"c", 83, dirMode, "DELETE"}, pathRecord{"d", 83, dirMode, "CREATE"})
 			k.unlinkat(83, "g")
 			k.rmdir(1, "/srv/t", 8)
-		}, []string{"/srv/t/c/f trail", "/srv/t/c trail > /srv/t/d trail", "/srv/t/d/g trail", "/srv/t absolute"}},
+		}, []string{"/srv/t/c/f claimed", "/srv/t/c claimed > /srv/t/d claimed", "/srv/t/d/g claimed", "/srv/t claimed"}},
 		{"an inode given to another directory", func(k *fakeKernel) {
 			k.unlink(8, "/srv/t/x")
 			k.rmdir(1, "/srv/t", 8)
@@ -290,7 +290,7 @@ func TestTrail(t *testing.T) {
 			k.unlinkat(8, "f")
 			k.mkdir(1, "/srv/new", 8)
 			k.unlinkat(8, "g")
-		}, []string{"f unresolved", "/srv/new absolute", "/srv/new/g trail"}},
+		}, []string{"f unresolved", "/srv/new claimed", "/srv/new/g claimed"}},
 		{"a name given to another directory out of sight", func(k *fakeKernel) {
 			k.unlink(83, "/srv/t/c/x")
 			k.unlink(8, "/srv/t/x")
@@ -305,7 +305,7 @@ func TestTrail(t *testing.T) {
 			k.unlinkat(8, "f")
 			k.pid = 200
 			k.unlinkat(8, "g")
-		}, []string{"f unresolved", "/data/g trail"}},
+		}, []string{"f unresolved", "/data/g claimed"}},
 		{"another process's word, a while ago", func(k *fakeKernel) {
 			k.unlink(8, "/srv/t/x")
 			k.pid = 200
@@ -321,7 +321,7 @@ func TestTrail(t *testing.T) {
 			k.unlink(8, "/srv/t/x")
 			k.note(TypeGap, NoteField{"cause", "rejected"})
 			k.unlinkat(8, "f")
-		}, []string{"/srv/t/f trail", "?"}},
+		}, []string{"/srv/t/f claimed", "?"}},
 		{"something unknown above it was renamed", func(k *fakeKernel) {
 			k.unlink(83, "/srv/t/b/x")
 			k.later(10 * time.Millisecond)
@@ -346,7 +346,7 @@ func TestTrail(t *testing.T) {
 				pathRecord{"/srv/t", 8, dirMode, "DELETE"}, pathRecord{"/srv/u", 7, dirMode, "DELETE"}, pathRecord{"/srv/u", 8, dirMode, "CREATE"})
 			k.unlinkat(8, "f")
 			k.unlinkat(7, "g")
-		}, []string{"/srv/u/f trail", "g unresolved"}},
+		}, []string{"/srv/u/f claimed", "g unresolved"}},
 		{"exchanged", func(k *fakeKernel) {
 			k.unlink(8, "/srv/t/x")
 			k.call(316, "a0=ffffff9c a1=2 a2=ffffff9c", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/", 1, dirMode, "PARENT"},
@@ -354,25 +354,25 @@ func TestTrail(t *testing.T) {
 				pathRecord{"/srv/u", 8, dirMode, "CREATE"}, pathRecord{"/srv/t", 7, dirMode, "CREATE"})
 			k.unlinkat(8, "f")
 			k.unlinkat(7, "g")
-		}, []string{"/srv/u/f trail", "/srv/t/g trail"}},
+		}, []string{"/srv/u/f claimed", "/srv/t/g claimed"}},
 		{"exchanged, and both names end alike", func(k *fakeKernel) {
 			k.unlink(8, "/srv/a/t/x")
 			k.call(316, "a0=3 a1=1 a2=ffffff9c a3=2", pathRecord{"/srv/b/", 2, dirMode, "PARENT"}, pathRecord{"/srv/a/", 1, dirMode, "PARENT"},
 				pathRecord{"/srv/a/t", 8, dirMode, "DELETE"}, pathRecord{"/srv/b/t", 7, dirMode, "DELETE"}, pathRecord{"/srv/b/t", 7, dirMode, "CREATE"})
 			k.unlinkat(8, "f")
 			k.unlinkat(7, "g")
-		}, []string{"/srv/a/t absolute > /srv/b/t absolute", "/srv/b/t/f trail", "/srv/a/t/g trail"}},
+		}, []string{"/srv/a/t claimed > /srv/b/t claimed", "/srv/b/t/f claimed", "/srv/a/t/g claimed"}},
 		{"the renamed directory is named by its parent's inode only, and deleted", func(k *fakeKernel) {
 			k.unlinkat(83, "f") // in /srv/p/c
 			k.rename(1, "/srv/p", 1, "/srv/q", 8)
 			k.rmdirat(8, "c", 83)
 			k.rmdirat(1, "q", 8)
 			k.rmdir(2, "/srv", 1)
-		}, []string{"/srv/p/c/f trail", "/srv/p absolute > /srv/q absolute", "/srv/q/c trail", "/srv/q trail", "/srv absolute"}},
+		}, []string{"/srv/p/c/f claimed", "/srv/p claimed > /srv/q claimed", "/srv/q/c claimed", "/srv/q claimed", "/srv claimed"}},
 		{"onto a file whose name ends alike, of which the kernel prints one record", func(k *fakeKernel) {
 			k.call(82, "a0=1 a1=2", pathRecord{"/srv/b/", 2, dirMode, "PARENT"}, pathRecord{"/srv/a/", 1, dirMode, "PARENT"},
 				pathRecord{"/srv/a/f", 8, fileMode, "DELETE"}, pathRecord{"/srv/b/f", 7, fileMode, "CREATE"})
-		}, []string{"/srv/a/f absolute > /srv/b/f absolute"}},
+		}, []string{"/srv/a/f claimed > /srv/b/f claimed"}},
 		{"a symlink that is gone", func(k *fakeKernel) {
 			k.unlink(8, "/srv/link/x")
 			k.call(87, "a0=1", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"/srv/link", 5, "0120777", "DELETE"})
@@ -382,7 +382,7 @@ func TestTrail(t *testing.T) {
 			k.unlinkat(8, "f")
 			k.call(88, "a0=1 a1=2", pathRecord{"/srv/", 1, dirMode, "PARENT"}, pathRecord{"t", 0, "00", "UNKNOWN"}, pathRecord{"/srv/link", 5, "0120777", "CREATE"})
 			k.unlink(8, "/srv/link/x")
-		}, []string{"f unresolved", "/srv/link absolute", "/srv/link/x absolute"}},
+		}, []string{"f unresolved", "/srv/link claimed", "/srv/link/x claimed"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -402,11 +402,11 @@ func TestLateDelete(t *testing.T) {
 	k.unlinkat(8, "g")
 	k.rmdirat(7, "d", 8)
 	k.unlinkat(8, "h")
-	k.rmdir(2, "/srv/old", 7)
+	k.rmdir(1, "/srv/old", 7)
 	k.rmdir(1, "/srv/new", 8)
 	k.unlinkat(8, "i")
-	k.expect("/srv/old/d/f trail", "/srv/new absolute", "/srv/new/g trail", "/srv/old/d trail", "/srv/new/h trail",
-		"/srv/old absolute", "/srv/new absolute", "i unresolved")
+	k.expect("/srv/old/d/f claimed", "/srv/new claimed", "/srv/new/g claimed", "/srv/old/d claimed", "/srv/new/h claimed",
+		"/srv/old claimed", "/srv/new claimed", "i unresolved")
 }
 
 // TestRenameSides is about which directory is the old name's.
@@ -428,13 +428,13 @@ func TestRenameSides(t *testing.T) {
 			dirs(k)
 			k.rename(5, "/a/d", 6, "/b/d", 7)
 			k.renameat(2, "n", 1, "o")
-		}, []string{"/srv/old/o trail > /srv/new/n trail"}},
+		}, []string{"/srv/old/o claimed > /srv/new/n claimed"}},
 		{"a kernel that prints the old one first", func(k *fakeKernel) {
 			dirs(k)
 			k.call(82, "a0=1 a1=2", pathRecord{"/a/", 5, dirMode, "PARENT"}, pathRecord{"/b/", 6, dirMode, "PARENT"},
 				pathRecord{"/a/d", 7, dirMode, "DELETE"}, pathRecord{"/b/d", 7, dirMode, "CREATE"})
 			k.renameat(1, "n", 2, "o") // the order of the arguments is that of the records
-		}, []string{"/srv/old/o trail > /srv/new/n trail"}},
+		}, []string{"/srv/old/o claimed > /srv/new/n claimed"}},
 		{"another boot", func(k *fakeKernel) {
 			k.rename(5, "/a/d", 6, "/b/d", 7)
 			k.note(TypeDaemon, NoteField{"boot_id", "b2"})
@@ -446,29 +446,29 @@ func TestRenameSides(t *testing.T) {
 			k.call(264, "a0=3 a1=1 a2=4 a3=1",
 				pathRecord{k.cwd, 2, dirMode, "PARENT"}, pathRecord{"", 1, dirMode, "PARENT"},
 				pathRecord{"", 9, fileMode, "DELETE"}, pathRecord{"n", 9, fileMode, "CREATE"})
-		}, []string{"/srv/old/n trail > /srv/new/n trail"}},
+		}, []string{"/srv/old/n claimed > /srv/new/n claimed"}},
 		{"refused when both files had been looked at", func(k *fakeKernel) {
 			k.result(82, "success=no exit=-39", "a0=1 a1=2",
 				pathRecord{"/b/", 6, dirMode, "PARENT"}, pathRecord{"/a/", 5, dirMode, "PARENT"},
 				pathRecord{"/a/d", 7, dirMode, "DELETE"}, pathRecord{"/b/d", 8, dirMode, "DELETE"})
-		}, []string{"/a/d absolute > /b/d absolute"}},
+		}, []string{"/a/d claimed > /b/d claimed"}},
 		{"refused when the old file had been looked at", func(k *fakeKernel) {
 			k.result(82, "success=no exit=-13", "a0=1 a1=2",
 				pathRecord{"/b/", 6, dirMode, "PARENT"}, pathRecord{"/a/", 5, dirMode, "PARENT"}, pathRecord{"/a/d", 7, dirMode, "DELETE"})
-		}, []string{"/a/d absolute > /b absolute"}},
+		}, []string{"/a/d claimed > /b claimed"}},
 		{"the working directory is known", func(k *fakeKernel) {
 			dirs(k)
 			k.cwd = "/srv/old"
 			k.call(264, "a0=ffffff9c a1=1 a2=4 a3=2",
 				pathRecord{k.cwd, 2, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
 				pathRecord{"o", 9, fileMode, "DELETE"}, pathRecord{"n", 9, fileMode, "CREATE"})
-		}, []string{"/srv/old/o cwd > /srv/new/n trail"}},
+		}, []string{"/srv/old/o claimed > n unresolved"}},
 		{"the working directory is not known", func(k *fakeKernel) {
 			k.cwd = "/srv/old"
 			k.call(264, "a0=ffffff9c a1=1 a2=4 a3=2",
 				pathRecord{k.cwd, 2, dirMode, "PARENT"}, pathRecord{k.cwd, 1, dirMode, "PARENT"},
 				pathRecord{"o", 9, fileMode, "DELETE"}, pathRecord{"n", 9, fileMode, "CREATE"})
-		}, []string{"/srv/old/o cwd > n unresolved"}},
+		}, []string{"/srv/old/o claimed > n unresolved"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -489,18 +489,18 @@ type=PATH msg=audit(1.000:1): item=1 name="/a/" inode=1 dev=fe:00 mode=040755 na
 type=PATH msg=audit(1.000:1): item=2 name="/a/x" inode=3 dev=fe:00 mode=0100644 nametype=DELETE
 type=PATH msg=audit(1.000:1): item=3 name="/b/y" inode=3 dev=fe:00 mode=0100644 nametype=CREATE
 type=EOE msg=audit(1.000:1):`,
-			`"action":"rename","path":"/a/x","dest":"/b/y","path_from":"absolute","type":"file","inode":"3","mode":"0644","dev":"fe:00","partial":true}`,
+			`"action":"rename","path":"/a/x","dest":"/b/y","path_from":"claimed","type":"file","inode":"3","mode":"0644","dev":"fe:00","partial":true}`,
 		},
 		{
 			"no EOE", `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 a0=1 items=1 pid=5
 type=PATH msg=audit(1.000:1): item=0 name="/a/" inode=1 dev=fe:00 mode=040755 nametype=PARENT`,
-			`"action":"delete","syscall":"unlink","success":true,"path_from":"absolute","parent":"/a","pid":5,"partial":true}`,
+			`"action":"delete","syscall":"unlink","success":true,"path_from":"claimed","parent":"/a","pid":5,"partial":true}`,
 		},
 		{
 			"fewer PATHs than items", `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 a0=1 items=2 pid=5
 type=PATH msg=audit(1.000:1): item=1 name="/a/x" inode=1 dev=fe:00 mode=0100644 nametype=DELETE
 type=EOE msg=audit(1.000:1):`,
-			`"action":"delete","syscall":"unlink","success":true,"path":"/a/x","path_from":"absolute","type":"file","inode":"1","mode":"0644","dev":"fe:00","pid":5,"partial":true}`,
+			`"action":"delete","syscall":"unlink","success":true,"path":"/a/x","path_from":"claimed","type":"file","inode":"1","mode":"0644","dev":"fe:00","pid":5,"partial":true}`,
 		},
 		{
 			"no CWD, and a relative name", `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=87 success=yes exit=0 a0=1 items=1 pid=5
@@ -541,9 +541,9 @@ func TestOpenThroughLink(t *testing.T) {
 func TestOneParent(t *testing.T) {
 	parent := pathRecord{"/home", 8, dirMode, "PARENT"}
 	tests := []struct{ name, args, want string }{
-		{"the new directory is not there", "a0=3 a1=1 a2=4 a3=2", "/srv/d trail >  "},
-		{"one string for both names", "a0=3 a1=1 a2=4 a3=1", "  > /srv/d trail"},
-		{"one string in one directory", "a0=3 a1=1 a2=3 a3=1", "/srv/d trail > /srv/d trail"},
+		{"the new directory is not there", "a0=3 a1=1 a2=4 a3=2", "/srv/d claimed >  "},
+		{"one string for both names", "a0=3 a1=1 a2=4 a3=1", "  > /srv/d claimed"},
+		{"one string in one directory", "a0=3 a1=1 a2=3 a3=1", "/srv/d claimed > /srv/d claimed"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,15 +15,15 @@ func TestViaProc(t *testing.T) {
 		{"a file that was made there", func(k *fakeKernel) {
 			k.openat(-100, 8, "/srv/f", 9, "5")
 			chmod(k, "/proc/self/fd/5", 9)
-		}, []string{"/srv/f trail"}},
+		}, []string{"/srv/f claimed"}},
 		{"by the process's number", func(k *fakeKernel) {
 			k.openat(-100, 8, "/srv/f", 9, "5")
 			chmod(k, "/proc/100/fd/5", 9)
-		}, []string{"/srv/f trail"}},
+		}, []string{"/srv/f claimed"}},
 		{"in /dev", func(k *fakeKernel) {
 			k.openat(-100, 8, "/srv/f", 9, "5")
 			chmod(k, "/dev/fd/5", 9)
-		}, []string{"/srv/f trail"}},
+		}, []string{"/srv/f claimed"}},
 		{"another descriptor", func(k *fakeKernel) {
 			k.openat(-100, 8, "/srv/f", 9, "5")
 			chmod(k, "/proc/self/fd/6", 9)
@@ -35,7 +35,7 @@ func TestViaProc(t *testing.T) {
 		{"a file in a directory that is open", func(k *fakeKernel) {
 			k.unlink(8, "/proc/self/fd/3/f")
 			k.rmdir(1, "/srv/d", 8)
-		}, []string{"/srv/d/f trail", "/srv/d absolute"}},
+		}, []string{"/srv/d/f claimed", "/srv/d claimed"}},
 		{"teaches nobody", func(k *fakeKernel) {
 			k.unlink(8, "/proc/self/cwd/f")
 			k.unlinkat(8, "g")
@@ -45,7 +45,7 @@ func TestViaProc(t *testing.T) {
 		}, []string{"/proc/7/root/srv/f unresolved"}},
 		{"a file of proc itself", func(k *fakeKernel) {
 			chmod(k, "/proc/sys/kernel/printk", 9)
-		}, []string{"/proc/sys/kernel/printk absolute"}},
+		}, []string{"/proc/sys/kernel/printk claimed"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -171,8 +171,6 @@ func (s *Stream) pair(e *Event) bool {
 		s.learnOrder(orderNewFirst)
 	case oldFirst && !newFirst:
 		s.learnOrder(orderOldFirst)
-	case newFirst && two[0].key != two[1].key:
-		s.learnOrder(s.witness(e, two)) // records know better than looks
 	}
 	switch {
 	case two[0].key == two[1].key:
@@ -212,38 +210,9 @@ func (e *Event) pairOne(p *item) {
 	}
 }
 
-// witness finds the order from which of the two directories is the working one, if
-// records have told that. A descriptor tells nothing: by the time anybody looks it may
-// be open on the other one, and what is learnt here counts for all that follow.
-func (s *Stream) witness(e *Event, two []*item) order {
-	at := s.tree.peek(s.tree.rootOf(e.view), e.Cwd)
-	now := e.ID.UnixMilli()
-	if at == nil || !at.hasKey || max(now-at.told, at.told-now) > briefly {
-		return orderUnknown
-	}
-	for i, n := range []*Name{&e.Path, &e.Dest} {
-		if dir, _ := splitName(n.given); len(dir) > 0 || !e.fromCWD(n.dirArg) {
-			continue
-		}
-		zero, one := at.key == two[0].key, at.key == two[1].key
-		switch {
-		case zero == one:
-		case zero == (i == 0):
-			return orderOldFirst
-		default:
-			return orderNewFirst
-		}
-	}
-	return orderUnknown
-}
-
 // startsFrom says whether the directory that a name is relative to is certainly dir.
 func (s *Stream) startsFrom(e *Event, n *Name, dir *item) bool {
 	if e.fromCWD(n.dirArg) {
-		at := s.tree.peek(s.tree.rootOf(e.view), e.Cwd)
-		if at != nil && at.hasKey && at.key == dir.key && s.known(e, dir.key) == at {
-			return true
-		}
 		return s.lookup != nil && s.lookup.Is(e.Cwd, dir.key.dev, dir.key.ino)
 	}
 	if s.lookup == nil || n.dirArg < 0 {

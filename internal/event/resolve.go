@@ -2,7 +2,8 @@ package event
 
 import (
 	"bytes"
-	"strings"
+
+	"github.com/auditshipper/auditshipper/internal/dirtree"
 )
 
 // atFDCWD is AT_FDCWD as the low half of a system call's argument.
@@ -14,7 +15,6 @@ func (s *Stream) resolve(e *Event) bool {
 	s.unstack(e)
 	e.choose()
 	e.adrift = e.movesCwd()
-	e.view = s.viewOf(e)
 	if e.call.verb == verbRename && !s.pair(e) {
 		s.applyDivided(e)
 		s.divide(e)
@@ -28,14 +28,12 @@ func (s *Stream) resolve(e *Event) bool {
 
 // place finds the event's paths, and notes what it says about directories.
 func (s *Stream) place(e *Event) {
-	s.learnGiven(e)
 	s.recall(e, &e.Path)
 	s.locate(e, &e.Path)
 	if e.Dest.event != nil {
 		s.locate(e, &e.Dest)
 	}
 	s.apply(e)
-	s.settle(e)
 	s.given(e)
 	s.reunite(e)
 	s.rejoin(e)
@@ -140,7 +138,7 @@ func (e *Event) base(name []byte, dir int8) (base []byte, from From, ok bool) {
 	return nil, FromNone, false
 }
 
-// locate makes n's path, or puts n among those who wait for its directory.
+// locate makes n's path, or lets n wait for its directory.
 func (s *Stream) locate(e *Event, n *Name) {
 	switch {
 	case n.given == nil && n.parent == nil && n.item == nil:
@@ -156,7 +154,7 @@ func (s *Stream) locate(e *Event, n *Name) {
 		return
 	}
 	if base, from, ok := e.base(n.given, n.dirArg); ok {
-		n.Path, n.From = s.join(e, n, base), from
+		s.locateWords(e, n, base, from)
 		return
 	}
 	if n.parent == nil {
@@ -171,6 +169,53 @@ func (s *Stream) locate(e *Event, n *Name) {
 		return
 	}
 	s.await(e, n)
+}
+
+// locateWords finds a file that the caller named absolutely or from its working
+// directory: the PARENT's inode, or the file's own, must confirm the words.
+func (s *Stream) locateWords(e *Event, n *Name, base []byte, from From) {
+	start := len(e.built)
+	var plain bool
+	e.built, plain = appendJoined(e.built, base, n.given, base != nil)
+	n.Path, n.says = e.built[start:len(e.built):len(e.built)], from
+	lexical := n.Path
+	if !plain {
+		lexical = e.lexical(n.Path)
+	}
+	switch {
+	case n.parent != nil && n.parent.hasIno && n.parent.key.ino != 0:
+		n.words = dirOf(lexical)
+		if plain && !e.mayFollow() {
+			s.claim(e, n.parent, n.words)
+		}
+		s.await(e, n)
+	case n.item.isDir() && n.item.key.ino != 0 && n.item.kind == ntNormal:
+		n.words = lexical
+		if plain {
+			s.claim(e, n.item, n.words)
+		}
+		s.awaitAt(e, n, n.item.key)
+	case s.lookup != nil && plain && n.item != nil && n.item.hasIno && n.item.key.ino != 0 && s.lookup.Is(n.Path, n.item.key.dev, n.item.key.ino):
+		n.From = from
+	default:
+		n.From = FromClaimed
+	}
+}
+
+// lexical is a path without . and .. in it.
+func (e *Event) lexical(path []byte) []byte {
+	start := len(e.built)
+	e.built = appendLexical(e.built, path)
+	return e.built[start:len(e.built):len(e.built)]
+}
+
+// dirOf is the directory of an absolute path.
+func dirOf(path []byte) []byte {
+	dir, _ := splitName(path)
+	if len(dir) > 1 {
+		dir = dir[:len(dir)-1]
+	}
+	return dir
 }
 
 // mayFollow says whether the last part of the event's name may be a symlink that
@@ -192,33 +237,8 @@ func (s *Stream) startsIn(e *Event, n *Name) bool {
 	if len(dir) == 0 {
 		return s.startsFrom(e, n, n.parent)
 	}
-	return s.leadsTo(e, n, dir, n.parent.key) != ""
-}
-
-// leadsTo is the path of a directory that n's name leads through, from a descriptor;
-// empty if that does not lead to key.
-func (s *Stream) leadsTo(e *Event, n *Name, dir []byte, key inodeKey) string {
 	path, ok := s.belowFD(e, n, dir)
-	if !ok || !s.lookup.Is(path, key.dev, key.ino) {
-		return ""
-	}
-	return string(path)
-}
-
-// belowFD is the path of a relative name below the directory that n's descriptor is
-// open on by now. It is valid until scratch is used again.
-func (s *Stream) belowFD(e *Event, n *Name, name []byte) (path []byte, ok bool) {
-	fd, ok := e.descriptor(n)
-	if !ok || s.lookup == nil {
-		return nil, false
-	}
-	dir, _, ok := s.openDir(e, fd)
-	if !ok || !isAbs([]byte(dir)) {
-		return nil, false
-	}
-	path, plain := appendJoined(s.scratch[:0], []byte(dir), name, true)
-	s.scratch = path
-	return path, plain
+	return ok && s.lookup.Is(path, n.parent.key.dev, n.parent.key.ino)
 }
 
 // isNameless says whether n is a file that has no name (O_TMPFILE). The kernel
@@ -229,15 +249,17 @@ func (e *Event) isNameless(n *Name) bool {
 	return flags&openTmpfile != 0 && n.given != nil && n.parent == nil && !n.item.isDir()
 }
 
-// locateNameless finds the directory that such a file was made in. Which one a
-// descriptor stands for cannot be found out: no record has its inode.
+// locateNameless finds the directory that such a file was made in. No record has that
+// directory's inode, so nothing confirms the caller's words.
 func (s *Stream) locateNameless(e *Event, n *Name) {
-	base, from, ok := e.base(n.given, n.dirArg)
+	base, _, ok := e.base(n.given, n.dirArg)
 	if !ok {
 		n.Dir, n.From = n.given, FromUnresolved
 		return
 	}
-	n.Dir, n.From = s.join(e, n, base), from
+	start := len(e.built)
+	e.built, _ = appendJoined(e.built, base, n.given, base != nil)
+	n.Dir, n.From = e.built[start:len(e.built):len(e.built)], FromClaimed
 }
 
 // locateDir finds the directory of a file whose name the records do not tell.
@@ -246,8 +268,8 @@ func (s *Stream) locateDir(e *Event, n *Name) {
 	if base, from, ok := s.parentBase(e, p, n.dirArg); ok {
 		start := len(e.built)
 		e.built, _ = appendJoined(e.built, base, p.name, from == FromCWD)
-		n.Dir, n.From = e.built[start:len(e.built):len(e.built)], from
-		return
+		n.Dir, n.says = e.built[start:len(e.built):len(e.built)], from
+		n.words = e.lexical(n.Dir)
 	}
 	s.await(e, n)
 }
@@ -285,84 +307,145 @@ func (s *Stream) locateFile(e *Event, n *Name) {
 	}
 }
 
-// join is the path of a name that starts from base. A .. is resolved where the
-// working directory, as the kernel prints it, or the parent's inode vouch for it.
-func (s *Stream) join(e *Event, n *Name, base []byte) []byte {
-	start := len(e.built)
-	var plain bool
-	e.built, plain = appendJoined(e.built, base, n.given, base != nil)
-	path := e.built[start:len(e.built):len(e.built)]
-	if plain || n.parent == nil {
-		return path
-	}
-
-	lexical := appendLexical(s.scratch[:0], path)
-	s.scratch = lexical
-	dir, _ := splitName(lexical)
-	at := s.tree.peek(s.tree.rootOf(e.view), dir)
-	if at == nil || !at.hasKey || at.key != n.parent.key || s.known(e, n.parent.key) != at {
-		return path
-	}
-	e.built = append(e.built[:start], lexical...)
-	return e.built[start:len(e.built):len(e.built)]
-}
-
-// how is the path_from of a name whose directory is at p.
-func (s *Stream) how(p *place) From {
-	for ; p.parent != nil; p = p.parent {
-		if p.proc {
-			return FromProc
-		}
-	}
-	return FromTrail
-}
-
-// await finds n's directory by its inode, now if it is known, else later.
+// await finds n's directory by its inode, now or later.
 func (s *Stream) await(e *Event, n *Name) {
 	if n.parent == nil || !n.parent.hasIno || n.parent.key.ino == 0 {
-		n.unresolved()
+		s.giveUp(n)
 		return
 	}
 	s.awaitAt(e, n, n.parent.key)
 }
 
+// awaitAt finds the path of the directory that n is in or is, or lets n wait for it.
 func (s *Stream) awaitAt(e *Event, n *Name, key inodeKey) {
-	if p := s.known(e, key); p != nil {
-		n.place = p
-		if s.finish(n, s.how(p)) {
+	n.node, n.block = s.tree.Node(key.id()), nil
+	if s.finish(n, false) {
+		return
+	}
+	if s.lookup != nil {
+		a := s.asking[key]
+		s.gather(e, n, &a)
+		if s.asking == nil || len(s.asking) >= maxAsking {
+			s.asking = make(map[inodeKey]inquiry)
+		}
+		s.asking[key] = a
+		if s.finish(n, false) {
 			return
 		}
 	}
-	for _, p := range s.tree.inodes[key] {
-		if n.place = p; s.inView(e, p) && s.finish(n, FromTrail) {
-			return
-		}
+	if n.words != nil && (s.lookup == nil || s.seesOtherwise(e)) {
+		s.giveUp(n)
+		return
 	}
-	n.place = s.tree.awaited(key, e.ID.UnixMilli(), s.doubt, s.torn)
-	s.ask(e, n)
-	n.seen = n.place.answer
-	e.looked = max(e.looked, n.seen.looked) // another event may have asked
-	if n.place.overdue && n.place.answer.looked < e.ID.UnixMilli() && s.takeAnswer(n) {
-		return // seen before the call was made, so nothing that follows can spoil it
-	}
-	top := s.tree.top(n.place)
-	if top.waiting.next == nil {
-		top.waiting.init()
-	}
-	n.wait.name = n
-	n.wait.join(&top.waiting)
 	e.unsolved++
+	s.waitFor(n)
 }
 
-// finish makes n's path from its directory's place.
-func (s *Stream) finish(n *Name, from From) bool {
+// maxAsking bounds of how many directories it is remembered what was looked at.
+const maxAsking = 1 << 12
+
+// waitFor lets n wait at the directory that blocks it.
+func (s *Stream) waitFor(n *Name) {
+	at := n.block
+	if at == nil {
+		at = n.node
+	}
+	id := at.ID()
+	ring := s.waits[id]
+	if ring == nil {
+		ring = new(slot)
+		ring.init()
+		s.waits[id] = ring
+	}
+	n.wait.name, n.waitsAt = n, id
+	n.wait.join(ring)
+	if n.until != 0 {
+		s.settleLater(id, dirtree.Look{At: n.until})
+	}
+}
+
+// leaveRing takes n from the ring that it waits in for its directory.
+func (s *Stream) leaveRing(n *Name) {
+	n.wait.unlink()
+	if ring := s.waits[n.waitsAt]; ring != nil && ring.next == ring {
+		delete(s.waits, n.waitsAt)
+	}
+}
+
+// settle completes those who wait for a directory of which something new is known.
+func (s *Stream) settle(id dirtree.ID) {
+	ring := s.waits[id]
+	if ring == nil {
+		return
+	}
+	delete(s.waits, id)
+	for w := ring.next; w != ring; w = ring.next {
+		n := w.name
+		w.unlink()
+		if s.finish(n, false) {
+			s.solved(n.event)
+		} else {
+			s.waitFor(n)
+		}
+	}
+}
+
+// finish makes n's path if its directory's is proven. final says that n waits no longer.
+func (s *Stream) finish(n *Name, final bool) bool {
 	e := n.event
-	start := len(e.built)
-	built, root, ok := s.tree.render(e.built, n.place, e.First)
-	if !ok || root.view != 0 && root.view != e.view || !n.fits(built[start:]) || s.motions.unsettled(e, n.place, built[start:]) {
+	n.until = 0
+	if n.block != nil && !final { // what is below it is proven
+		if t := s.climb(e, n.block, false); t.answer != proven {
+			s.blocked(n, t)
+			return false
+		}
+	}
+	t := s.climb(e, n.node, final)
+	if t.answer != proven {
+		s.blocked(n, t)
 		return false
 	}
-	n.complete(built, start, from)
+	s.tree.Touch(n.node)
+	start := len(e.built)
+	e.built = s.appendTrace(e.built, t)
+	return s.agree(n, start, t.from)
+}
+
+// blocked notes why n waits.
+func (s *Stream) blocked(n *Name, t way) {
+	if t.block != nil {
+		n.block = t.block
+	}
+	n.until = t.until
+	n.event.looked = max(n.event.looked, t.until)
+}
+
+// agree makes n's path from that of its directory, built[start:], and the caller's words.
+func (s *Stream) agree(n *Name, start int, from From) bool {
+	e := n.event
+	path := e.built[start:]
+	if n.words == nil {
+		if !n.fits(path) {
+			e.built = e.built[:start]
+			return false
+		}
+		n.complete(e.built, start, from)
+		return true
+	}
+	switch {
+	case bytes.Equal(cmpRoot(path), n.words):
+		if from != FromClaimed {
+			from = n.says
+		}
+		if !bytes.Contains(n.Path, []byte("/..")) && !bytes.Contains(n.Dir, []byte("/..")) {
+			e.built, n.From = e.built[:start], from
+			return true
+		}
+	case from == FromClaimed, e.mayFollow(): // the last part may lead to another directory
+		e.built, n.From = e.built[:start], FromClaimed
+		return true
+	}
+	n.complete(e.built, start, from) // the words led through a symlink, or are not true
 	return true
 }
 
@@ -413,93 +496,42 @@ func (n *Name) unresolved() {
 	}
 }
 
-// settle completes all who waited for a directory whose path is known now.
-func (s *Stream) settle(e *Event) {
-	s.settleAt(s.tree.root)
-	if e.view != 0 {
-		s.settleAt(s.tree.rootOf(e.view))
-	}
-}
-
-// settleAt is settle for what is below a root. Those who wait below the root of
-// another view than theirs go on waiting.
-func (s *Stream) settleAt(root *place) {
-	ring := &root.waiting
-	for w := ring.next; w != nil && w != ring; {
-		n := w.name
-		w = w.next
-		if root.view != 0 && n.event.view != root.view {
-			continue
-		}
-		n.wait.unlink()
-		if s.lost(n) || !s.finish(n, s.how(n.place)) {
-			if n.place.answer.path != "" {
-				n.wait.join(&s.limbo) // it counts only once all is read that may spoil it
-				continue
-			}
-			s.giveUp(n)
-		}
-		s.solved(n.event)
-	}
-}
-
-// giveUp ends n's wait without a record that names its directory.
+// giveUp ends n's wait: its path is proven by now, or claimed, or unresolved.
 func (s *Stream) giveUp(n *Name) {
-	if n.place != nil && s.takeAnswer(n) {
-		n.place.overdue = true
+	if n.node != nil && s.finish(n, true) {
 		return
 	}
-	if s.counts(n.orphan.answer, n.event) {
-		n.Path, n.From = []byte(n.orphan.answer.path), FromProc
+	if n.words != nil && (n.node == nil || !s.contradicts(n.event, n.node, n.words)) {
+		n.From = FromClaimed
 		return
 	}
+	if s.orphanSeen(n) {
+		return
+	}
+	n.Dir = nil
 	n.unresolved()
 }
 
-// underway is how long records take from the kernel to here at most on a host that
-// is not too busy to be asked, in milliseconds.
-const underway = 500
-
-// aside is by how much the records of one process may come behind those of others, and
-// the clock of events behind that of looks, in milliseconds.
-const aside = 50
-
-// counts says whether what was seen is where something was for an event: all is
-// read that came before the look, and no rename between the two.
-func (s *Stream) counts(a answer, e *Event) bool {
-	read := s.wait < 0 || (a.looked+aside < s.clock || a.looked+underway <= s.tick) && (s.complete == 0 || a.looked <= s.complete)
-	return a.path != "" && read && !s.dropped.spans(e, a.looked) && a.suits(e) && s.motions.holds(s.lookup, a, e)
-}
-
-// takeAnswer uses where n's directory was seen, or one above it below which records
-// have told the names.
-func (s *Stream) takeAnswer(n *Name) bool {
-	e := n.event
-	if !n.place.misled && s.counts(n.seen, e) && s.takePath(n, n.seen.path, n.place) {
-		return true
-	}
-	p := n.place
-	for depth := 0; p != nil && depth < maxDepth; depth++ {
-		if a := s.tree.seen(p); s.counts(a, e) && s.takePath(n, a.path, p) {
-			return true
-		}
-		if p.since > e.First {
-			break
-		}
-		p, _ = p.as(e.First)
-	}
-	return false
-}
-
-// takePath makes n's path from that of a place at or above its directory.
-func (s *Stream) takePath(n *Name, path string, at *place) bool {
-	e := n.event
-	start := len(e.built)
-	built := append(e.built, strings.TrimSuffix(path, "/")...)
-	built = s.tree.below(built, n.place, at, e.First)
-	if !n.fits(built[start:]) || at != n.place && s.motions.unsettled(e, n.place, built[start:]) {
+// contradicts says whether a process's words for a directory cannot be true: another
+// directory is at that path, which was there already.
+func (s *Stream) contradicts(e *Event, n *dirtree.Node, path []byte) (found bool) {
+	if s.lookup == nil || s.seesOtherwise(e) {
 		return false
 	}
-	n.complete(built, start, FromProc)
-	return true
+	s.lookup.Walk(path, func(dir []byte, dev Dev, ino uint64, born int64) {
+		found = len(dir) == len(path) && n.ID() != (dirtree.ID{Dev: uint64(dev), Ino: ino}) && born <= e.ID.UnixMilli()
+	})
+	return found
+}
+
+// seesOtherwise says whether the event's process is known to see another tree of names
+// than the host.
+func (s *Stream) seesOtherwise(e *Event) bool {
+	if e.view == 0 && !e.viewed && s.lookup != nil && e.PID != 0 {
+		if view, ok := s.lookup.View(e.PID); ok {
+			e.view = view
+		}
+		e.viewed = true
+	}
+	return e.view != 0
 }

@@ -40,7 +40,7 @@ func (s *Stream) unslash(e *Event) {
 		word = e.operand(e.Path.parent, lastPart(e.Dest.given)) // mv keeps the last part in another directory
 		e.Path.given = word
 	default:
-		word = e.operand(e.Path.parent, lastPart([]byte(s.answered(e, e.Path.item.key))))
+		word = e.operand(e.Path.parent, lastPart([]byte(s.answered(e.Path.item.key))))
 		e.Path.given = word
 	}
 }
@@ -161,11 +161,11 @@ func (e *Event) prints(parent *item, dir []byte) bool {
 	return bytes.Equal(parent.name, dir)
 }
 
-// answered is what the event's process told of a directory a moment ago.
-func (s *Stream) answered(e *Event, key inodeKey) string {
-	for _, p := range s.tree.inodes[key] {
-		if p.answer.path != "" && p.asked == e.PID && e.ID.UnixMilli()-p.askedAt < briefly {
-			return p.answer.path
+// answered is where the event's directory was seen.
+func (s *Stream) answered(key inodeKey) string {
+	if n := s.tree.Find(key.id()); n != nil {
+		if path, ok := s.appendLatest(nil, n); ok {
+			return string(path)
 		}
 	}
 	return ""

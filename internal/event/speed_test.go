@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"testing"
+
+	"github.com/auditshipper/auditshipper/internal/dirtree"
 )
 
 // TestNoAllocation pins what one event costs once the stream is warm.
@@ -58,8 +60,8 @@ func BenchmarkCrowded(b *testing.B) {
 		s.Push(seq, typeSyscall, fmt.Appendf(nil, "audit(1785139200.123:%d): arch=c000003e syscall=87 success=yes", 1_000_000+i))
 	}
 	for i := range DefaultPlaces {
-		p := s.tree.walk(s.tree.root, fmt.Appendf(nil, "/mnt/efs/d%d/e%d", i%100, i), 1785139200123)
-		s.tree.bind(p, inodeKey{1, uint64(i + 1)}, 1, 1785139200123)
+		above := s.tree.Node(dirtree.ID{Dev: 1, Ino: uint64(1 + i%100)})
+		s.tree.Made(s.tree.Node(dirtree.ID{Dev: 1, Ino: uint64(1000 + i)}), dirtree.Edge{Parent: above, Name: fmt.Sprint("e", i)}, dirtree.Moment{})
 	}
 	benchmarkRename(b, s)
 }
@@ -107,17 +109,17 @@ func workload(t testing.TB) (s *Stream, events []*Event) {
 type replay struct {
 	t      testing.TB
 	stream *Stream
-	from   From
+	words  bool
 	events [][]recorded
 	at     int
 	seq    uint64
 }
 
-func newReplay(t testing.TB, typ string, from From) *replay {
+func newReplay(t testing.TB, typ string, words bool) *replay {
 	s, events := workload(t)
-	r := &replay{t: t, stream: s, from: from, seq: s.high}
+	r := &replay{t: t, stream: s, words: words, seq: s.high}
 	for _, e := range events {
-		if e.Path.Type() == typ && e.Path.From == from {
+		if e.Path.Type() == typ && e.Path.From == FromClaimed && (e.Path.words != nil) == words {
 			r.events = append(r.events, recordsOf(e))
 		}
 		s.Free(e)
@@ -136,7 +138,7 @@ func (r *replay) next() {
 	}
 	r.at = (r.at + 1) % len(r.events)
 	e, ok := r.stream.Next()
-	if !ok || e.Path.From != r.from {
+	if !ok || (e.Path.words != nil) != r.words {
 		r.t.Fatalf("no event, or another one: %v", e)
 	}
 	r.stream.Free(e)
@@ -147,15 +149,15 @@ func (r *replay) next() {
 func TestReplayAllocations(t *testing.T) {
 	for _, tt := range []struct {
 		name, typ string
-		from      From
+		words     bool
 		want      int // an event
 	}{
-		{"with whole paths", "file", FromAbsolute, 0},
-		{"by descriptors", "file", FromTrail, 0},
-		{"of directories", "dir", FromAbsolute, 2}, // a place and its name
+		{"with whole paths", "file", true, 0},
+		{"by descriptors", "file", false, 0},
+		{"of directories", "dir", true, 2}, // a place and its name
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newReplay(t, tt.typ, tt.from)
+			r := newReplay(t, tt.typ, tt.words)
 			round := func() {
 				for range r.events {
 					r.next()
@@ -194,14 +196,14 @@ func TestEncodingAllocatesNothing(t *testing.T) {
 
 // BenchmarkAssemble is the way of an event's records to an event whose paths the
 // records give whole.
-func BenchmarkAssemble(b *testing.B) { benchmarkReplay(b, FromAbsolute) }
+func BenchmarkAssemble(b *testing.B) { benchmarkReplay(b, true) }
 
 // BenchmarkResolve is BenchmarkAssemble by directory descriptors, with paths that
 // only earlier records tell.
-func BenchmarkResolve(b *testing.B) { benchmarkReplay(b, FromTrail) }
+func BenchmarkResolve(b *testing.B) { benchmarkReplay(b, false) }
 
-func benchmarkReplay(b *testing.B, from From) {
-	r := newReplay(b, "file", from)
+func benchmarkReplay(b *testing.B, words bool) {
+	r := newReplay(b, "file", words)
 	b.ReportAllocs()
 	for b.Loop() {
 		r.next()

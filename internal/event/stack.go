@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"github.com/auditshipper/auditshipper/internal/dirtree"
 )
 
 // A file system that keeps its files in another one, as overlayfs does, is seen
@@ -240,7 +242,9 @@ func (s *Stream) unstackGone(k stack, it *item) {
 		}
 	}
 	it.key = inodeKey{k.top, it.key.ino}
-	s.tree.forget(it.key)
+	if n := s.tree.Find(it.key.id()); n != nil {
+		s.tree.Moved(n, dirtree.Edge{}, dirtree.Edge{}, k.moment())
+	}
 }
 
 // layerGone is the identity that a deleted directory had in the layer. Over

@@ -1,6 +1,10 @@
 package event
 
-import "time"
+import (
+	"time"
+
+	"github.com/auditshipper/auditshipper/internal/dirtree"
+)
 
 // Defaults of Options.
 const (
@@ -86,26 +90,31 @@ type Stream struct {
 
 	resume resume
 
-	tree    tree
+	tree      *dirtree.Tree
+	parts     []string             // scratch of climb: the names on the way, the last one first
+	steps     []*dirtree.Node      // likewise: the directories
+	waits     map[dirtree.ID]*slot // rings of the names that wait for a directory's place; none is empty
+	unsettled []sighting           // that those who wait may count once their records are read
+	asking    map[inodeKey]inquiry
+	claims    map[claimant]claim
+	named     map[naming]dirtree.ID // the directories of claims by their paths
+
+	claimBytes int // of the paths in claims
+	renamed    renames
+	barrier    uint64 // records are missing before the event that begins here: nothing known is of before
+	doubt      int64  // when mounts changed last, Unix milliseconds
+
 	twins   twins
 	givings map[inodeKey]giving
 	orphans map[inodeKey]*slot // rings of those who wait, by their files
 	visits  []visit            // the latest first
 	opened  opened
-	viewers map[uint32]viewer
 	met     [maxMet]acquaintance
 
 	dropped  loss  // the last one
 	complete int64 // it is known of all up to this time what is missing, Unix milliseconds; 0 for never
 
-	motions motions
-	limbo   slot     // ring of names with an answer and nothing else to wait for
-	found   []*place // scratch of known
-	doubt   int64    // what was said up to then needs confirming, Unix milliseconds
-	torn    int64    // no detached chain from before it holds, likewise
-	astray  uint64   // the last event that moved directories nobody knows where
 	order   order
-	hinted  hint
 	divided map[inodeKey][]*Event // that wait for their sides, by the file they rename
 	seams   bool                  // the daemon that wrote the journal marks where it was away
 	boot    string
@@ -133,11 +142,10 @@ func NewStream(o Options) *Stream {
 	}
 	queue := func(e *Event) *link { return &e.queue }
 	s.young.of, s.stale.of, s.held.of, s.ready.of = queue, queue, queue, queue
-	s.tree.limit = or(o.Places, DefaultPlaces)
-	s.twins.limit = s.tree.limit
+	s.tree = dirtree.New(or(o.Places, DefaultPlaces))
+	s.waits = make(map[dirtree.ID]*slot)
+	s.twins.limit = or(o.Places, DefaultPlaces)
 	s.boot = o.Boot[:min(len(o.Boot), 255)]
-	s.tree.reset()
-	s.limbo.init()
 	return s
 }
 
@@ -400,12 +408,15 @@ func (s *Stream) heed(e *Event) {
 	}
 }
 
-// missed forgets what was learnt, since records are missing before e. Nor does what is
-// told or seen later hold for what came before.
+// missed forgets what was learnt, since records are missing before e: what is told or
+// seen later does not hold for what came before, nor the other way round. Names that
+// wait get what is known by now.
 func (s *Stream) missed(e *Event) {
-	s.Forget()
-	s.unseen(e)
-	s.motions.add(motion{seq: e.First, at: e.ID.UnixMilli() - slowest}) // it is over
+	for w := s.held.head; w != nil && w.First < e.First; w = s.held.head {
+		s.release(w)
+	}
+	s.forget()
+	s.barrier = max(s.barrier, e.First)
 }
 
 func (s *Stream) hold(e *Event) {
@@ -431,20 +442,22 @@ func (s *Stream) solved(e *Event) {
 
 // release lets a held event go with what is known of it.
 func (s *Stream) release(e *Event) {
+	if e.sides != nil {
+		s.unite(e)
+	}
 	e.eachWaiting(func(n *Name) {
 		if s.stopWaiting(n) {
 			s.giveUp(n)
 		}
 	})
-	e.unsolved = 0
-	s.letGo(e)
+	if e.unsolved > 0 {
+		e.unsolved = 0
+		s.letGo(e)
+	}
 }
 
 func (s *Stream) letGo(e *Event) {
 	s.held.remove(e)
-	if e.sides != nil {
-		s.unite(e)
-	}
 	e.name()
 	s.unweigh(e)
 	s.ready.push(e)
@@ -454,10 +467,6 @@ func (s *Stream) letGo(e *Event) {
 func (e *Event) eachWaiting(f func(*Name)) {
 	f(&e.Path)
 	f(&e.Dest)
-	if e.sides != nil {
-		f(&e.sides.dirs[0])
-		f(&e.sides.dirs[1])
-	}
 }
 
 // stopWaiting takes n from the ring that it waits in, if it does.
@@ -465,10 +474,10 @@ func (s *Stream) stopWaiting(n *Name) bool {
 	switch {
 	case n.wait.next == nil:
 		return false
-	case n.place == nil:
+	case n.node == nil:
 		s.leave(n)
 	default:
-		n.wait.unlink()
+		s.leaveRing(n)
 	}
 	return true
 }
@@ -482,12 +491,23 @@ func (s *Stream) expire() {
 	for e := s.stale.head; e != nil && s.records-e.born >= uint64(s.giveUpAfter) && s.clock-e.bornAt >= stalled.Milliseconds(); e = s.stale.head {
 		s.close(e)
 	}
+	s.settleSeen()
 	for e := s.held.head; e != nil && s.clock-e.ID.UnixMilli() >= s.wait && s.clock > e.looked+aside; e = s.held.head {
-		if s.underwayTo(e); s.clock <= e.looked+aside || !s.dated(e, s.clock) {
+		if s.overdue(e); s.clock <= e.looked+aside || !s.dated(e, s.clock) {
 			break
 		}
 		s.release(e)
 	}
+}
+
+// overdue has an event whose wait is over wait on for the looks that may tell a path of
+// it still: records up to then must be read, and known to be complete.
+func (s *Stream) overdue(e *Event) {
+	e.eachWaiting(func(n *Name) {
+		if n.node != nil && n.wait.next != nil {
+			s.blocked(n, s.climb(e, n.node, false))
+		}
+	})
 }
 
 // Tick lets time pass on a host where no records come. now is the wall clock's.
@@ -512,8 +532,12 @@ func (s *Stream) Tick(now time.Time) {
 		e.heldAt = s.tick
 	}
 	s.findHeld()
+	s.settleSeen()
 	for e := s.held.head; e != nil; e = s.held.head {
-		if s.underwayTo(e); s.tick-e.heldAt < s.wait || s.tick < e.looked+underway || !s.dated(e, s.tick) {
+		if s.tick-e.heldAt < s.wait {
+			break
+		}
+		if s.overdue(e); s.tick < e.looked+underway || !s.dated(e, s.tick) {
 			break
 		}
 		s.release(e)
@@ -572,12 +596,18 @@ func (s *Stream) Pending() int { return s.live.n }
 // is mounted where has changed.
 func (s *Stream) Doubt(now time.Time) {
 	s.doubt = max(s.doubt, now.UnixMilli())
+	s.renamed.note(nil, dirtree.Moment{Seq: s.high, Done: s.high, At: now.UnixMilli()})
 	s.givings = nil
 }
 
 // DropDev forgets what was learnt of a file system: it goes away.
 func (s *Stream) DropDev(dev Dev) {
-	s.tree.dropDev(dev)
+	s.tree.ForgetDevice(uint64(dev))
+	for by := range s.claims {
+		if by.dir.Dev == uint64(dev) {
+			delete(s.claims, by)
+		}
+	}
 	s.twins.dropDev(dev)
 	s.givings = nil
 }
@@ -585,7 +615,16 @@ func (s *Stream) DropDev(dev Dev) {
 // Forget forgets all that was learnt of directories: events were lost, and
 // with them perhaps the renames that made it untrue.
 func (s *Stream) Forget() {
-	s.tree.reset()
+	for s.held.head != nil {
+		s.release(s.held.head)
+	}
+	s.forget()
+	s.barrier = s.high + 1
+}
+
+func (s *Stream) forget() {
+	s.tree.Forget()
+	s.claims, s.named = nil, nil
 	s.twins.of = nil
 	s.givings = nil
 	s.doubtOrphans()

@@ -14,7 +14,7 @@ func TestDoubt(t *testing.T) {
 			k.s.Doubt(k.now)
 		}
 		k.unlinkat(8, "f")
-		if got := k.paths()[1]; got != map[bool]string{false: "/srv/d/f trail", true: "f unresolved"}[changed] {
+		if got := k.paths()[1]; got != map[bool]string{false: "/srv/d/f claimed", true: "f unresolved"}[changed] {
 			t.Errorf("mounts changed %v: %q", changed, got)
 		}
 	}

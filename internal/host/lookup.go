@@ -92,15 +92,6 @@ func (l *System) Is(path []byte, dev event.Dev, ino uint64) bool {
 	return got.identity == identity{dev, ino}
 }
 
-// Born implements event.Lookup. Nor is a server's clock ours.
-func (l *System) Born(path []byte, dev event.Dev, ino uint64) int64 {
-	got, local := l.look(string(path), followWay)
-	if !local || got.identity != (identity{dev, ino}) {
-		return 0
-	}
-	return got.born
-}
-
 // Only implements event.Lookup. A server's clock is another one than the
 // kernel's, so the age of its files tells nothing.
 func (l *System) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
