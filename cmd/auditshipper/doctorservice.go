@@ -32,6 +32,7 @@ func (d *doctor) service(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
 	if d.status != nil {
+		d.awaitDelivery(ctx)
 		d.delivery(ctx, d.status.Delivery)
 		return
 	}
@@ -64,6 +65,21 @@ func (d *doctor) service(ctx context.Context) {
 	} else {
 		d.refusal(err.Error())
 	}
+}
+
+// awaitDelivery gives a daemon that has just started time for its first batch.
+func (d *doctor) awaitDelivery(ctx context.Context) {
+	_ = until(ctx, patience, func() (bool, error) { // what is not known by then is told so
+		del := d.status.Delivery
+		if del.LastSuccess != nil || del.StalledSince != nil || del.Blocked != nil || d.now().Sub(d.status.Started) > time.Minute {
+			return true, nil
+		}
+		st, err := daemon.Ask(d.c)
+		if err == nil {
+			d.status = &st
+		}
+		return false, err
+	})
 }
 
 // delivery tells what the running daemon knows of the service. Its unit and its user
