@@ -158,8 +158,7 @@ func (s *Stream) pair(e *Event) bool {
 		e.pairOne(two[0])
 		return true
 	case e.Path.item == nil || e.Dest.item == nil:
-		s.pairBlind(e, two)
-		return true
+		return s.pairBlind(e, two)
 	case s.pairSlashed(e, two):
 		return true
 	}
@@ -268,8 +267,8 @@ func (e *Event) matches(parent *item, n *Name) bool {
 }
 
 // pairBlind gives the PARENTs of a call that failed, and of whose names the
-// records tell at most the old one.
-func (s *Stream) pairBlind(e *Event, two []*item) {
+// records tell at most the old one; false if nothing tells which is whose.
+func (s *Stream) pairBlind(e *Event, two []*item) bool {
 	newFirst, oldFirst := s.order == orderNewFirst, s.order == orderOldFirst
 	if e.Path.item != nil {
 		if zero, one := e.matches(two[0], &e.Path), e.matches(two[1], &e.Path); zero != one {
@@ -281,5 +280,8 @@ func (s *Stream) pairBlind(e *Event, two []*item) {
 		e.Dest.parent, e.Path.parent = two[0], two[1]
 	case oldFirst:
 		e.Path.parent, e.Dest.parent = two[0], two[1]
+	default:
+		return e.Success != No
 	}
+	return true
 }

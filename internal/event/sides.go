@@ -37,7 +37,7 @@ func (s *Stream) divide(e *Event) {
 			s.gather(e, &Name{event: e, given: n.given, parent: p, dirArg: n.dirArg, node: s.tree.Node(p.key.id())}, &inquiry{})
 		}
 	}
-	if e.mayExchange() { // the file may be on the other side
+	if e.Path.item == nil || e.Dest.item == nil || e.mayExchange() { // the file may be on the other side
 		return
 	}
 	if s.lookup != nil && !e.silent {
@@ -106,6 +106,9 @@ func (s *Stream) rejoin(e *Event) {
 
 // forgo ends e's wait for the next record of its file.
 func (s *Stream) forgo(e *Event) {
+	if e.Dest.item == nil {
+		return
+	}
 	key := e.Dest.item.key
 	if left := slices.DeleteFunc(s.divided[key], func(w *Event) bool { return w == e }); len(left) > 0 {
 		s.divided[key] = left
@@ -156,6 +159,9 @@ func (s *Stream) nextBoot() {
 // unpaired is for a rename that nothing tells the sides of: a name that needs no
 // directory is what the caller claims.
 func (n *Name) unpaired(e *Event) {
+	if n.given == nil {
+		return // the call failed, and only its directories are known
+	}
 	base, _, ok := e.base(n.given, n.dirArg)
 	if !ok {
 		n.unresolved()
