@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,6 +97,10 @@ func TestReplayCases(t *testing.T) {
 		{"slow-call.log", 4, []string{"a.log", "b.log", "c.log", "d.log"}},
 		{"two-nodes.log", 20, []string{"a0.txt", "a9.txt", "b0.txt", "b9.txt"}},
 		{"same-id-two-nodes.log", 2, []string{"a.txt", "b.txt"}},
+		{"pair.log", 6, nil},
+		{"refused-link.log", 14, nil},
+		{"by-number.log", 5, nil},
+		{"new-types.log", 25, nil}, // calls without a PROCTITLE
 	} {
 		s := logstest.New(logstest.Options{})
 		url, err := s.Start("127.0.0.1:0")
@@ -117,10 +122,16 @@ func TestReplayCases(t *testing.T) {
 		}
 		var all strings.Builder
 		events := s.Events("/r", "s")
+		ids := map[string]bool{}
 		for _, e := range events {
 			all.WriteString(e.Message)
+			var is struct{ ID, Host string }
+			if err := json.Unmarshal([]byte(e.Message), &is); err != nil {
+				t.Errorf("%s: %v", e.Message, err)
+			}
+			ids[is.Host+" "+is.ID] = true
 		}
-		if len(events) != tt.events || strings.Contains(all.String(), `"partial"`) {
+		if len(ids) != tt.events || len(events) != tt.events || tt.name != "new-types.log" && strings.Contains(all.String(), `"partial"`) {
 			t.Errorf("%s: %d events, want %d whole ones: %s", tt.name, len(events), tt.events, all.String())
 		}
 		for _, path := range tt.paths {

@@ -294,6 +294,7 @@ func (s *searchWords) types(v, _ string) (int, error) {
 			continue
 		}
 		t, ok := event.ParseType(strings.ToUpper(name))
+		ok = ok && !t.IsNamed() // a wrong word finds nothing for ever
 		if !ok {
 			return 1, query.Say("Valid message types are: ALL %s", strings.Join(typeNames(), " "))
 		}

@@ -81,6 +81,9 @@ func actionOf(t Type) string {
 		return a.(string)
 	}
 	name := strings.ToLower(t.String())
+	if t.IsNamed() {
+		name = "unknown_" + name // a log cannot name an action of ours
+	}
 	name = strings.NewReplacer("[", "_", "]", "").Replace(name)
 	a, _ := actions.LoadOrStore(t, name)
 	return a.(string)

@@ -267,7 +267,7 @@ func (e *Event) collectOther(s *scanner) {
 	f := field{key: s.key, val: s.val}
 	switch {
 	case s.quoted:
-	case (string(s.key) == "oauid" || string(s.key) == "oses") && id32(s.val) == Unset:
+	case loginIDs[string(s.key)] && id32(s.val) == Unset:
 		return
 	case len(s.key) == 2 && s.key[0] == 'a' && s.key[1] >= '0' && s.key[1] <= '3':
 		// Arguments of a call are hex, whatever their digits look like.
@@ -281,6 +281,10 @@ func (e *Event) collectOther(s *scanner) {
 	}
 	e.addField(f)
 }
+
+// loginIDs are the keys of a login uid or session besides auid and ses. An unset one is
+// left out.
+var loginIDs = keySet("oauid oses old-auid old-ses old_auid old_ses new-auid new-ses new_auid new_ses iauid ises")
 
 // hexFields are those whose value user space or the kernel writes as hex when
 // it holds what a quoted string may not; any other that looks like hex is a number.

@@ -186,3 +186,29 @@ func FuzzResume(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCutEnrichment cuts what auditd appended: nothing is lost, and a line comes back
+// from the journal as it was.
+func FuzzCutEnrichment(f *testing.F) {
+	f.Add(uint16(1300), []byte("audit(1.000:1): a=1\x1dUID=\"root\""))
+	f.Add(uint16(1112), []byte("audit(1.000:1): pid=1 msg='a\x1db'\x1dUID=\"root\""))
+	f.Add(uint16(1112), []byte("\x1d"))
+	f.Fuzz(func(t *testing.T, typ uint16, text []byte) {
+		kernel, extra := CutEnrichment(Type(typ), text)
+		joined := kernel
+		if extra != nil {
+			joined = append(append(bytes.Clone(kernel), enrichment), extra...)
+		}
+		if !bytes.Equal(joined, text) {
+			t.Errorf("%q became %q and %q", text, kernel, extra)
+		}
+		l, err := ParseLine(append([]byte("node=a type="+Type(typ).String()+" msg="), text...))
+		if err != nil {
+			return
+		}
+		got, back, _, node := SplitNode(AppendRecord(nil, l))
+		if got != l.Type || !bytes.Equal(back, l.Text) || string(node) != "a" {
+			t.Errorf("%+v came back as %d %q of %q", l, got, back, node)
+		}
+	})
+}

@@ -20,6 +20,9 @@ const (
 	maxNode  = 255
 )
 
+// A record whose type has a name only begins, behind that, with typeNamedFirst, the name's
+// length in one byte, and the name; the type that follows is 0.
+
 // AppendRecord appends what the journal holds of a line.
 func AppendRecord(dst []byte, l Line) []byte {
 	if n := len(l.Node); n > 0 && n <= maxNode {
@@ -27,6 +30,11 @@ func AppendRecord(dst []byte, l Line) []byte {
 		dst = append(dst, l.Node...)
 	}
 	typ := uint16(l.Type)
+	if name := l.Type.unknownName(); name != "" {
+		dst = binary.LittleEndian.AppendUint16(dst, uint16(typeNamedFirst))
+		dst = append(append(dst, byte(len(name))), name...)
+		typ = 0
+	}
 	enriched := len(l.Extra) > 0 && typ&typeBits == 0
 	if enriched {
 		typ |= typeEnriched
@@ -55,8 +63,21 @@ func SplitNode(rec []byte) (typ Type, text, extra, node []byte) {
 			node, rec = rec[typeLen:typeLen+n&^nodeMark], rec[typeLen+n&^nodeMark:]
 		}
 	}
+	name, rec := cutTypeName(rec)
 	typ, text, extra = splitRecord(rec)
+	if name != nil {
+		typ, _ = namedType(string(name))
+	}
 	return typ, text, extra, node
+}
+
+// cutTypeName cuts off the name of a type that has no number, nil for none.
+func cutTypeName(rec []byte) (name, rest []byte) {
+	if len(rec) <= typeLen || Type(binary.LittleEndian.Uint16(rec)) != typeNamedFirst || len(rec) < typeLen+1+int(rec[typeLen]) {
+		return nil, rec
+	}
+	n := typeLen + 1 + int(rec[typeLen])
+	return rec[typeLen+1 : n], rec[n:]
 }
 
 func splitRecord(rec []byte) (typ Type, text, extra []byte) {

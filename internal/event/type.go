@@ -114,20 +114,28 @@ func (t Type) String() string {
 	if name, ok := ownNames[t]; ok {
 		return name
 	}
+	if name := t.unknownName(); name != "" {
+		return name
+	}
 	return auparse.AuditMessageType(t).String()
 }
 
-// ParseType reads what String prints.
+// ParseType reads what String prints, and any other name that looks like a type's.
 func ParseType(s string) (Type, bool) {
 	if t, ok := ownTypes[s]; ok {
 		return t, true
 	}
 	if num, ok := strings.CutPrefix(s, "UNKNOWN["); ok && strings.HasSuffix(num, "]") {
 		n, err := strconv.ParseUint(num[:len(num)-1], 10, 16)
+		if Type(n).IsNamed() {
+			n = 0 // no kernel has such a number, and it may mean a name here
+		}
 		return Type(n), err == nil
 	}
-	t, err := auparse.GetAuditMessageType(s)
-	return Type(t), err == nil
+	if t, err := auparse.GetAuditMessageType(s); err == nil {
+		return Type(t), true
+	}
+	return namedType(s)
 }
 
 // IsNote says whether the daemon wrote the record.
@@ -163,7 +171,7 @@ func (t Type) IsUser() bool {
 // alone says whether a record of this type is an event by itself. The kernel's
 // own types may all come with a SYSCALL record, so those wait for EOE.
 func (t Type) alone() bool {
-	return t < typeKernFirst && t != typeLogin || t == typeKernel || t >= typeUser2First
+	return !t.IsNamed() && (t < typeKernFirst && t != typeLogin || t == typeKernel || t >= typeUser2First)
 }
 
 // tells says whether a record of this type says what its event is about, unless the call

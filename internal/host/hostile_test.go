@@ -129,6 +129,23 @@ func FuzzMounts(f *testing.F) {
 	})
 }
 
+// FuzzMountinfo reads any text: a line is a mount or an error.
+func FuzzMountinfo(f *testing.F) {
+	f.Add("22 1 259:1 / / rw,relatime shared:1 - ext4 /dev/vda rw\n40 22 0:50 / /a\\040b rw - fuse src rw,user_id=1000\n")
+	f.Add("1 2 3 4 5 6 - 7 8")
+	f.Fuzz(func(t *testing.T, text string) {
+		mounts, err := ParseMounts(strings.NewReader(text))
+		if lines := strings.Count(text, "\n") + 1; len(mounts) > lines {
+			t.Errorf("%d mounts of %d lines", len(mounts), lines)
+		}
+		for _, m := range mounts {
+			if m.ID == "" || m.Dev == "" || m.Point == "" || strings.Contains(m.ID+m.Dev, " ") {
+				t.Errorf("mount %+v of %q, %v", m, text, err)
+			}
+		}
+	})
+}
+
 // TestFstab splits at spaces and tabs only.
 func TestFstab(t *testing.T) {
 	got := parseFstab("# comment\nfs-1:/ /mnt/my\\040efs\tefs tls\n  /dev/vdb /mnt/a\u00a0b ext4 rw\nnone swap swap sw\n\n")

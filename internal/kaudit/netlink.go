@@ -152,15 +152,20 @@ func (c *conn) receive() (typ uint16, seq uint32, data []byte, err error) {
 			return 0, 0, nil, err
 		case sender == nil || sender.Pid != 0:
 			continue
-		case n < headerLen:
-			return 0, 0, nil, fmt.Errorf("reply of %d bytes is shorter than its header", n)
 		}
-		h := c.buf[:n]
-		if length := binary.NativeEndian.Uint32(h); length >= headerLen && length < uint32(n) {
-			h = h[:length] // the rest is padding; of an answer, unlike a record, the length is right
-		}
-		return binary.NativeEndian.Uint16(h[4:]), binary.NativeEndian.Uint32(h[8:]), h[headerLen:], nil
+		return splitReply(c.buf[:n])
 	}
+}
+
+// splitReply takes an answer apart.
+func splitReply(b []byte) (typ uint16, seq uint32, data []byte, err error) {
+	if len(b) < headerLen {
+		return 0, 0, nil, fmt.Errorf("reply of %d bytes is shorter than its header", len(b))
+	}
+	if length := binary.NativeEndian.Uint32(b); length >= headerLen && length < uint32(len(b)) {
+		b = b[:length] // the rest is padding; of an answer, unlike a record, the length is right
+	}
+	return binary.NativeEndian.Uint16(b[4:]), binary.NativeEndian.Uint32(b[8:]), b[headerLen:], nil
 }
 
 // ackError returns the error inside an acknowledgement, nil for success.

@@ -3,6 +3,8 @@ package query
 import (
 	"testing"
 	"time"
+
+	"github.com/auditshipper/auditshipper/internal/event"
 )
 
 var testNumbers = &Numbers{
@@ -47,6 +49,25 @@ func TestRestore(t *testing.T) {
 			t.Errorf("%s\ngot  %q\nwant %q", tt.line, got, tt.want)
 		}
 	}
+}
+
+// FuzzLine: the parts of a line lie in it, in order, and its id is its own.
+func FuzzLine(f *testing.F) {
+	f.Add([]byte("node=a type=SYSCALL msg=audit(1.000:1): a=1\x1dUID=\"root\""))
+	f.Add([]byte("type=USER_CMD msg=audit(1.000:1): pid=1 msg='a\x1db'"))
+	f.Add([]byte("type=UNKNOWN[1] msg=audit(4294967296.999:18446744073709551615):"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		l := line{bytes: text}
+		if !l.parse(&typeNames{}) {
+			return
+		}
+		if l.text < len("type= msg=") || l.end < l.text || l.end > len(text) || l.typ.IsNote() && l.typ != event.TypeCut {
+			t.Errorf("%q has type %d, text %d to %d", text, l.typ, l.text, l.end)
+		}
+		if id, _, err := event.ParseHeader(text[l.text:l.end]); err != nil || id != l.id {
+			t.Errorf("%q has id %v, not %v (%v)", text, l.id, id, err)
+		}
+	})
 }
 
 // FuzzRestore: whatever a line says, nothing may panic, and what was restored
