@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -84,6 +85,17 @@ func openState(path string, flag int) (*os.File, error) {
 	}
 	f, err := dir.OpenFile(filepath.Base(path), flag, 0o600)
 	return f, errors.Join(err, dir.Close())
+}
+
+// replaceState replaces a file of the state directory at once or not at all. The
+// file belongs to the directory's owner, also where root's run wrote it.
+func replaceState(path string, write func(io.Writer) error) (err error) {
+	dir, err := safefile.Make(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	return dir.Replace(filepath.Base(path), 0o600, write)
 }
 
 // writable reports why no file can be made in a directory, which is made if need

@@ -139,5 +139,5 @@ func (ids *identities) store(list []identity) {
 
 // write replaces the file at once or not at all.
 func (ids *identities) write(list []identity) error {
-	return safefile.WriteFile(ids.path, 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(list) })
+	return replaceState(ids.path, func(w io.Writer) error { return json.NewEncoder(w).Encode(list) })
 }

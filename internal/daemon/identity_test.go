@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
@@ -83,5 +84,27 @@ func TestIdentitiesForgotten(t *testing.T) {
 	ids.begin(identity{Boot: "1", Host: "d"}, 20, 40)
 	if got := ids.of(20); got.Host != "d" || logs.Len() != 1 {
 		t.Errorf("record 20 is %+v's; log %v", got, logs.All())
+	}
+}
+
+// TestOwner: what root's run writes into the state directory belongs to the
+// directory's owner, who is the service's user.
+func TestOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root, to own files as another user")
+	}
+	const owner = 12345
+	dir := t.TempDir()
+	if err := os.Chown(dir, owner, owner); err != nil {
+		t.Fatal(err)
+	}
+	ids := openIdentities(dir, func() uint64 { return 1 }, zap.NewNop())
+	ids.begin(identity{Boot: "1", Host: "a"}, 1, 1)
+	newOurs(dir, false, zap.NewNop()).add(ownKeys{Keys: map[string]bool{"efs": true}})
+	for _, name := range []string{"identity", keysName} {
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Join(dir, name), &st); err != nil || st.Uid != owner || st.Mode&0o777 != 0o600 {
+			t.Errorf("%s has uid %d, mode %o, error %v, want uid %d and mode 600", name, st.Uid, st.Mode&0o777, err, owner)
+		}
 	}
 }

@@ -124,7 +124,7 @@ func (o *ours) add(more ownKeys) {
 		return
 	}
 	o.keys.Store(next)
-	err := safefile.WriteFile(filepath.Join(o.stateDir, keysName), 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(next) })
+	err := replaceState(filepath.Join(o.stateDir, keysName), func(w io.Writer) error { return json.NewEncoder(w).Encode(next) })
 	if err != nil {
 		o.log.Warn("keys of our rules are not kept for the next start", zap.Error(err))
 	}
