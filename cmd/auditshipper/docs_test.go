@@ -287,3 +287,40 @@ func TestLinks(t *testing.T) {
 		t.Error("no links")
 	}
 }
+
+// TestThreatModel requires that each test that the threat model names exists, and that
+// each attack has one.
+func TestThreatModel(t *testing.T) {
+	text, err := os.ReadFile("../../docs/threat-model.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exist := map[string]bool{}
+	for _, glob := range []string{"*_test.go", "../../internal/*/*_test.go"} {
+		files, err := filepath.Glob(glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllSubmatch(source, -1) {
+				exist[string(m[1])] = true
+			}
+		}
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)\\w+)`")
+	for _, m := range named.FindAllSubmatch(text, -1) {
+		if !exist[string(m[1])] {
+			t.Errorf("there is no %s", m[1])
+		}
+	}
+	for n := 1; n <= 15; n++ {
+		row := regexp.MustCompile(fmt.Sprintf(`(?m)^\| %d \|.*$`, n)).Find(text)
+		if !named.Match(row) {
+			t.Errorf("no test keeps attack %d: %q", n, row)
+		}
+	}
+}

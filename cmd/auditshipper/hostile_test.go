@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/auditshipper/auditshipper/internal/logstest"
 )
 
 // pieces are what a hostile user would put into names and messages.
@@ -113,10 +115,51 @@ func hostile(t *testing.T, seed uint64, file string, args []string) {
 	}
 }
 
+// A shipping ships logs to an endpoint of its own and makes pages of them.
+type shipping struct {
+	dir, conf string
+}
+
+func newShipping(t testing.TB) *shipping {
+	t.Helper()
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	s := logstest.New(logstest.Options{})
+	url, err := s.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := t.TempDir()
+	conf := filepath.Join(dir, "a.yaml")
+	text := fmt.Appendf(nil, "cloudwatch: {endpoint_url: %q, region: us-east-1, group: /r, stream: s}\n", url)
+	if err := os.WriteFile(conf, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return &shipping{dir, conf}
+}
+
+// all makes a page of a log and ships it: the page is made of whatever there is, and
+// replay says nothing that drives a terminal.
+func (s *shipping) all(t *testing.T, seed uint64, file string) {
+	t.Helper()
+	if _, err := printed("report", []string{"-if", file, "--html", filepath.Join(s.dir, "page.html")}); err != nil {
+		t.Errorf("seed %d: page: %v", seed, err)
+	}
+	out, _ := printed("replay", []string{"-c", s.conf, file}) // what cannot be read fails
+	if bad := badText(out); bad != "" {
+		t.Errorf("seed %d: replay prints %s", seed, bad)
+	}
+}
+
 // TestHostileLogs asks search and report everything of mutated logs: no panic,
 // and nothing printed drives a terminal. Formats are asked in turn.
 func TestHostileLogs(t *testing.T) {
-	logs, all := seedLogs(t), askings()
+	logs, all, ship := seedLogs(t), askings(), newShipping(t)
 	file := filepath.Join(t.TempDir(), "audit.log")
 	const seeds, each = 40, 6
 	for seed := range uint64(seeds) {
@@ -129,15 +172,18 @@ func TestHostileLogs(t *testing.T) {
 		for i := range uint64(each) {
 			hostile(t, seed, file, all[(seed*each+i)%uint64(len(all))])
 		}
+		if seed%8 == 0 {
+			ship.all(t, seed, file)
+		}
 	}
 }
 
-// FuzzLogs gives search, report and the page whole logs.
+// FuzzLogs gives search, report, the page and replay whole logs.
 func FuzzLogs(f *testing.F) {
 	for _, log := range seedLogs(f) {
 		f.Add(log[:min(len(log), 4096)], uint64(1))
 	}
-	all := askings()
+	all, ship := askings(), newShipping(f)
 	f.Fuzz(func(t *testing.T, log []byte, seed uint64) {
 		dir := t.TempDir()
 		file := filepath.Join(dir, "audit.log")
@@ -148,9 +194,6 @@ func FuzzLogs(f *testing.F) {
 		for i := range uint64(4) {
 			hostile(t, seed, file, all[(seed+i*7)%uint64(len(all))])
 		}
-		page := filepath.Join(dir, "page.html")
-		if _, err := printed("report", []string{"-if", file, "--html", page}); err != nil {
-			t.Errorf("page: %v", err)
-		}
+		ship.all(t, seed, file)
 	})
 }
