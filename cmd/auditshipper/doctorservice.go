@@ -71,7 +71,7 @@ func (d *doctor) service(ctx context.Context) {
 func (d *doctor) awaitDelivery(ctx context.Context) {
 	_ = until(ctx, patience, func() (bool, error) { // what is not known by then is told so
 		del := d.status.Delivery
-		if del.LastSuccess != nil || del.StalledSince != nil || del.Blocked != nil || d.now().Sub(d.status.Started) > time.Minute {
+		if del.LastSuccess != nil || del.StalledSince != nil || d.now().Sub(d.status.Started) > time.Minute {
 			return true, nil
 		}
 		st, err := daemon.Ask(d.c)

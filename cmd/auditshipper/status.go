@@ -103,6 +103,9 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	if j.Disk != "" {
 		row("disk", "%s, %d bytes free", j.Disk, j.DiskFree)
 	}
+	if j.Flooded > 0 {
+		row("flooded", "%d events counted instead of kept", j.Flooded)
+	}
 	d := st.Delivery
 	row("delivery", "%s, %d events in %d batches, %d retries, %d rejected, lag %.1f s", strings.TrimSpace(d.Output+" "+d.Group+" "+d.Stream), d.Events, d.Batches, d.Retries, d.Rejected, d.LagSeconds)
 	if d.LastSuccess != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 )
 
 // A loadWatch tells when other programs have finished to change rules.
@@ -99,9 +100,13 @@ func changedByProcess(text []byte) bool {
 	return ok && bytes.HasPrefix(body, []byte("auid="))
 }
 
-// loaderRuns reports whether auditctl or augenrules is running. It reads names
+// loaderRuns reports whether root runs auditctl or augenrules. It reads names
 // only: other files of a process may block the reader.
-func loaderRuns() bool {
+func loaderRuns() bool { return loaderOf(0) }
+
+// loaderOf reports whether a user runs a program of that name. Others than root
+// load no rules, and would only hold repairs off.
+func loaderOf(uid uint32) bool {
 	names, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {
 		return false
@@ -113,6 +118,11 @@ func loaderRuns() bool {
 		}
 		switch strings.TrimSpace(string(comm)) {
 		case "auditctl", "augenrules":
+		default:
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Stat(filepath.Dir(name), &st) == nil && st.Uid == uid {
 			return true
 		}
 	}

@@ -2,8 +2,13 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,6 +103,38 @@ func TestChangedByProcess(t *testing.T) {
 	} {
 		if got := changedByProcess([]byte(text)); got != want {
 			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
+
+// TestLoaderIsRoot counts loaders of root's only: a process takes any name.
+func TestLoaderIsRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs to run a process as another user")
+	}
+	const nobody = 54321
+	text, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "loader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	name := filepath.Join(dir, "auditctl")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(name, text, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(name, "60")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
+	for _, uid := range []uint32{nobody, nobody + 1} {
+		if got := loaderOf(uid); got != (uid == nobody) {
+			t.Errorf("loader of user %d: %t", uid, got)
 		}
 	}
 }

@@ -28,7 +28,7 @@ func ParseFile(name string, r io.Reader, o Options) (File, error) {
 	for n := 1; ; n++ {
 		text, err := in.ReadString('\n')
 		if text != "" {
-			p.parse(n, strings.TrimSuffix(text, "\n"))
+			p.parse(n, p.bare(n, text))
 		}
 		if err == io.EOF {
 			break
@@ -48,7 +48,24 @@ type fileParser struct {
 	file   File
 	o      Options
 	ignore bool
+	crlf   bool // said already
 	errs   Errors
+}
+
+// bare takes off what editors of other systems put around a line, which auditctl
+// would make a part of a word, and says so once a file.
+func (p *fileParser) bare(n int, text string) string {
+	text = strings.TrimSuffix(text, "\n")
+	if rest, has := strings.CutPrefix(text, "\ufeff"); has && n == 1 {
+		text = rest
+		p.file.Warnings = append(p.file.Warnings, Warning{p.file.Name, n, "bom", "the file begins with a byte order mark, which auditctl takes for a part of the first word; it is left out here", "save the file without it"})
+	}
+	rest, has := strings.CutSuffix(text, "\r")
+	if has && !p.crlf {
+		p.crlf = true
+		p.file.Warnings = append(p.file.Warnings, Warning{p.file.Name, n, "crlf", "lines end with CR LF, and auditctl takes the CR for a part of the last word; it is left out here", "save the file with Unix line ends: sed -i 's/\\r$//'"})
+	}
+	return rest
 }
 
 func (p *fileParser) parse(n int, text string) {
