@@ -197,3 +197,19 @@ func FuzzLogs(f *testing.F) {
 		ship.all(t, seed, file)
 	})
 }
+
+// TestHostileRules checks a rule file whose name and lines would drive a terminal.
+func TestHostileRules(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a\x1b[2J\n\u009b\u202e.rules")
+	text := "-w /no\x1b[2J/x -p wa -k a\u009bb\nbad\x1b]0;x\x07line \u202e\n-a always,exit -S nosuch\u009b\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if status := execute(t.Context(), []string{"rules", "check", file}, &out, &out); status != exitUsage {
+		t.Errorf("exit status %d, want %d", status, exitUsage)
+	}
+	if bad := badText(out.Bytes()); bad != "" || strings.Count(out.String(), "rules:") < 4 {
+		t.Errorf("printed %s in\n%s", bad, out.String())
+	}
+}

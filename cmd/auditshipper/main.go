@@ -216,6 +216,13 @@ func reportAs(w io.Writer, word string, err error) {
 	}
 }
 
+// tellf writes a line for a person. Names of files, keys and processes in it come from
+// others and must not drive the terminal.
+func tellf(w io.Writer, format string, args ...any) error {
+	_, err := fmt.Fprintln(w, query.Safe(fmt.Sprintf(format, args...)))
+	return err
+}
+
 // safeLines is text of several lines, each safe for a terminal.
 func safeLines(text string) string {
 	lines := strings.Split(text, "\n")

@@ -45,14 +45,14 @@ func wantedRules(cmd *cobra.Command, c config.Config, files []string, strict boo
 	}
 	for _, warning := range w.Warnings {
 		warnings = append(warnings, warning.String())
-		fmt.Fprintln(cmd.ErrOrStderr(), warning)
+		tellf(cmd.ErrOrStderr(), "%s", warning)
 		if warning.Fix != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "hint: %s\n", warning.Fix)
+			tellf(cmd.ErrOrStderr(), "hint: %s", warning.Fix)
 		}
 	}
 	for _, waiting := range w.Waiting {
 		warnings = append(warnings, "waits: "+waiting)
-		fmt.Fprintf(cmd.ErrOrStderr(), "warning: watch waits: %s\n", waiting)
+		tellf(cmd.ErrOrStderr(), "warning: watch waits: %s", waiting)
 	}
 	return w.Sources, warnings, err
 }
@@ -105,12 +105,12 @@ func (p *rulesPlan) withoutLate(sources []rules.Source) []rules.Source {
 // tell prints a plan's lines, and on stderr what a person should know.
 func (p *rulesPlan) tell(cmd *cobra.Command) error {
 	for _, line := range p.plan.Lines() {
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), line); err != nil {
+		if err := tellf(cmd.OutOrStdout(), "%s", line); err != nil {
 			return err
 		}
 	}
 	for _, note := range p.notes() {
-		fmt.Fprintln(cmd.ErrOrStderr(), note)
+		tellf(cmd.ErrOrStderr(), "%s", note)
 	}
 	return nil
 }

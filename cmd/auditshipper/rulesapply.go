@@ -175,7 +175,7 @@ func persist(cmd *cobra.Command, c config.Config, st rules.State, wanted bool, m
 	}
 	more["persisted"] = file
 	if changed {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: wrote %s\n", file)
+		tellf(cmd.ErrOrStderr(), "note: wrote %s", file)
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func withoutNeverTask(cmd *cobra.Command, sources []rules.Source, f applyFlags) 
 			if !f.fixNeverTask {
 				return nil, fmt.Errorf("%s:%d: %w", r.File, r.Line, rules.ErrNeverTask)
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s:%d: warning: left out: %s\n", r.File, r.Line, r.String())
+			tellf(cmd.ErrOrStderr(), "%s:%d: warning: left out: %s", r.File, r.Line, r.String())
 		}
 		sources[i] = s.Without(func(r *rules.Rule) bool { return len(rules.NeverTask([]rules.Rule{*r})) > 0 })
 	}
@@ -234,7 +234,7 @@ func cureNeverTask(cmd *cobra.Command, k rules.Kernel, c config.Config, f applyF
 	}
 	changed, err := rules.Disarm(c.Rules.PersistDir, time.Now())
 	for _, name := range changed {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: took never,task out of %s; the old file is kept beside it\n", name)
+		tellf(cmd.ErrOrStderr(), "note: took never,task out of %s; the old file is kept beside it", name)
 	}
 	if err = errors.Join(err, locked); err != nil || len(never) == 0 {
 		return nil, err
@@ -246,7 +246,7 @@ func cureNeverTask(cmd *cobra.Command, k rules.Kernel, c config.Config, f applyF
 	if !f.json {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: took -a never,task out of the kernel. Of these %d processes, those born while it was loaded stay deaf until they are started again (the kernel does not tell which):\n", len(deaf))
 		for _, p := range deaf {
-			fmt.Fprintf(cmd.ErrOrStderr(), "  %7d %s (since %s)\n", p.PID, p.Name, p.Started.Format(time.DateTime))
+			tellf(cmd.ErrOrStderr(), "  %7d %s (since %s)", p.PID, p.Name, p.Started.Format(time.DateTime))
 		}
 	}
 	return deaf, nil

@@ -169,7 +169,7 @@ func tellChecked(cmd *cobra.Command, checked []checkedFile) error {
 		for _, found := range all {
 			found.tell(cmd.ErrOrStderr(), f.File)
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s, %s\n", f.File,
+		if err := tellf(cmd.OutOrStdout(), "%s: %s, %s, %s", f.File,
 			counted(f.Rules, "rule"), counted(len(f.Faults), "fault"), counted(len(f.Warnings), "warning")); err != nil {
 			return err
 		}
@@ -184,9 +184,9 @@ func (f finding) tell(w io.Writer, file string) {
 	} else if f.isNote() {
 		severity = "note: "
 	}
-	fmt.Fprintf(w, "%s:%d: %s%s\n", file, f.Line, severity, f.Text)
+	tellf(w, "%s:%d: %s%s", file, f.Line, severity, f.Text)
 	if f.Hint != "" {
-		fmt.Fprintf(w, "hint: %s\n", f.Hint)
+		tellf(w, "hint: %s", f.Hint)
 	}
 }
 

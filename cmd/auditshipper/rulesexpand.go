@@ -63,7 +63,7 @@ func expandWatch(cmd *cobra.Command, w rules.Watch, arch string) error {
 		return err
 	}
 	for _, warning := range warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), warning)
+		tellf(cmd.ErrOrStderr(), "%s", warning)
 	}
 	for i := range list {
 		if _, err := fmt.Fprintln(cmd.OutOrStdout(), list[i].AddLineOn(m.Arch)); err != nil {

@@ -155,7 +155,7 @@ func removeRules(cmd *cobra.Command, c config.Config, words []string, all bool) 
 		return err
 	}
 	for _, line := range plan.Lines() {
-		fmt.Fprintln(cmd.OutOrStdout(), line)
+		tellf(cmd.OutOrStdout(), "%s", line)
 	}
 	if all {
 		if err := putBack(c, k, boot); err != nil {
