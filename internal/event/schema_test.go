@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -102,6 +104,34 @@ func TestSchema(t *testing.T) {
 				if _, ok := s.Properties[key]; !ok {
 					t.Errorf("a file event has the key %s: %s", key, line)
 				}
+			}
+		}
+	}
+}
+
+// TestSchemaHasNotes requires that the schema has each field of the daemon's own events.
+func TestSchemaHasNotes(t *testing.T) {
+	text, err := os.ReadFile("../../docs/event.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s schema
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("../daemon/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no sources", err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`NoteField\{Key: "(\w+)"|\{Key: "(\w+)", Value`).FindAllSubmatch(source, -1) {
+			key := string(m[1]) + string(m[2])
+			if _, ok := s.Properties[key]; !ok && !strings.HasSuffix(file, "_test.go") {
+				t.Errorf("%s: the schema lacks %s", file, key)
 			}
 		}
 	}
