@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,12 +78,23 @@ const statusLen = 11 * 4
 // Status asks for the kernel's audit status.
 func (c *Control) Status() (Status, error) {
 	var s Status
-	err := c.c.do(typeGet, nil, false, func(data []byte) { s = parseStatus(data) })
+	var err error
+	for range statusTries {
+		err = c.c.do(typeGet, nil, false, func(data []byte) { s = parseStatus(data) })
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+	}
 	if err != nil {
 		return Status{}, fmt.Errorf("get audit status: %w", err)
 	}
 	return s, nil
 }
+
+// statusTries is how often the status is asked for. On hosts with far more work than
+// processors the answer, which a thread of the kernel's sends, was seen to take longer
+// than replyTimeout.
+const statusTries = 3
 
 // parseStatus reads as many fields as the kernel sent: older ones know fewer.
 func parseStatus(data []byte) Status {

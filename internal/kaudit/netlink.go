@@ -33,9 +33,9 @@ const (
 
 const headerLen = unix.NLMSG_HDRLEN
 
-// replyTimeout bounds the wait for the kernel's answer. The kernel answers
-// within the system call that asks, except for the list of rules, which a
-// thread of its own sends.
+// replyTimeout bounds the wait for the kernel's answer. The kernel acknowledges within
+// the system call that asks; the status and the list of rules are sent by threads of its
+// own.
 const replyTimeout = 10 * time.Second
 
 // conn is one netlink socket that asks and is answered.
