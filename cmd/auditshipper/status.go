@@ -113,7 +113,7 @@ func printStatus(w io.Writer, st daemon.Status) error {
 	}
 	switch {
 	case d.Blocked != nil:
-		row("blocked since", "%s: %s", d.Blocked.Since.Format(time.RFC3339), d.Blocked.Reason)
+		row("since", "%s", d.Blocked.Since.Format(time.RFC3339))
 	case d.StalledSince != nil:
 		row("stalled since", "%s: %s", d.StalledSince.Format(time.RFC3339), d.LastError)
 	}

@@ -100,7 +100,7 @@ var (
 	partialDesc = desc("events_partial_total", "Events that lacked records and were delivered marked partial.")
 	pathsDesc   = desc("paths_total", "Paths of events by how they were found: absolute, cwd, trail, proc, claimed or unresolved.", "path_from")
 	droppedDesc = desc("events_dropped_total", "Events not delivered because a drop filter of the configuration, by its index, says so.", "filter")
-	gapsDesc    = desc("gaps_total", "Gap events by cause: kernel_lost, overrun, downtime, journal_full, journal_damaged, rejected or flood.", "cause")
+	gapsDesc    = desc("gaps_total", "Gap events by cause, without planned ones: kernel_lost, overrun, downtime, journal_full, journal_damaged, rejected or flood.", "cause")
 	rulesDesc   = desc("rules", "Our rules by state: in_effect, waiting for their mount (counted in watches), hidden by a foreign rule, or missing.", "state")
 	buildDesc   = desc("build_info", "Always 1; the labels say what runs.", "version", "goversion")
 )

@@ -12,9 +12,8 @@ import (
 
 // A disk is the file system that the journal lies on.
 type disk struct {
-	name  string // its device and mount point
-	free  uint64 // bytes that we may use
-	files uint64 // inodes that are left
+	name string // its device and mount point
+	free uint64 // bytes that we may use
 }
 
 // diskOf returns the file system that dir lies on.

@@ -286,7 +286,6 @@ type way struct {
 	from   From          // how the first edge was proven
 	block  *dirtree.Node // the directory whose place is not proven, if the answer is not
 	until  int64         // see edgeProof
-	start  int           // length of the stream's parts that are not its own
 	base   string        // the path that block has by the caller's own words, if those anchor it
 }
 

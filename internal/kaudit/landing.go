@@ -26,7 +26,7 @@ const slotLen = 12<<10 + 64
 // A header is the beginning of a landing. Its type decides the offsets below, so that no
 // two fields can overlap.
 type header struct {
-	magic   [16]byte
+	_       [16]byte // landingMagic
 	boot    [16]byte // the boot's id
 	base    uint64   // sequence of the first record landed
 	refused Refusal
