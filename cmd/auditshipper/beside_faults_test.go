@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,6 +73,38 @@ func TestPriorities(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("JOURNAL_STREAM=%s: %q, want %q", stream, got, want)
+		}
+	}
+}
+
+// TestErrorPriority requires that a failed command's error reaches the system's
+// journal as an error, each of its lines.
+func TestErrorPriority(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("JOURNAL_STREAM", fmt.Sprintf("%d:%d", st.Dev, st.Ino))
+	config := filepath.Join(t.TempDir(), "faulty.yaml")
+	if err := os.WriteFile(config, []byte("bogus: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := execute(t.Context(), []string{"config", "check", "-c", config}, io.Discard, f); got == 0 {
+		t.Fatal("a faulty file passes")
+	}
+	text, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	for _, line := range lines {
+		if len(lines) < 2 || !strings.HasPrefix(line, "<3>") {
+			t.Errorf("line %q of %d has not the priority of an error", line, len(lines))
 		}
 	}
 }

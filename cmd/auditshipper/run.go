@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -152,6 +153,28 @@ func (p priorities) EncodeEntry(e zapcore.Entry, fields []zapcore.Field) (*buffe
 }
 
 var logLines = buffer.NewPool()
+
+// markErrors puts an error's priority in front of each line that goes to the
+// system's journal.
+func markErrors(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && toJournal(f, os.Getenv("JOURNAL_STREAM")) {
+		return errorLines{w}
+	}
+	return w
+}
+
+// errorLines is a writer of whole lines.
+type errorLines struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (e errorLines) Write(text []byte) (int, error) {
+	for line := range bytes.Lines(text) {
+		if _, err := fmt.Fprintf(e.w, "<%d>%s", priority(zapcore.ErrorLevel), line); err != nil {
+			return 0, err
+		}
+	}
+	return len(text), nil
+}
 
 // priority is a level as syslog(3) numbers it.
 func priority(l zapcore.Level) int {
