@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/rules"
 	"github.com/auditshipper/auditshipper/internal/safefile"
 )
@@ -38,10 +40,56 @@ type ours struct {
 	others   atomic.Uint64 // events that were not delivered
 	all      atomic.Bool   // everything is delivered
 
+	watches atomic.Pointer[[]watched]
+
 	mu      sync.Mutex // of changes of keys
 	keys    atomic.Pointer[ownKeys]
 	ledger  time.Time // of the file that says which rules are ours, as it was read
 	checked time.Time // when that was looked at
+}
+
+// A watched is a directory of the configuration, and the actions that are looked for in
+// it. The first rule that matches gives an event its key, so that a foreign rule in
+// front of ours takes the key away.
+type watched struct {
+	dir     string
+	actions []string
+}
+
+// watchedBy returns what the watches of a configuration look for.
+func watchedBy(c config.Config) *[]watched {
+	list := make([]watched, 0, len(c.Watches))
+	for _, w := range c.Watches {
+		at := watched{dir: w.Path, actions: w.Ops}
+		if slices.Contains(w.Ops, "link") {
+			at.actions = append(slices.Clip(at.actions), "symlink")
+		}
+		list = append(list, at)
+	}
+	return &list
+}
+
+// watchesFor reports whether an event is what a watch looks for. Of a path that could not be
+// resolved it may be.
+func (o *ours) watchesFor(e *event.Event) bool {
+	list := o.watches.Load()
+	if list == nil || e.Syscall == "" {
+		return false
+	}
+	return slices.ContainsFunc(*list, func(w watched) bool {
+		return slices.Contains(w.actions, e.Action) && (w.holds(e.Path) || w.holds(e.Dest))
+	})
+}
+
+func (w watched) holds(n event.Name) bool {
+	if n.From == event.FromUnresolved {
+		return true
+	}
+	path := n.Path
+	if len(path) == 0 {
+		path = n.Dir
+	}
+	return host.Below(string(path), w.dir)
 }
 
 // keysName is the file of the keys that were ours.
@@ -92,6 +140,7 @@ func (o *ours) configure(c config.Config) {
 		own.addRules(s.Rules)
 	}
 	o.add(own)
+	o.watches.Store(watchedBy(c))
 	k := o.keys.Load()
 	lines := c.Source.Mode == modeFile || c.Source.Mode == modeStdin
 	o.all.Store(c.Events == "all" || lines && len(k.Keys) == 0 && !k.Keyless) // another daemon's log, and nothing to tell ours by
@@ -141,7 +190,7 @@ func (o *ours) has(e *event.Event) bool {
 	case e.Action == "rules":
 		o.heedLedger() // it is written before the kernel gets a rule
 		return true
-	case e.Action == "gap" || e.Action == "daemon" || e.Partial && len(e.Key) == 0 || o.keys.Load().has(e):
+	case e.Action == "gap" || e.Action == "daemon" || e.Partial && len(e.Key) == 0 || o.keys.Load().has(e), o.watchesFor(e):
 		return true
 	}
 	if o.now().Sub(o.checked) >= time.Second {

@@ -23,7 +23,10 @@ func TestOurs(t *testing.T) {
 	call := func(keys string) event.Event {
 		return event.Event{Action: "delete", Syscall: "unlink", Key: []byte(keys)}
 	}
-	watch := config.Config{Events: "ours", Watches: []config.Watch{{Path: "/mnt/efs", Key: "efs"}}}
+	at := func(action, path string, from event.From) event.Event {
+		return event.Event{Action: action, Syscall: "unlink", Key: []byte("foreign"), Path: event.Name{Path: []byte(path), From: from}}
+	}
+	watch := config.Config{Events: "ours", Watches: []config.Watch{{Path: "/mnt/efs", Key: "efs", Ops: []string{"delete", "rename"}}}}
 	file := config.Config{Events: "ours", Rules: config.Rules{Files: []string{keyless}}}
 	stdin := config.Config{Events: "ours", Source: config.Source{Mode: modeStdin}}
 	stdinWatch := stdin
@@ -44,6 +47,20 @@ func TestOurs(t *testing.T) {
 		{"rules", watch, event.Event{Action: "rules", Key: []byte("foreign")}, true},
 		{"in part, and without a key", watch, event.Event{Action: "delete", Partial: true}, true},
 		{"in part, and another's", watch, event.Event{Action: "delete", Partial: true, Key: []byte("foreign")}, false},
+		{"a foreign rule's, in front of the watch's", watch, at("delete", "/mnt/efs/a", event.FromTrail), true},
+		{"the same of a path that is not resolved", watch, at("delete", "a", event.FromUnresolved), true},
+		{"the same beside the watch", watch, at("delete", "/mnt/efs2/a", event.FromTrail), false},
+		{"a foreign rule's of what the watch does not ask for", watch, at("attr", "/mnt/efs/a", event.FromTrail), false},
+		{
+			"a foreign rule's of a new name in the watch", watch,
+			event.Event{Action: "rename", Syscall: "rename", Key: []byte("foreign"), Dest: event.Name{Path: []byte("/mnt/efs/b"), From: event.FromAbsolute}},
+			true,
+		},
+		{
+			"a foreign rule's that failed", watch,
+			event.Event{Action: "delete", Syscall: "unlink", Key: []byte("foreign"), Path: event.Name{Dir: []byte("/mnt/efs/d"), From: event.FromProc}},
+			true,
+		},
 		{"a rule without a key", file, call(""), true},
 		{"a rule without a key does not ask for logins", file, event.Event{Action: "user_login"}, false},
 		{"a key with a comma", file, call("two,parts"), true},
