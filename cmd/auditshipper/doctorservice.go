@@ -290,7 +290,7 @@ func until(ctx context.Context, longest time.Duration, ask func() (bool, error))
 
 func (d *doctor) inJournal(name string, begin time.Time) (bool, error) {
 	want := query.NewSearch()
-	want.File, want.Word = name, true
+	want.File = filepath.Base(name) // which is unique, while its directory may not be told by the records alone
 	src, err := query.OpenJournal(filepath.Join(d.c.StateDir, "journal"), query.Options{
 		From: begin.Add(-time.Second), Facts: true, Keep: want.Match,
 	})
