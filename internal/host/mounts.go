@@ -102,7 +102,7 @@ func eachMountLine(r io.Reader, do func(line []byte) error) error {
 func parseMount(line string) (Mount, bool) {
 	before, after, ok := strings.Cut(line, " - ")
 	f, g := strings.Split(before, " "), strings.Split(after, " ")
-	if !ok || len(f) < 6 || len(g) < 2 {
+	if !ok || len(f) < 6 || len(g) < 2 || f[0] == "" || f[2] == "" || f[4] == "" || g[0] == "" {
 		return Mount{}, false
 	}
 	m := Mount{ID: f[0], Parent: f[1], Dev: f[2], Point: unescape(f[4]), Type: g[0], Source: unescape(g[1])}
