@@ -61,7 +61,7 @@ func auditPorts(t *testing.T) (ports []uint32) {
 // words claim what only the kernel may say.
 func TestKernelAttackRecords(t *testing.T) {
 	kerneltest.Need(t)
-	r := newRig(t, "")
+	r := newRig(t, "events: all\n")
 	r.start()
 	t.Run("words", func(t *testing.T) { attackByWords(t, r) })
 	t.Run("forged", func(t *testing.T) { attackByForgery(t, r) })

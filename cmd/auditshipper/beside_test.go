@@ -121,7 +121,7 @@ func TestKernelReload(t *testing.T) {
 	}
 	both := strings.Replace(string(text), "watches: [", "watches: [{path: "+other+", key: other}, ", 1)
 	reload(both)
-	r.eventually(5*time.Second, "the new rules", done(fmt.Sprint(2*st.Rules.InEffect)))
+	r.eventually(20*time.Second, "the new rules", done(fmt.Sprint(2*st.Rules.InEffect)))
 	for _, dir := range []string{r.watched, other} {
 		shell(t, `: > "$1/f" && rm "$1/f"`, dir)
 	}
