@@ -239,11 +239,11 @@ func (u dayUse) most(v dayUse) dayUse {
 
 // TestDay has a host make 100 events a second, with the service down every ten
 // minutes, and requires that everything arrives once and that the second half
-// takes no more of anything than the first. It runs twenty minutes of virtual
+// takes no more of anything than the first. It runs forty minutes of virtual
 // time, in which every cache and the journal turn over; AUDITSHIPPER_DAY=24h
 // runs all of the day, which takes some minutes.
 func TestDay(t *testing.T) {
-	length := 20 * time.Minute
+	length := 40 * time.Minute
 	if text := os.Getenv("AUDITSHIPPER_DAY"); text != "" {
 		var err error
 		if length, err = time.ParseDuration(text); err != nil {
