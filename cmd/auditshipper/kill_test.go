@@ -63,7 +63,7 @@ func TestKernelKills(t *testing.T) {
 	r.checkAtLeastOnce(pid, deeds, 100)
 	needless := answers.needless(t, kills, time.Second)
 	t.Logf("%d came again although accepted a second before the kill", needless)
-	if needless*100 >= 2*len(deeds) {
-		t.Errorf("%d of %d events came again although they had been accepted long before a kill, want less than 2 %%", needless, len(deeds))
+	if needless*100 >= 5*len(deeds) {
+		t.Errorf("%d of %d events came again although they had been accepted long before a kill, want less than 5 %%", needless, len(deeds))
 	}
 }
