@@ -61,6 +61,7 @@ func (e *entry) serve() error {
 	}
 	return write(e.dir, "auditshipper.yaml", 0o600, fmt.Sprintf(`
 rules: {files: [%[4]s]}
+events: all # the bench loads the rules
 source: {mode: unicast}
 state_dir: %[1]s/state
 socket: %[1]s/control.sock

@@ -61,7 +61,7 @@ exit status:
 				return daemon.Run(cmd.Context(), c, daemon.Options{
 					Version: version(), Log: log, Level: level, Stdout: cmd.OutOrStdout(), Terminal: isTerminal(cmd.OutOrStdout()),
 					Reload:  func() (config.Config, error) { return loadConfig(cmd) },
-					Reloads: reloads, UserName: getent(),
+					Reloads: reloads, UserName: getent(), ChildRename: childRename,
 				})
 			})
 			return daemonStatus(err)

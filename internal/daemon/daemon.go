@@ -57,6 +57,10 @@ type Options struct {
 	// nobody. It may take its time, and ends when ctx does.
 	UserName func(ctx context.Context, uid uint32) (string, error)
 
+	// ChildRename, if not nil, renames a file in a child process, by the absolute paths
+	// that it is given.
+	ChildRename func(ctx context.Context, from, to string) error
+
 	// Ready, if not nil, is called once the daemon is: records are received and
 	// the rules are in the kernel.
 	Ready func()

@@ -60,6 +60,9 @@ func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
 	k.foreign.tell = k.tellForeign
 	k.probe = newProber(k.mounts, probeEvery, k.poke)
 	d.keeper = k
+	if d.wasAway() {
+		d.showOrder(ctx) // before there are rules of which events could need it
+	}
 	if err := k.configure(ctx, d.cfg); err != nil {
 		return err
 	}
