@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/logstest"
 	"github.com/auditshipper/auditshipper/internal/query"
@@ -101,7 +102,7 @@ func encoded(log []byte, format string) (messages []string, millis []int64) {
 		}
 	}
 	s.Flush()
-	enc := event.Encoder{Host: "host"}
+	enc := encode.Encoder{Host: "host"}
 	for e, ok := s.Next(); ok; e, ok = s.Next() {
 		form := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}[format]
 		messages = append(messages, string(form(nil, e)))

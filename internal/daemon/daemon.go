@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
@@ -297,7 +298,7 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 		return nil, err
 	}
 	names := host.NewNames(&d.mounts, d.users)
-	enc := &event.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
+	enc := &encode.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
 	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
 	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, names: names, users: users{names}, drop: drop, ours: d.ours}, nil
 }

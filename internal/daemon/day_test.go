@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
@@ -162,7 +163,7 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 	}
 	d.receiver = receiverOf(t, d.src, d.journal, landing)
 	failed := func(err error) { t.Error(err) }
-	enc := &event.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
+	enc := &encode.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
 	system := host.NewSystem(new(host.MountTable), func(what string) { t.Errorf("a look hangs: %s", what) })
 	d.deliver = &deliverer{
 		mounts:  new(host.MountTable),

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
@@ -31,11 +32,11 @@ type shipper interface {
 // An output is how events become text, which a reload may change.
 type output struct {
 	encode  func(dst []byte, e *event.Event) []byte
-	encoder *event.Encoder // of encode; the deliver loop's
+	encoder *encode.Encoder // of encode; the deliver loop's
 	drop    filters
-	names   event.Names
-	users   event.Names // names without file systems
-	ours    *ours       // nil: everything is
+	names   encode.Names
+	users   encode.Names // names without file systems
+	ours    *ours        // nil: everything is
 }
 
 // A deliverer moves events from the journal to the shipper.

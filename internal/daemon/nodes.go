@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
@@ -144,7 +145,7 @@ func (out *output) speakFor(host string, of origin) {
 }
 
 // users are names without those of file systems.
-type users struct{ event.Names }
+type users struct{ encode.Names }
 
 // FileSystem knows none.
 func (users) FileSystem(event.Dev) (id, accessPoint string) { return "", "" }

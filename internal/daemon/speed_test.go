@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
@@ -139,7 +140,7 @@ func TestDeliverAllocations(t *testing.T) {
 	r := newReplay(t, journal.Options{})
 	const runs = 5
 	r.receive(1 + runs)
-	enc := &event.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
+	enc := &encode.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
 	d := &deliverer{
 		mounts: new(host.MountTable),
 		stream: newNodeStreams(event.NewStream(event.Options{})), reader: r.journal.Reader(1),

@@ -57,17 +57,17 @@ func (e *Event) kind() Type {
 	kind := e.records[0].typ
 	for _, r := range e.records {
 		switch r.typ {
-		case typeSyscall, typePath, typeCWD, typeProctitle, typeSockaddr, typeExecve, typeUringop, typeOpenat2,
+		case typeSyscall, typePath, typeCWD, typeProctitle, typeSockaddr, TypeExecve, typeUringop, typeOpenat2,
 			typeIPC, typeSocketcall, typeEOE, TypeCut:
 		case typeConfig, typeFeature, TypeGap, TypeDaemon, TypeRules:
 			return r.typ
 		default:
-			if r.typ.alone() || !e.hasCall || r.typ.tells() && len(e.paths) == 0 {
+			if r.typ.alone() || !e.HasCall || r.typ.tells() && len(e.paths) == 0 {
 				return r.typ
 			}
 		}
 	}
-	if e.hasCall {
+	if e.HasCall {
 		return typeSyscall
 	}
 	return kind

@@ -17,14 +17,14 @@ const (
 // size is about how much memory the event has.
 func (e *Event) size() int {
 	return int(unsafe.Sizeof(*e)) + cap(e.buf) + cap(e.decoded) + cap(e.built) +
-		cap(e.records)*int(unsafe.Sizeof(record{})) + cap(e.paths)*int(unsafe.Sizeof(item{})) + cap(e.fields)*int(unsafe.Sizeof(field{}))
+		cap(e.records)*int(unsafe.Sizeof(record{})) + cap(e.paths)*int(unsafe.Sizeof(item{})) + cap(e.fields)*int(unsafe.Sizeof(Field{}))
 }
 
 // takes says whether the event has room for a record of a type and length. One that
 // it has no room for it only counts as missing.
 func (e *Event) takes(typ Type, length int) bool {
 	most := maxTextBytes
-	if typ == typeExecve {
+	if typ == TypeExecve {
 		most = maxArgBytes
 	}
 	return len(e.buf)+length <= most && len(e.records) < maxRecordsEach
@@ -33,7 +33,7 @@ func (e *Event) takes(typ Type, length int) bool {
 // leave counts a record that the event has no room for.
 func (e *Event) leave(seq uint64, text []byte) {
 	e.Last, e.Truncated = seq, true
-	e.leftOut.records, e.leftOut.bytes = e.leftOut.records+1, e.leftOut.bytes+len(text)
+	e.LeftOut.Records, e.LeftOut.Bytes = e.LeftOut.Records+1, e.LeftOut.Bytes+len(text)
 }
 
 // weigh takes an event on account as it is now, if it is held or open.

@@ -93,7 +93,7 @@ func TestHugeEvent(t *testing.T) {
 	const most = 2 << 20
 	push(typeSyscall, `arch=c000003e syscall=59 success=yes exit=0 items=1 ppid=1 pid=7 auid=1000 uid=1000 ses=1 comm="t" exe="/t" key="k"`)
 	for i := range 4000 {
-		push(typeExecve, fmt.Sprintf("%sa%d=%s", map[bool]string{true: "argc=4000 "}[i == 0], i, strings.Repeat("41", 4000)))
+		push(TypeExecve, fmt.Sprintf("%sa%d=%s", map[bool]string{true: "argc=4000 "}[i == 0], i, strings.Repeat("41", 4000)))
 	}
 	push(typeCWD, `cwd="/home"`)
 	push(typePath, `item=0 name="/t" inode=5 dev=fe:00 mode=0100755 nametype=NORMAL`)
@@ -101,63 +101,6 @@ func TestHugeEvent(t *testing.T) {
 	e, ok := s.Next()
 	if !ok || !e.Truncated || e.Partial || string(e.Path.Path) != "/t" || string(e.Cwd) != "/home" || e.size() > 3*most {
 		t.Fatalf("got %v, truncated %v, partial %v, path %q, %d bytes", ok, e.Truncated, e.Partial, e.Path.Path, e.size())
-	}
-}
-
-// TestRawIsCut prints events that are too long for the service, of many arguments and
-// of much else, and reads them again.
-func TestRawIsCut(t *testing.T) {
-	for _, tt := range []struct {
-		name       string
-		args, path int // records
-	}{
-		{"many arguments", 600, 1},
-		{"more than are held", 2000, 1},
-		{"many paths", 0, 400},
-		{"much of both", 300, 400},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			const head = "msg=audit(1785139200.123:7): "
-			var text strings.Builder
-			line := func(typ, format string, args ...any) { fmt.Fprintf(&text, "type="+typ+" "+head+format+"\n", args...) }
-			line("SYSCALL", `arch=c000003e syscall=59 success=yes exit=0 items=1 ppid=1 pid=7 auid=1000 uid=1000 ses=1 comm="t" exe="/t" key="k"`)
-			for i := range tt.args {
-				line("EXECVE", "a%d=%s", i, strings.Repeat("41", 2000))
-			}
-			line("CWD", `cwd="/home"`)
-			for i := range tt.path {
-				line("PATH", `item=%d name="/%s" inode=5 dev=fe:00 mode=0100755 nametype=NORMAL`, i, strings.Repeat("n", 4000))
-			}
-			line("EOE", "")
-			log := text.String()
-			raw := rawOf(t, []byte(log))
-			if len(raw) > DefaultMaxBytes || len(raw) < DefaultMaxBytes*9/10 {
-				t.Errorf("%d bytes, want as many as the service takes", len(raw))
-			}
-			lines := map[string]bool{}
-			for line := range strings.Lines(log) {
-				lines[line] = true
-			}
-			for line := range bytes.Lines(raw) {
-				if !lines[string(line)] && !bytes.HasPrefix(line, []byte("type=AUDITSHIPPER_CUT ")) {
-					t.Fatalf("not a line of the event: %.200s", line)
-				}
-			}
-			for _, want := range []string{"type=SYSCALL ", `cwd="/home"`, "type=PATH ", "type=AUDITSHIPPER_CUT " + head + "records="} {
-				if !bytes.Contains(raw, []byte(want)) {
-					t.Errorf("no %s", want)
-				}
-			}
-			s := NewStream(Options{})
-			pushLines(t, s, raw)
-			e, ok := s.Next()
-			if !ok || !e.Truncated || e.Action != "exec" {
-				t.Fatalf("read again: %v %q, truncated %v", ok, e.Action, e.Truncated)
-			}
-			if again := new(Encoder).AppendRaw(nil, e); !bytes.Equal(again, raw) {
-				t.Errorf("printed again it has %d bytes, not %d", len(again), len(raw))
-			}
-		})
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *Stream) claim(e *Event, it *item, path []byte) {
 	c := claim{string(path), e.moment()}
 	s.claims[by] = c
 	if before, ok := s.named[naming{e.PID, c.path}]; ok && before != by.dir {
-		s.renamed.note(lastPart(path), c.Moment) // it moved out of sight
+		s.renamed.note(LastPart(path), c.Moment) // it moved out of sight
 	}
 	s.named[naming{e.PID, c.path}] = by.dir
 	s.settle(by.dir)

@@ -32,7 +32,7 @@ func encodeAll(t testing.TB, o Options, log []byte) []byte {
 	pushLines(t, s, log)
 	s.Flush()
 	var out []byte
-	enc := &Encoder{Host: "host", Names: someUsers{}}
+	enc := NewEncoder("host", someUsers{}, false, 0)
 	for e, ok := s.Next(); ok; e, ok = s.Next() {
 		out = enc.AppendJSON(out, e)
 		out = append(out, '\n')

@@ -31,7 +31,7 @@ func (e *Event) mayHold(at, old *Name) bool {
 	if e.isHere(old) {
 		return false
 	}
-	name := lastPart(at.given)
+	name := LastPart(at.given)
 	return len(name) == 0 || hasPart(e.Cwd, string(name))
 }
 
@@ -71,7 +71,7 @@ func (s *Stream) elsewhere(e *Event) bool {
 
 // hasPart says whether the last part of name is one of path's.
 func hasPart(path []byte, name string) bool {
-	last := lastPart(name)
+	last := LastPart(name)
 	for rest := path; len(rest) > 0; {
 		var part []byte
 		part, rest, _ = bytes.Cut(rest, []byte("/"))

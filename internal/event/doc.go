@@ -1,9 +1,9 @@
 // Package event turns the kernel's audit records into events, whole, with true
-// paths, and events into text.
+// paths.
 //
 // Records come in as they were journalled, interleaved; events come out of a
-// [Stream], each with all of its records and with its paths resolved; an
-// [Encoder] appends them as JSON, as audit.log lines or as OCSF.
+// [Stream], each with all of its records and with its paths resolved. Package encode
+// makes text of them.
 //
 // # Promise
 //

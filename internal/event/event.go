@@ -16,7 +16,10 @@ type Event struct {
 	Action  string
 	Partial bool // records are missing: no EOE, or fewer PATHs than items=
 
-	Truncated bool // there was more than an event may have
+	Truncated bool    // there was more than an event may have
+	LeftOut   LeftOut // that is not among its records
+	HasCall   bool    // has the record of a call, so that an end will come
+	Whole     bool    // its last record was seen
 
 	// What the SYSCALL (or URINGOP) record says. Unset numbers are Unset.
 	Syscall   string
@@ -30,6 +33,7 @@ type Event struct {
 	Comm, Exe []byte
 	Cwd       []byte
 	Title     []byte // the command line, arguments apart by NUL bytes
+	TitleCut  bool   // the kernel kept the beginning of the command line only
 
 	LogAUID, LogUID LogName // what the log calls AUID and UID
 
@@ -54,8 +58,6 @@ type Event struct {
 	view    uint64 // how its process sees the tree of names, 0 for as the host does
 	viewed  bool   // that was looked at
 
-	titleCut bool // the kernel kept the beginning of the command line only
-
 	overwritten *item // what a rename replaced
 	victim      item  // that, where the kernel took its record for the old name's
 	exchanged   *item // the DELETE record of what changed places with the old name
@@ -67,12 +69,10 @@ type Event struct {
 	decoded  []byte // what was hex in them
 	built    []byte // the paths made of them
 	paths    []item
-	fields   []field // other records' fields, for events that are no file's
+	fields   []Field // other records' fields, for events that are no file's
 	closed   bool    // no more records belong to it
 	stale    bool    // is among those that nobody waits for
 	silent   bool    // was delivered before a restart, and only teaches what it did
-	hasCall  bool    // has the record of a call, so that an end will come
-	whole    bool    // its last record was seen
 	born     uint64
 	bornAt   int64  // the stream's clock then
 	touched  uint64 // like born, when its last record came
@@ -81,8 +81,7 @@ type Event struct {
 	heldAt   int64
 	looked   int64 // when something was seen that may tell a path of it, 0 for never
 	unsolved int   // how many of its names still wait
-	leftOut  leftOut
-	weight   int // that the stream has on account for it
+	weight   int   // that the stream has on account for it
 
 	live, queue link
 }
@@ -99,6 +98,9 @@ const (
 	Yes
 	No
 )
+
+// LeftOut counts records that an event had and its text has not.
+type LeftOut struct{ Records, Bytes int }
 
 // A record is one record's place in Event.buf.
 type record struct {
@@ -127,8 +129,11 @@ var fromNames = [...]string{"", "absolute", "cwd", "trail", "proc", "claimed", "
 
 func (f From) String() string { return fromNames[f] }
 
-// found says whether n's path was found without the working directory.
-func (n *Name) found() bool {
+// HasDest says whether the event has a second name.
+func (e *Event) HasDest() bool { return e.Dest.event != nil }
+
+// Found says whether n's path was found without the working directory.
+func (n *Name) Found() bool {
 	switch n.From {
 	case FromAbsolute, FromTrail, FromProc:
 		return true
@@ -190,8 +195,8 @@ func (e *Event) Record(i int) (Type, []byte) {
 	return r.typ, e.buf[r.off:r.end]
 }
 
-// body is what follows record i's header.
-func (e *Event) body(i int) []byte {
+// Body is what follows record i's header.
+func (e *Event) Body(i int) []byte {
 	r := e.records[i]
 	return e.buf[r.body:r.end]
 }
@@ -270,7 +275,25 @@ func (l *list) remove(e *Event) {
 }
 
 // Type is file, dir, symlink and so on, empty where no record says it.
-func (n *Name) Type() string { return fileType(n.Mode) }
+func (n *Name) Type() string {
+	switch n.Mode & modeType {
+	case 0o100000:
+		return "file"
+	case modeDir:
+		return "dir"
+	case modeLink:
+		return "symlink"
+	case 0o140000:
+		return "socket"
+	case 0o010000:
+		return "fifo"
+	case 0o060000:
+		return "block"
+	case 0o020000:
+		return "char"
+	}
+	return ""
+}
 
 // An inodeKey is what a PATH record identifies a file by.
 type inodeKey struct {

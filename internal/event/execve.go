@@ -15,10 +15,10 @@ func (e *Event) parseExecve() {
 	var args []arg
 	argc := 0
 	for i := range e.records {
-		if e.records[i].typ != typeExecve {
+		if e.records[i].typ != TypeExecve {
 			continue
 		}
-		s := scanner{rest: e.body(i)}
+		s := scanner{rest: e.Body(i)}
 		for s.next() {
 			if string(s.key) == "argc" {
 				argc = int(decimal(s.val))
@@ -45,7 +45,7 @@ func (e *Event) parseExecve() {
 	if last+1 < argc && !e.Truncated {
 		e.Partial = true
 	}
-	e.Title, e.titleCut = e.decoded[start:len(e.decoded):len(e.decoded)], false
+	e.Title, e.TitleCut = e.decoded[start:len(e.decoded):len(e.decoded)], false
 }
 
 // argKey reads a12 and a12[3]; a12_len tells a length and is none.

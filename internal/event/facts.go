@@ -5,7 +5,7 @@ import "github.com/auditshipper/auditshipper/internal/dirtree"
 // apply puts the facts of an event into the tree: which directories it made, removed and
 // moved, by their inodes and those of their parents, and the last parts of names.
 func (s *Stream) apply(e *Event) {
-	if e.Success == No || !e.hasCall {
+	if e.Success == No || !e.HasCall {
 		return
 	}
 	s.tree.Keep(s.Low())
@@ -26,7 +26,7 @@ func (s *Stream) apply(e *Event) {
 		return
 	}
 	if n.item.isLink() {
-		s.renamed.note(lastPart(n.given), e.moment())
+		s.renamed.note(LastPart(n.given), e.moment())
 	}
 	if !n.item.isDir() {
 		if e.Partial && e.call.verb == verbDelete && !n.item.hasIno {
@@ -48,7 +48,7 @@ func (s *Stream) apply(e *Event) {
 
 // edgeOf is the place that a name is; unknown without its directory or its last part.
 func (s *Stream) edgeOf(n *Name) dirtree.Edge {
-	last := lastPart(n.given)
+	last := LastPart(n.given)
 	if n.parent == nil || !n.parent.hasIno || n.parent.key.ino == 0 || len(last) == 0 || string(last) == "." || string(last) == ".." {
 		return dirtree.Edge{}
 	}
@@ -64,8 +64,8 @@ func (s *Stream) applyRename(e *Event) {
 		s.settle(replaced.ID())
 	}
 	if isDirOrLink(old.item) || isDirOrLink(dest.item) || isDirOrLink(e.exchanged) {
-		s.renamed.note(lastPart(old.given), m)
-		s.renamed.note(lastPart(dest.given), m)
+		s.renamed.note(LastPart(old.given), m)
+		s.renamed.note(LastPart(dest.given), m)
 	}
 	switch {
 	case old.item == nil && dest.item == nil, e.Partial && !old.item.isDir() && !dest.item.isDir():
@@ -124,7 +124,7 @@ func (s *Stream) tear(e *Event) {
 // tearNames is tear for an event that tells the names, which end alike.
 func (s *Stream) tearNames(e *Event) {
 	for _, p := range e.parents() {
-		s.tree.Tear(p.key.id(), string(lastPart(e.Dest.given)), e.moment())
+		s.tree.Tear(p.key.id(), string(LastPart(e.Dest.given)), e.moment())
 	}
 }
 
@@ -142,8 +142,8 @@ func (s *Stream) applyDivided(e *Event) {
 			s.tearNames(e)
 		}
 		if isDirOrLink(e.Path.item) || isDirOrLink(e.exchanged) {
-			s.renamed.note(lastPart(e.Path.given), e.moment())
-			s.renamed.note(lastPart(e.Dest.given), e.moment())
+			s.renamed.note(LastPart(e.Path.given), e.moment())
+			s.renamed.note(LastPart(e.Dest.given), e.moment())
 		}
 	}
 	s.given(e)

@@ -6,20 +6,11 @@ import (
 	"strings"
 )
 
-// A field is one key and value of a record that is no file event's.
-type field struct {
-	key  []byte
-	val  []byte
-	kind fieldKind
+// A Field is one key and value that has no place of its own in Event.
+type Field struct {
+	Key, Val []byte
+	Bare     bool // a number or a boolean, as JSON writes them
 }
-
-type fieldKind uint8
-
-const (
-	fieldText fieldKind = iota
-	fieldNumber
-	fieldBool
-)
 
 // maxFields bounds what one event keeps; what is beyond makes it truncated.
 const maxFields = 256
@@ -28,9 +19,9 @@ const maxFields = 256
 func (s *Stream) note(e *Event) {
 	rules := e.Action == "rules"
 	for i := range e.records {
-		typ, rest := e.records[i].typ, e.body(i)
+		typ, rest := e.records[i].typ, e.Body(i)
 		switch typ {
-		case typePath, typeCWD, typeProctitle, typeExecve, TypeCut:
+		case typePath, typeCWD, typeProctitle, TypeExecve, TypeCut:
 			continue
 		case typeSyscall, typeUringop, typeSockaddr:
 			if rules { // how the rule came to the kernel is of no interest
@@ -62,9 +53,9 @@ func (e *Event) collectBeside() {
 			continue
 		}
 		if typ == typeAVC {
-			e.collectSaid("msg", e.body(i))
+			e.collectSaid("msg", e.Body(i))
 		}
-		e.addField(field{key: []byte("also"), val: []byte(actionOf(typ))})
+		e.addField(Field{Key: []byte("also"), Val: []byte(actionOf(typ))})
 		for s := e.scan(i); s.next(); {
 			if !ofCaller[string(s.key)] && !s.isNull() && string(s.val) != "?" {
 				e.collectBesideOne(&s)
@@ -78,7 +69,7 @@ func (e *Event) collectBesideOne(s *scanner) {
 		start := len(e.decoded)
 		e.decoded = append(append(e.decoded, "also_"...), s.key...)
 		key := e.decoded[start:len(e.decoded):len(e.decoded)]
-		e.addField(field{key: key, val: e.string(s)})
+		e.addField(Field{Key: key, Val: e.string(s)})
 		return
 	}
 	e.collectOther(s)
@@ -106,7 +97,7 @@ func (e *Event) collectSaid(key string, text []byte) {
 		text = text[:bytes.LastIndexByte(text[:i], ' ')+1]
 	}
 	if text = bytes.TrimSpace(text); len(text) > 0 {
-		e.addField(field{key: []byte(key), val: text})
+		e.addField(Field{Key: []byte(key), Val: text})
 	}
 }
 
@@ -167,16 +158,16 @@ func (e *Event) collectWords(text []byte) {
 		if s.isNull() || string(s.val) == "?" {
 			continue
 		}
-		f := field{val: s.val}
+		f := Field{Val: s.val}
 		if wordsInHex[string(s.key)] || hexFields[string(s.key)] {
-			f.val = e.string(&s)
+			f.Val = e.string(&s)
 		}
 		if string(s.key) == "data" {
-			f.val = bytes.ReplaceAll(f.val, []byte{0}, []byte{' '})
+			f.Val = bytes.ReplaceAll(f.Val, []byte{0}, []byte{' '})
 		}
 		start := len(e.decoded)
 		e.decoded = append(append(e.decoded, "msg_"...), s.key...)
-		f.key = e.decoded[start:len(e.decoded):len(e.decoded)]
+		f.Key = e.decoded[start:len(e.decoded):len(e.decoded)]
 		e.addField(f)
 	}
 }
@@ -187,7 +178,7 @@ var wordsInHex = map[string]bool{"exe": true, "comm": true, "cwd": true, "key": 
 // collectNote takes the fields of a note, whose kinds their form tells.
 func (e *Event) collectNote(s scanner) {
 	for s.next() {
-		f := field{key: s.key, val: s.val}
+		f := Field{Key: s.key, Val: s.val}
 		switch {
 		case string(s.key) == "uid":
 			e.UID = id32(s.val)
@@ -197,11 +188,11 @@ func (e *Event) collectNote(s scanner) {
 			continue
 		case s.quoted:
 		case string(s.val) == "true" || string(s.val) == "false":
-			f.kind = fieldBool
+			f.Bare = true
 		case isNumber(s.val):
-			f.kind = fieldNumber
+			f.Bare = true
 		default:
-			f.val = e.string(&s)
+			f.Val = e.string(&s)
 		}
 		e.addField(f)
 	}
@@ -264,7 +255,7 @@ func (e *Event) collectOne(s *scanner) {
 }
 
 func (e *Event) collectOther(s *scanner) {
-	f := field{key: s.key, val: s.val}
+	f := Field{Key: s.key, Val: s.val}
 	switch {
 	case s.quoted:
 	case loginIDs[string(s.key)] && id32(s.val) == Unset:
@@ -272,12 +263,12 @@ func (e *Event) collectOther(s *scanner) {
 	case len(s.key) == 2 && s.key[0] == 'a' && s.key[1] >= '0' && s.key[1] <= '3':
 		// Arguments of a call are hex, whatever their digits look like.
 	case hexFields[string(s.key)]:
-		f.val = e.string(s)
+		f.Val = e.string(s)
 	case numbers[string(s.key)] && isNumber(s.val):
-		f.kind = fieldNumber
+		f.Bare = true
 	}
 	if string(s.key) == "data" || string(s.key) == "proctitle" {
-		f.val = bytes.ReplaceAll(f.val, []byte{0}, []byte{' '})
+		f.Val = bytes.ReplaceAll(f.Val, []byte{0}, []byte{' '})
 	}
 	e.addField(f)
 }
@@ -314,28 +305,28 @@ var reserved = map[string]string{
 
 // addField adds a field under a name that JSON, and queries over it, can use;
 // what occurs again with another value gets a number.
-func (e *Event) addField(f field) {
+func (e *Event) addField(f Field) {
 	if len(e.fields) >= maxFields {
 		e.Truncated = true
 		return
 	}
-	if to, ok := reserved[string(f.key)]; ok {
-		f.key = []byte(to)
-	} else if string(f.key) == "cmd" && len(e.Title) > 0 {
-		f.key = []byte("command")
+	if to, ok := reserved[string(f.Key)]; ok {
+		f.Key = []byte(to)
+	} else if string(f.Key) == "cmd" && len(e.Title) > 0 {
+		f.Key = []byte("command")
 	} else {
-		f.key = plainKey(f.key)
+		f.Key = plainKey(f.Key)
 	}
-	base := f.key
+	base := f.Key
 	for n := 2; ; n++ {
-		same := e.findField(f.key)
+		same := e.findField(f.Key)
 		if same == nil {
 			break
 		}
-		if bytes.Equal(same.val, f.val) {
+		if bytes.Equal(same.Val, f.Val) {
 			return
 		}
-		f.key = strconv.AppendInt(append(append([]byte(nil), base...), '_'), int64(n), 10)
+		f.Key = strconv.AppendInt(append(append([]byte(nil), base...), '_'), int64(n), 10)
 	}
 	e.fields = append(e.fields, f)
 }
@@ -355,9 +346,9 @@ func plainKey(key []byte) []byte {
 	return plain
 }
 
-func (e *Event) findField(key []byte) *field {
+func (e *Event) findField(key []byte) *Field {
 	for i := range e.fields {
-		if bytes.Equal(e.fields[i].key, key) {
+		if bytes.Equal(e.fields[i].Key, key) {
 			return &e.fields[i]
 		}
 	}
@@ -368,15 +359,18 @@ func (e *Event) findField(key []byte) *field {
 // text; nil if there is none.
 func (e *Event) Field(key string) []byte {
 	if f := e.findField([]byte(key)); f != nil {
-		return f.val
+		return f.Val
 	}
 	return nil
 }
+
+// Fields are those that have no place of their own in Event.
+func (e *Event) Fields() []Field { return e.fields }
 
 // EachField calls do for each field that has no place of its own in Event. key
 // and val are valid during the call only.
 func (e *Event) EachField(do func(key, val []byte)) {
 	for i := range e.fields {
-		do(e.fields[i].key, e.fields[i].val)
+		do(e.fields[i].Key, e.fields[i].Val)
 	}
 }

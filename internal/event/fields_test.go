@@ -119,7 +119,7 @@ func TestNotes(t *testing.T) {
 	k.note(TypeGap, NoteField{"cause", "kernel_lost"}, NoteField{"count", 12}, NoteField{"count_at_least", true},
 		NoteField{"from", k.now}, NoteField{"to", k.now.Add(1500e6)}, NoteField{"none", ""})
 	k.note(TypeRules, NoteField{"op", "repair"}, NoteField{"detail", "rule \"x\"\nadded =again"}, NoteField{"n", int64(-5)}, NoteField{"big", uint64(1 << 63)})
-	enc := &Encoder{}
+	enc := NewEncoder("", nil, false, 0)
 	for i, want := range []string{
 		`{"v":1,"id":"1700000000.000:4294967338","time":"2023-11-14T22:13:20.000Z","action":"gap","cause":"kernel_lost","count":12,"count_at_least":true,"from":"2023-11-14T22:13:20.000Z","to":"2023-11-14T22:13:21.500Z"}`,
 		`{"v":1,"id":"1700000000.000:4294967339","time":"2023-11-14T22:13:20.000Z","action":"rules","op":"repair","detail":"rule \"x\"\nadded =again","n":-5,"big":"9223372036854775808"}`,

@@ -77,7 +77,7 @@ type=EOE msg=audit(1.000:2):
 func checkStream(t *testing.T, in []byte) {
 	const limit = 1 << 15
 	s := NewStream(Options{Places: 16, Held: 4, Limit: 4, GiveUp: 40})
-	enc := &Encoder{Host: "h", IncludeRaw: true, MaxBytes: limit}
+	enc := NewEncoder("h", nil, true, limit)
 	records, seq := 0, uint64(0)
 	for line := range bytes.Lines(in) {
 		seq++
@@ -160,18 +160,6 @@ func checkObject(t *testing.T, line []byte) {
 			t.Fatalf("%v in %q", err, line)
 		}
 	}
-}
-
-// FuzzShell: the words of a command line stay on one line.
-func FuzzShell(f *testing.F) {
-	f.Add([]byte("mv\x00q2 draft.csv\x00archive/q2.csv\x00"))
-	f.Add([]byte("a\x00\x00'\x00$'\\\x00\xff"))
-	f.Fuzz(func(t *testing.T, title []byte) {
-		got := appendShell(nil, title)
-		if bytes.IndexByte(got, 0) >= 0 || bytes.IndexByte(got, '\n') >= 0 {
-			t.Errorf("%q became %q", title, got)
-		}
-	})
 }
 
 // FuzzResume: a damaged mark is refused, and costs no more memory than it has bytes.

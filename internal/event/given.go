@@ -59,7 +59,7 @@ func (s *Stream) given(e *Event) {
 			g.path = string(n.Path)
 		}
 		if e.call.verb == verbOpen {
-			g.file, g.last = e.exit, append(g.last, lastPart(n.given)...)
+			g.file, g.last = e.exit, append(g.last, LastPart(n.given)...)
 		}
 		s.givings[it.key] = g
 	}

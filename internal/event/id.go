@@ -31,6 +31,9 @@ func NoteID(header ID, seq uint64) ID {
 
 var errHeader = errors.New("no audit(SECONDS.MILLIS:SERIAL) header")
 
+// TimeFormat is the form of every time in an event, in UTC.
+const TimeFormat = "2006-01-02T15:04:05.000Z"
+
 // Time is the event's own time, in UTC.
 func (id ID) Time() time.Time {
 	return time.Unix(id.Sec, int64(id.Milli)*int64(time.Millisecond)).UTC()
@@ -40,9 +43,10 @@ func (id ID) Time() time.Time {
 func (id ID) UnixMilli() int64 { return id.Sec*1000 + int64(id.Milli) }
 
 // String prints an ID as ausearch does: 1785139200.123:48213.
-func (id ID) String() string { return string(id.append(nil)) }
+func (id ID) String() string { return string(id.Append(nil)) }
 
-func (id ID) append(dst []byte) []byte {
+// Append appends what String prints.
+func (id ID) Append(dst []byte) []byte {
 	dst = strconv.AppendInt(dst, id.Sec, 10)
 	dst = append(dst, '.', '0'+byte(id.Milli/100), '0'+byte(id.Milli/10%10), '0'+byte(id.Milli%10), ':')
 	return strconv.AppendUint(dst, id.Serial, 10)

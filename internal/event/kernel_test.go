@@ -125,7 +125,7 @@ func TestKernelTruthOfCalls(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			live := &witness{}
+			live := &witness{enc: NewEncoder("", nil, false, 0)}
 			log := kernelEvents(t, c, cmd, live.drain)
 			save(t, ".log", log)
 			seen, err := os.ReadFile(out)
@@ -134,7 +134,7 @@ func TestKernelTruthOfCalls(t *testing.T) {
 			}
 			save(t, ".strace", seen)
 			save(t, ".json", live.all())
-			alone := &witness{}
+			alone := &witness{enc: NewEncoder("", nil, false, 0)}
 			s := NewStream(Offline()) // a slow machine takes its time to remove a tree
 			pushLines(t, s, log)
 			s.Flush()

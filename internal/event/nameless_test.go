@@ -75,7 +75,7 @@ func TestNameless(t *testing.T) {
 			}
 			e.Key = nil
 			const head = `{"v":1,"id":"1700000000.000:1","time":"2023-11-14T22:13:20.000Z",`
-			if got := string(new(Encoder).AppendJSON(nil, e)); len(got) < len(head)+len(tt.want) || got[len(head):len(head)+len(tt.want)] != tt.want {
+			if got := string(NewEncoder("", nil, false, 0).AppendJSON(nil, e)); len(got) < len(head)+len(tt.want) || got[len(head):len(head)+len(tt.want)] != tt.want {
 				t.Errorf("got %s\nwant %s", got, tt.want)
 			}
 		})

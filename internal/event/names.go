@@ -2,9 +2,9 @@ package event
 
 import "bytes"
 
-// lastPart is a name without the directories before it. Slashes at its end,
+// LastPart is a name without the directories before it. Slashes at its end,
 // which ask for a directory, are dropped, as the kernel does.
-func lastPart[T string | []byte](name T) T {
+func LastPart[T string | []byte](name T) T {
 	_, last := splitName(name)
 	return last
 }

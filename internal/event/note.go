@@ -27,7 +27,7 @@ type NoteField struct {
 // sequence gives it, is not known yet and stands as 0; Push puts it in.
 func AppendNote(dst []byte, n Note) []byte {
 	dst = append(dst, "audit("...)
-	dst = ID{Sec: n.Time.Unix(), Milli: uint16(n.Time.Nanosecond() / 1e6)}.append(dst)
+	dst = ID{Sec: n.Time.Unix(), Milli: uint16(n.Time.Nanosecond() / 1e6)}.Append(dst)
 	dst = append(dst, "):"...)
 	for _, f := range n.Fields {
 		dst = f.append(dst)
@@ -61,7 +61,7 @@ func (f NoteField) append(dst []byte) []byte {
 		if v.IsZero() {
 			return dst[:start]
 		}
-		return appendNoteString(dst, v.UTC().Format(timeFormat))
+		return appendNoteString(dst, v.UTC().Format(TimeFormat))
 	default:
 		panic("event: note field " + f.Key + " has a value of an unknown type")
 	}

@@ -93,7 +93,7 @@ func (s *Stream) seek(e *Event, n *Name) bool {
 		path = s.nearby(e, n)
 	}
 	if path != "" {
-		o.seen = sight{s.lookAlong(dirOf([]byte(path)), true), lastPart(path), s.lookup.Now()}
+		o.seen = sight{s.lookAlong(dirOf([]byte(path)), true), LastPart(path), s.lookup.Now()}
 		e.looked = max(e.looked, o.seen.at)
 	}
 	return path != "" || o.dir != nil || o.start != inodeKey{}
@@ -155,13 +155,13 @@ func (s *Stream) amend(e *Event, a *sight, p *item) {
 	case a.dir == nil || e.ID.UnixMilli() > a.at:
 	case p == e.overwritten || e.call.verb == verbDelete: // it was seen before
 	case e.call.verb != verbRename:
-		if string(lastPart(e.Dest.given)) == a.last {
+		if string(LastPart(e.Dest.given)) == a.last {
 			*a = sight{}
 		}
 	case e.Exchange || e.Path.parent == nil || e.Dest.parent == nil:
 		*a = sight{}
 	case a.in(&e.Dest):
-		a.dir, a.last = s.tree.Node(e.Path.parent.key.id()), string(lastPart(e.Path.given))
+		a.dir, a.last = s.tree.Node(e.Path.parent.key.id()), string(LastPart(e.Path.given))
 	case !a.in(&e.Path):
 		*a = sight{}
 	}
@@ -169,7 +169,7 @@ func (s *Stream) amend(e *Event, a *sight, p *item) {
 
 // in says whether the file was seen under a name.
 func (a *sight) in(n *Name) bool {
-	return a.dir.ID() == n.parent.key.id() && a.last == string(lastPart(n.given))
+	return a.dir.ID() == n.parent.key.id() && a.last == string(LastPart(n.given))
 }
 
 // shares says whether an event takes a file away by the very name that n is.
@@ -179,7 +179,7 @@ func (s *Stream) shares(e *Event, n *Name) bool {
 		return false
 	}
 	if o.dir != nil {
-		return gone.parent.key == o.dir.key && bytes.Equal(lastPart(gone.given), lastPart(o.name))
+		return gone.parent.key == o.dir.key && bytes.Equal(LastPart(gone.given), LastPart(o.name))
 	}
 	fd, ok := e.descriptor(gone)
 	if !ok || fd != o.fd || e.PID != n.event.PID || o.start == (inodeKey{}) || !bytes.Equal(gone.given, o.name) {
@@ -328,7 +328,7 @@ func (s *Stream) ofFile(e *Event, n *Name) (path string, ok bool) {
 	// A file system may give the inode of a deleted file to the next one, and the
 	// process may have that one open by now.
 	dir, base := splitName([]byte(path))
-	if last, via := lastPart(n.given), e.isVia(n); len(last) > 0 && !via && !bytes.Equal(last, base) {
+	if last, via := LastPart(n.given), e.isVia(n); len(last) > 0 && !via && !bytes.Equal(last, base) {
 		return "", false
 	}
 	return path, n.parent == nil || s.lookup.Is(dir, n.parent.key.dev, n.parent.key.ino)

@@ -12,8 +12,8 @@ type Dev uint64
 // MakeDev puts a device number together.
 func MakeDev(major, minor uint32) Dev { return Dev(major)<<32 | Dev(minor) }
 
-// parseDev reads a device as the kernel prints it: fe:00, in hex.
-func parseDev(b []byte) Dev {
+// ParseDev reads a device as the kernel prints it: fe:00, in hex.
+func ParseDev(b []byte) Dev {
 	for i, c := range b {
 		if c == ':' {
 			return MakeDev(uint32(hexadecimal(b[:i])), uint32(hexadecimal(b[i+1:])))
@@ -93,14 +93,14 @@ func (e *Event) parse() {
 // belongs to no call (CONFIG_CHANGE of a program that is not audited) has no
 // EOE and misses nothing.
 func (e *Event) incomplete() bool {
-	if e.hasCall {
+	if e.HasCall {
 		// auditd logs neither EOE nor, of io_uring, anything after the PATHs.
-		whole := e.whole || e.uring && e.items > 0
+		whole := e.Whole || e.uring && e.items > 0
 		return !whole || len(e.paths) < e.items || e.Cwd == nil && e.hasRelative()
 	}
 	for _, r := range e.records {
 		switch r.typ {
-		case typePath, typeCWD, typeProctitle, typeExecve, typeSockaddr:
+		case typePath, typeCWD, typeProctitle, TypeExecve, typeSockaddr:
 			return true
 		}
 	}
@@ -227,7 +227,7 @@ func (e *Event) parsePath(s *scanner) {
 			p.key.ino, p.hasIno = decimal(s.val), true
 		case "dev":
 			p.dev = s.val
-			p.key.dev = parseDev(s.val)
+			p.key.dev = ParseDev(s.val)
 		case "mode":
 			p.mode = octal(s.val)
 		case "nametype", "objtype": // objtype before Linux 3.14
@@ -266,7 +266,7 @@ func (e *Event) parseTitle(s *scanner) {
 	for s.next() {
 		if string(s.key) == "proctitle" {
 			e.Title = e.string(s)
-			e.titleCut = len(e.Title) >= maxTitle // or just so long, which nothing tells apart
+			e.TitleCut = len(e.Title) >= maxTitle // or just so long, which nothing tells apart
 			return
 		}
 	}

@@ -60,7 +60,7 @@ func (e *Event) chooseRename() {
 func (e *Event) merged(created *item) *item {
 	d := e.first(ntDelete)
 	if d == nil || created == nil || d.name == nil || created.name == nil || !d.hasIno || !created.hasIno ||
-		e.Success != Yes || !bytes.Equal(lastPart(d.name), lastPart(created.name)) {
+		e.Success != Yes || !bytes.Equal(LastPart(d.name), LastPart(created.name)) {
 		return nil
 	}
 	if two := e.parents(); bytes.Equal(d.name, created.name) && (e.Partial || len(two) != 2 || two[0].key == two[1].key) {
@@ -77,7 +77,7 @@ func (e *Event) merged(created *item) *item {
 // the new name seems to have been created there.
 func crossed(deleted, created, other *item) bool {
 	return deleted.name != nil && bytes.Equal(deleted.name, created.name) && deleted.hasIno && created.hasIno && deleted.key == created.key &&
-		other.hasIno && other.key != created.key && !bytes.Equal(other.name, created.name) && bytes.Equal(lastPart(other.name), lastPart(created.name))
+		other.hasIno && other.key != created.key && !bytes.Equal(other.name, created.name) && bytes.Equal(LastPart(other.name), LastPart(created.name))
 }
 
 // useCrossed takes the names of such an exchange.
@@ -127,7 +127,7 @@ func (e *Event) mayExchange() bool {
 		return false
 	}
 	two := e.parents()
-	return len(two) == 2 && two[0].key != two[1].key && bytes.Equal(lastPart(e.Path.given), lastPart(e.Dest.given))
+	return len(two) == 2 && two[0].key != two[1].key && bytes.Equal(LastPart(e.Path.given), LastPart(e.Dest.given))
 }
 
 // sameName fills in the old name where the caller gave one string for both: the

@@ -43,7 +43,7 @@ func (s *Stream) place(e *Event) {
 // choose picks the records that tell of the event's names.
 func (e *Event) choose() {
 	c := &e.call
-	if !e.hasCall && e.has(ntDelete) && e.has(ntCreate) {
+	if !e.HasCall && e.has(ntDelete) && e.has(ntCreate) {
 		c.verb = verbRename // its SYSCALL record is lost
 	}
 	switch c.verb {
@@ -452,20 +452,20 @@ func (s *Stream) agree(n *Name, start int, from From) bool {
 // fits says whether a path, of a directory that the event is about itself, ends
 // in the name that the caller gave. It does not where it leads through a link.
 func (n *Name) fits(path []byte) bool {
-	last := lastPart(n.given)
+	last := LastPart(n.given)
 	if n.parent != nil || len(last) == 0 || string(last) == "." || string(last) == ".." {
 		return true
 	}
 	if n.event.isVia(n) {
 		return true
 	}
-	return bytes.Equal(last, lastPart(path))
+	return bytes.Equal(last, LastPart(path))
 }
 
 // complete appends what comes after the directory, which built[start:] is.
 func (n *Name) complete(built []byte, start int, from From) {
 	e := n.event
-	last := lastPart(n.given)
+	last := LastPart(n.given)
 	if n.parent == nil { // the place is the file itself
 		last = nil
 	}

@@ -58,7 +58,7 @@ func (s *Stream) divide(e *Event) {
 // that ends what was seen. What would break it: a move out of sight. It tells the sides
 // of this rename, and nothing of others.
 func (s *Stream) seeFile(e *Event) {
-	key, last := e.Dest.item.key, lastPart(e.Dest.given)
+	key, last := e.Dest.item.key, LastPart(e.Dest.given)
 	if e.Dest.item.isDir() || e.Exchange || len(last) == 0 {
 		return
 	}
@@ -122,7 +122,7 @@ func (s *Stream) forgo(e *Event) {
 func (s *Stream) takes(e *Event, it *item, w *Event) {
 	gone := &e.Path
 	if it != gone.item || it.kind != ntDelete || e.Stacked || it.mode&modeType != w.Dest.item.mode&modeType || gone.parent == nil || !gone.parent.hasIno || e.Exchange ||
-		!bytes.Equal(lastPart(gone.given), lastPart(w.Dest.given)) || e.PID != w.PID && !it.isDir() {
+		!bytes.Equal(LastPart(gone.given), LastPart(w.Dest.given)) || e.PID != w.PID && !it.isDir() {
 		return
 	}
 	d := w.sides

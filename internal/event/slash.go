@@ -37,10 +37,10 @@ func (s *Stream) unslash(e *Event) {
 		word = e.operand(e.Dest.parent, nil)
 		e.Dest.given = word
 	case e.call.verb == verbRename:
-		word = e.operand(e.Path.parent, lastPart(e.Dest.given)) // mv keeps the last part in another directory
+		word = e.operand(e.Path.parent, LastPart(e.Dest.given)) // mv keeps the last part in another directory
 		e.Path.given = word
 	default:
-		word = e.operand(e.Path.parent, lastPart([]byte(s.answered(e.Path.item.key))))
+		word = e.operand(e.Path.parent, LastPart([]byte(s.answered(e.Path.item.key))))
 		e.Path.given = word
 	}
 }
@@ -125,7 +125,7 @@ func (e *Event) operand(parent *item, like []byte) []byte {
 		if !e.prints(parent, dir) {
 			return
 		}
-		several = several || word != nil && !bytes.Equal(lastPart(word), last)
+		several = several || word != nil && !bytes.Equal(LastPart(word), last)
 		word = w
 		if len(like) > 0 && bytes.Equal(last, like) {
 			alike = w

@@ -22,15 +22,15 @@ func (e *Event) collectSockaddr(hex []byte) {
 	decoded, ok := appendUnhex(e.decoded, hex)
 	raw := decoded[start:]
 	if !ok || len(raw) < 2 {
-		e.addField(field{key: []byte("saddr"), val: hex})
+		e.addField(Field{Key: []byte("saddr"), Val: hex})
 		return
 	}
 	e.decoded = decoded
 
-	text := func(key, val string) { e.addField(field{key: []byte(key), val: []byte(val)}) }
+	text := func(key, val string) { e.addField(Field{Key: []byte(key), Val: []byte(val)}) }
 	port := func() {
 		n := strconv.Itoa(int(binary.BigEndian.Uint16(raw[2:])))
-		e.addField(field{key: []byte("port"), val: []byte(n), kind: fieldNumber})
+		e.addField(Field{Key: []byte("port"), Val: []byte(n), Bare: true})
 	}
 	switch family := binary.NativeEndian.Uint16(raw); {
 	case family == afUnix:
@@ -56,6 +56,6 @@ func (e *Event) collectSockaddr(hex []byte) {
 		text("family", "packet")
 	default:
 		text("family", strconv.Itoa(int(family)))
-		e.addField(field{key: []byte("saddr"), val: hex})
+		e.addField(Field{Key: []byte("saddr"), Val: hex})
 	}
 }

@@ -207,7 +207,7 @@ type score struct {
 
 // A witness compares events with what strace saw of the same calls.
 type witness struct {
-	enc    Encoder
+	enc    TestEncoder
 	line   []byte
 	events []witnessed
 	bytes  int

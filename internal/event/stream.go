@@ -185,7 +185,7 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 		return
 	}
 	if typ == typeEOE {
-		e.whole = true
+		e.Whole = true
 		e.Last = seq
 		s.close(e)
 	} else {
@@ -197,10 +197,10 @@ func (s *Stream) PushEnriched(seq uint64, typ Type, text, extra []byte) {
 		}
 		e.Truncated = e.Truncated || typ == TypeCut
 		e.touched, e.touchAt = s.records, s.clock
-		e.hasCall = e.hasCall || typ == typeSyscall || typ == typeUringop
+		e.HasCall = e.HasCall || typ == typeSyscall || typ == typeUringop
 		e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 		if e.endsWith(typ) {
-			e.whole = true
+			e.Whole = true
 			s.close(e)
 		}
 	}
@@ -355,7 +355,7 @@ func (s *Stream) advance() {
 // tarries says whether an open event has not gone on for so long that nobody waits
 // for it any more. Nor does anybody for one without a call: it may have no end.
 func (s *Stream) tarries(e *Event) bool {
-	return !e.hasCall || s.records-e.touched >= uint64(s.giveUpAfter) || s.clock-e.touchAt >= heldUp.Milliseconds() ||
+	return !e.HasCall || s.records-e.touched >= uint64(s.giveUpAfter) || s.clock-e.touchAt >= heldUp.Milliseconds() ||
 		e.arrived != 0 && s.tick-e.arrived >= heldUp.Milliseconds()
 }
 

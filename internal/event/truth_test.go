@@ -24,7 +24,7 @@ type verdict struct {
 // what truly happened.
 type judge struct {
 	t     *testing.T
-	enc   Encoder
+	enc   TestEncoder
 	bytes int
 	did   []deed
 	line  []byte
@@ -37,7 +37,7 @@ type deed struct {
 	unresolved          bool
 }
 
-func newJudge(t *testing.T) *judge { return &judge{t: t, enc: Encoder{Host: "host"}} }
+func newJudge(t *testing.T) *judge { return &judge{t: t, enc: NewEncoder("host", nil, false, 0)} }
 
 func (j *judge) drain(s *Stream) {
 	for e, ok := s.Next(); ok; e, ok = s.Next() {

@@ -25,7 +25,7 @@ const (
 	typeConfig     Type = 1305
 	typeSockaddr   Type = 1306
 	typeCWD        Type = 1307
-	typeExecve     Type = 1309
+	TypeExecve     Type = 1309
 	typeFDPair     Type = 1317
 	typeObjPID     Type = 1318
 	typeEOE        Type = 1320
@@ -185,7 +185,7 @@ func (t Type) tells() bool {
 // others of the same event.
 func (t Type) Continues() bool {
 	switch t {
-	case typePath, typeCWD, typeProctitle, typeEOE, typeExecve, typeSockaddr, typeSocketcall, typeIPC, typeOpenat2,
+	case typePath, typeCWD, typeProctitle, typeEOE, TypeExecve, typeSockaddr, typeSocketcall, typeIPC, typeOpenat2,
 		typeFDPair, typeObjPID, typeFcaps, typeCapset, typeMMAP:
 		return true
 	}

@@ -30,7 +30,7 @@ func TestUnknownNames(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s is no event", name)
 		}
-		enc := Encoder{Host: "h"}
+		enc := NewEncoder("h", nil, false, 0)
 		if got := string(enc.AppendJSON(nil, e)); !strings.Contains(got, `"action":"unknown_`+strings.ToLower(name)+`"`) || !strings.Contains(got, `"contid":"123455"`) {
 			t.Errorf("got %s", got)
 		}

@@ -61,7 +61,7 @@ func checkWords(t *testing.T, typ Type, text string) {
 	if !ok {
 		t.Fatalf("no event of %q", text)
 	}
-	enc := &Encoder{Host: "true-host"}
+	enc := NewEncoder("true-host", nil, false, 0)
 	var got map[string]any
 	if err := json.Unmarshal(enc.AppendJSON(nil, e), &got); err != nil {
 		t.Fatalf("%q: %v", text, err)
@@ -89,9 +89,11 @@ func checkWords(t *testing.T, typ Type, text string) {
 		t.Errorf("%v %q: %d lines of raw, want 1", typ, text, n)
 	}
 	checkOCSFWords(t, enc.AppendOCSF(nil, e), typ)
-	enc.IncludeRaw = true
+	enc = NewEncoder("true-host", nil, true, 0)
 	for _, line := range [][]byte{enc.AppendJSON(nil, e), enc.AppendOCSF(nil, e)} {
-		if i := bytes.IndexFunc(line, func(r rune) bool { return r < ' ' || r == 0x7f || commands(r) && r > '~' || r == 0xfffd }); i >= 0 {
+		if i := bytes.IndexFunc(line, func(r rune) bool {
+			return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x061c || r == 0xfeff || r == 0xfffd || r >= 0x200e && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+		}); i >= 0 {
 			t.Errorf("%q: a character to be escaped at %d of %q", text, i, line)
 		}
 	}

@@ -29,7 +29,7 @@ func NewNames(mounts *MountTable, service *NameService) *Names {
 	return &Names{mounts: mounts, path: "/etc/passwd", service: service, now: time.Now}
 }
 
-// UserName implements event.Names; a user without a name, or whose name is not
+// UserName implements encode.Names; a user without a name, or whose name is not
 // known yet, has an empty one.
 func (n *Names) UserName(id uint32) string {
 	now := n.now()
@@ -43,7 +43,7 @@ func (n *Names) UserName(id uint32) string {
 	return n.service.userName(id, now)
 }
 
-// FileSystem implements event.Names.
+// FileSystem implements encode.Names.
 func (n *Names) FileSystem(dev event.Dev) (id, accessPoint string) {
 	f := n.mounts.fileSystem(dev)
 	return f.ID, f.AccessPoint

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
@@ -44,7 +45,7 @@ type Facts struct {
 }
 
 // factsOf copies what e says.
-func factsOf(e *event.Event, names event.Names) *Facts {
+func factsOf(e *event.Event, names encode.Names) *Facts {
 	f := &Facts{
 		Action: e.Action, Syscall: e.Syscall, Success: e.Success, Errno: e.Errno, Key: string(e.Key),
 		Path: string(e.Path.Path), PathFrom: e.Path.From.String(), Parent: string(e.Path.Dir),
@@ -68,7 +69,7 @@ func factsOf(e *event.Event, names event.Names) *Facts {
 }
 
 // userName is what the log calls a user, or if it does not say, names.
-func userName(names event.Names, id uint32, log event.LogName) string {
+func userName(names encode.Names, id uint32, log event.LogName) string {
 	switch {
 	case id == event.Unset:
 		return ""

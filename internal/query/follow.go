@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
 )
@@ -16,7 +17,7 @@ type Follower struct {
 	view   *journal.View
 	stream *event.Stream
 	opt    Options
-	encode event.Encoder
+	encode encode.Encoder
 	old    uint64 // what the journal had when it was opened
 	event  Event
 }
@@ -37,7 +38,7 @@ func FollowJournal(dir string, from time.Time, opt Options) (*Follower, error) {
 	}
 	return &Follower{
 		view: v, stream: event.NewStream(event.Offline()), opt: opt, old: st.Newest,
-		encode: event.Encoder{Host: opt.Host, Names: opt.Names},
+		encode: encode.Encoder{Host: opt.Host, Names: opt.Names},
 	}, nil
 }
 

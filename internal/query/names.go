@@ -42,10 +42,10 @@ func ReadNames(path string) NameFile {
 	return n
 }
 
-// UserName implements event.Names.
+// UserName implements encode.Names.
 func (n NameFile) UserName(id uint32) string { return n.byID[id] }
 
-// FileSystem implements event.Names: nobody knows what was mounted then.
+// FileSystem implements encode.Names: nobody knows what was mounted then.
 func (n NameFile) FileSystem(event.Dev) (id, accessPoint string) { return "", "" }
 
 // ID is the number that has a name.

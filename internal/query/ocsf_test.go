@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
@@ -33,7 +34,7 @@ func TestOCSF(t *testing.T) {
 		}
 		s.Flush()
 		for e, ok := s.Next(); ok; e, ok = s.Next() {
-			enc := event.Encoder{Host: "h"}
+			enc := encode.Encoder{Host: "h"}
 			var own, ocsf Event
 			var ownFacts, ocsfFacts Facts
 			j, o := enc.AppendJSON(nil, e), enc.AppendOCSF(nil, e)

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
@@ -22,7 +23,7 @@ type resolver struct {
 	queue    []*Event // those to be given back
 	bytes    int      // of the queue, and of what the streams hold
 	unsolved int      // events that were not waited for to the end
-	encode   event.Encoder
+	encode   encode.Encoder
 }
 
 // A nodeStream is what is known of one host's directories. Ids and inodes of
@@ -40,7 +41,7 @@ type waiting struct {
 }
 
 func newResolver(opt Options) *resolver {
-	return &resolver{opt: opt, nodes: map[string]*nodeStream{}, encode: event.Encoder{Host: opt.Host, Names: opt.Names}}
+	return &resolver{opt: opt, nodes: map[string]*nodeStream{}, encode: encode.Encoder{Host: opt.Host, Names: opt.Names}}
 }
 
 func (r *resolver) node(name string) *nodeStream {

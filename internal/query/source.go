@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
@@ -38,8 +39,8 @@ type Options struct {
 	Facts bool // find out what the records mean
 	JSON  bool // encode what they mean; implies Facts
 
-	Names event.Names // gives users their names in Facts and JSON; nil: numbers only
-	Host  string      // whose events these are, if a record does not say it
+	Names encode.Names // gives users their names in Facts and JSON; nil: numbers only
+	Host  string       // whose events these are, if a record does not say it
 
 	// Numbers lets a source of lines take what a search printed, too: records
 	// that were interpreted, and those that stand the last first.

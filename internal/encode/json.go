@@ -1,12 +1,13 @@
-package event
+package encode
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"unicode/utf8"
-)
 
-const timeFormat = "2006-01-02T15:04:05.000Z"
+	"github.com/auditshipper/auditshipper/internal/event"
+)
 
 // DefaultMaxBytes is the most CloudWatch Logs takes of one message: 1,048,576
 // less the 26 it charges for each.
@@ -36,20 +37,20 @@ type Names interface {
 
 	// FileSystem is the id of the EFS on a device, such as fs-0123456789abcdef0, and of
 	// the access point by which it is mounted.
-	FileSystem(dev Dev) (id, accessPoint string)
+	FileSystem(dev event.Dev) (id, accessPoint string)
 }
 
 // AppendJSON appends an event as one JSON object without a newline. One that
 // would be too long is shortened, field by field, and says so.
-func (enc *Encoder) AppendJSON(dst []byte, e *Event) []byte {
+func (enc *Encoder) AppendJSON(dst []byte, e *event.Event) []byte {
 	return enc.fit(dst, e, (*Encoder).appendObject)
 }
 
-func (enc *Encoder) limit() int { return or(enc.MaxBytes, DefaultMaxBytes) }
+func (enc *Encoder) limit() int { return cmp.Or(enc.MaxBytes, DefaultMaxBytes) }
 
 // fit appends an event as form does, with ever shorter fields until it is not
 // too long.
-func (enc *Encoder) fit(dst []byte, e *Event, form func(*Encoder, []byte, *Event) []byte) []byte {
+func (enc *Encoder) fit(dst []byte, e *event.Event, form func(*Encoder, []byte, *event.Event) []byte) []byte {
 	start, limit := len(dst), enc.limit()
 	enc.cut, enc.wasCut = 0, false
 	for _, cut := range [...]int{0, 16384, 4096, 1024, 256, 64, 16} {
@@ -62,9 +63,9 @@ func (enc *Encoder) fit(dst []byte, e *Event, form func(*Encoder, []byte, *Event
 	return dst
 }
 
-func (enc *Encoder) appendObject(dst []byte, e *Event) []byte {
+func (enc *Encoder) appendObject(dst []byte, e *event.Event) []byte {
 	dst = append(dst, `{"v":1,"id":"`...)
-	dst = e.ID.append(dst)
+	dst = e.ID.Append(dst)
 	dst = append(dst, `","time":"`...)
 	dst = enc.appendTime(dst, e.ID)
 	dst = append(dst, '"')
@@ -72,9 +73,9 @@ func (enc *Encoder) appendObject(dst []byte, e *Event) []byte {
 	dst = enc.bytes(dst, "key", e.Key)
 	dst = enc.str(dst, "action", e.Action)
 	dst = enc.str(dst, "syscall", e.Syscall)
-	if e.Success != Unknown {
+	if e.Success != event.Unknown {
 		dst = append(dst, `,"success":`...)
-		dst = strconv.AppendBool(dst, e.Success == Yes)
+		dst = strconv.AppendBool(dst, e.Success == event.Yes)
 	}
 	dst = enc.str(dst, "errno", e.Errno)
 	dst = enc.appendNames(dst, e)
@@ -87,14 +88,14 @@ func (enc *Encoder) appendObject(dst []byte, e *Event) []byte {
 		enc.scratch = enc.AppendRaw(enc.scratch[:0], e)
 		dst = enc.bytes(dst, "raw", enc.scratch)
 	}
-	if enc.wasCut || e.Truncated || e.titleCut {
+	if enc.wasCut || e.Truncated || e.TitleCut {
 		dst = append(dst, `,"truncated":true`...)
 	}
 	return append(dst, '}')
 }
 
-// appendTime appends an event's own time in timeFormat.
-func (enc *Encoder) appendTime(dst []byte, id ID) []byte {
+// appendTime appends an event's own time in event.TimeFormat.
+func (enc *Encoder) appendTime(dst []byte, id event.ID) []byte {
 	if id.Sec != enc.second || len(enc.stamp) == 0 {
 		enc.second, enc.stamp = id.Sec, id.Time().AppendFormat(enc.stamp[:0], "2006-01-02T15:04:05")
 	}
@@ -102,7 +103,7 @@ func (enc *Encoder) appendTime(dst []byte, id ID) []byte {
 	return append(dst, '.', '0'+byte(id.Milli/100), '0'+byte(id.Milli/10%10), '0'+byte(id.Milli%10), 'Z')
 }
 
-func (enc *Encoder) appendNames(dst []byte, e *Event) []byte {
+func (enc *Encoder) appendNames(dst []byte, e *event.Event) []byte {
 	path, dest := &e.Path, &e.Dest
 	dst = enc.exact(dst, "path", "path_hex", path.Path)
 	dst = enc.exact(dst, "dest", "dest_hex", dest.Path)
@@ -125,7 +126,7 @@ func (enc *Encoder) appendNames(dst []byte, e *Event) []byte {
 		of, dev = dest, dest.Dev
 	}
 	if of.Has {
-		dst = enc.str(dst, "type", fileType(of.Mode))
+		dst = enc.str(dst, "type", of.Type())
 		dst = quoted(dst, "inode", of.Ino)
 		dst = append(dst, `,"mode":"`...)
 		dst = append(dst, '0'+byte(of.Mode>>9&7), '0'+byte(of.Mode>>6&7), '0'+byte(of.Mode>>3&7), '0'+byte(of.Mode&7), '"')
@@ -138,37 +139,16 @@ func (enc *Encoder) appendNames(dst []byte, e *Event) []byte {
 	}
 	dst = enc.bytes(dst, "dev", dev)
 	if enc.Names != nil && len(dev) > 0 {
-		id, accessPoint := enc.Names.FileSystem(parseDev(dev))
+		id, accessPoint := enc.Names.FileSystem(event.ParseDev(dev))
 		dst = enc.str(enc.str(dst, "fs_id", id), "access_point", accessPoint)
 	}
 	return dst
 }
 
-// fileType names the type bits of a mode.
-func fileType(mode uint32) string {
-	switch mode & modeType {
-	case 0o100000:
-		return "file"
-	case modeDir:
-		return "dir"
-	case 0o120000:
-		return "symlink"
-	case 0o140000:
-		return "socket"
-	case 0o010000:
-		return "fifo"
-	case 0o060000:
-		return "block"
-	case 0o020000:
-		return "char"
-	}
-	return ""
-}
-
-func (enc *Encoder) appendWho(dst []byte, e *Event) []byte {
+func (enc *Encoder) appendWho(dst []byte, e *event.Event) []byte {
 	dst = enc.user(dst, "auid", "auid_name", e.AUID, &e.LogAUID)
 	dst = enc.user(dst, "uid", "uid_name", e.UID, &e.LogUID)
-	if e.Ses != Unset {
+	if e.Ses != event.Unset {
 		dst = number(dst, "ses", e.Ses)
 	}
 	dst = enc.bytes(dst, "tty", e.TTY)
@@ -180,14 +160,14 @@ func (enc *Encoder) appendWho(dst []byte, e *Event) []byte {
 	}
 	dst = enc.exact(dst, "comm", "comm_hex", e.Comm)
 	dst = enc.exact(dst, "exe", "exe_hex", e.Exe)
-	if !e.plainTitle() {
+	if !plainTitle(e) {
 		enc.scratch = appendShell(enc.scratch[:0], e.Title)
 		dst = enc.bytes(dst, "cmd", enc.scratch)
 		if !utf8.Valid(e.Title) {
 			dst = enc.hex(dst, "cmd_hex", e.Title)
 		}
 	}
-	if e.needsCwd() {
+	if needsCwd(e) {
 		dst = enc.exact(dst, "cwd", "cwd_hex", e.Cwd)
 	}
 	dst = enc.str(dst, "container", e.Container)
@@ -196,37 +176,38 @@ func (enc *Encoder) appendWho(dst []byte, e *Event) []byte {
 
 // plainTitle says whether the command line tells nothing, since it is only the
 // program's name.
-func (e *Event) plainTitle() bool {
+func plainTitle(e *event.Event) bool {
 	title := bytes.TrimRight(e.Title, "\x00")
 	return len(title) == 0 || bytes.Equal(title, e.Comm) || bytes.Equal(title, e.Exe)
 }
 
 // needsCwd says whether anything in the event may be relative to the working
 // directory: a path, or an argument of the command line.
-func (e *Event) needsCwd() bool {
-	found := e.Path.Path != nil && e.Path.found() && (e.Dest.found() || e.Dest.From == FromNone)
-	return !found || !e.plainTitle()
+func needsCwd(e *event.Event) bool {
+	found := e.Path.Path != nil && e.Path.Found() && (e.Dest.Found() || e.Dest.From == event.FromNone)
+	return !found || !plainTitle(e)
 }
 
-func (enc *Encoder) appendFields(dst []byte, e *Event) []byte {
-	for i := range e.fields {
-		f := &e.fields[i]
+func (enc *Encoder) appendFields(dst []byte, e *event.Event) []byte {
+	fields := e.Fields()
+	for i := range fields {
+		f := &fields[i]
 		dst = append(dst, `,"`...)
-		dst = appendEscaped(dst, f.key)
+		dst = appendEscaped(dst, f.Key)
 		dst = append(dst, `":`...)
-		if f.kind == fieldText {
+		if !f.Bare {
 			dst = append(dst, '"')
-			dst = appendEscaped(dst, enc.short(f.val))
+			dst = appendEscaped(dst, enc.short(f.Val))
 			dst = append(dst, '"')
 			continue
 		}
-		dst = append(dst, f.val...)
+		dst = append(dst, f.Val...)
 	}
 	return dst
 }
 
-func (enc *Encoder) user(dst []byte, key, nameKey string, id uint32, log *LogName) []byte {
-	if id == Unset {
+func (enc *Encoder) user(dst []byte, key, nameKey string, id uint32, log *event.LogName) []byte {
+	if id == event.Unset {
 		return dst
 	}
 	dst = number(dst, key, id)

@@ -1,4 +1,4 @@
-package event
+package encode
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"testing"
+
+	"github.com/auditshipper/auditshipper/internal/event"
 )
 
 // tool finds a program that reads our formats.
@@ -57,19 +59,15 @@ func ids(text []byte, pattern string) (list []string) {
 func TestJQReads(t *testing.T) {
 	jq := tool(t, "jq")
 	for i, log := range readAll(t) {
-		for format, encode := range map[string]func(*Encoder, []byte, *Event) []byte{
+		for format, encode := range map[string]func(*Encoder, []byte, *event.Event) []byte{
 			"json": (*Encoder).AppendJSON, "ocsf": (*Encoder).AppendOCSF,
 		} {
 			var text []byte
-			n := 0
-			s, enc := NewStream(Options{}), &Encoder{Host: "host", Names: someUsers{}}
-			pushLines(t, s, log)
-			s.Flush()
-			for e, ok := s.Next(); ok; e, ok = s.Next() {
+			enc, events := &Encoder{Host: "host", Names: someUsers{}}, eventsOf(t, log)
+			for _, e := range events {
 				text = append(encode(enc, text, e), '\n')
-				n++
-				s.Free(e)
 			}
+			n := len(events)
 			cmd := exec.Command(jq, "-c", "objects")
 			cmd.Stdin = bytes.NewReader(text)
 			out, err := cmd.Output()

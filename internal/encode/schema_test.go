@@ -1,4 +1,4 @@
-package event
+package encode
 
 import (
 	"bytes"
@@ -89,7 +89,7 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, log := range readAll(t) {
-		for line := range bytes.Lines(encodeAll(t, Options{}, log)) {
+		for line := range bytes.Lines(jsonOf(t, log)) {
 			var v map[string]any
 			if err := json.Unmarshal(line, &v); err != nil {
 				t.Fatal(err)

@@ -1,4 +1,4 @@
-package event
+package encode
 
 import (
 	"bytes"
@@ -58,7 +58,7 @@ func TestLogNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			log := withNames(tt.record, tt.extra)
-			if got := whoIn(encodeAll(t, Options{}, log)); got != tt.want {
+			if got := whoIn(jsonOf(t, log)); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 			if got := usersOfOCSF(t, log); got != tt.ocsf {
@@ -79,7 +79,7 @@ func TestNoNameFromOtherRecords(t *testing.T) {
 		withNames(`SOCKADDR msg=audit(1.000:7): saddr=01002F78`, `SADDR={ saddr_fam=local path=/x AUID="mallory" UID="mallory" }`),
 	}, nil)
 	const want = `"auid":1000,"auid_name":"alice","uid":0,"uid_name":"toor"`
-	if got := whoIn(encodeAll(t, Options{}, log)); got != want {
+	if got := whoIn(jsonOf(t, log)); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -93,14 +93,12 @@ func whoIn(json []byte) string {
 // usersOfOCSF are the user who acted and that of the process, as OCSF has them.
 func usersOfOCSF(t *testing.T, log []byte) string {
 	t.Helper()
-	s, enc := NewStream(Options{}), &Encoder{Names: someUsers{}}
-	pushLines(t, s, log)
-	s.Flush()
-	e, ok := s.Next()
-	if !ok {
-		t.Fatal("no event")
+	events := eventsOf(t, log)
+	if len(events) != 1 {
+		t.Fatalf("%d events", len(events))
 	}
-	users := regexp.MustCompile(`"user":(\{.*?\})`).FindAllStringSubmatch(string(enc.AppendOCSF(nil, e)), -1)
+	enc := &Encoder{Names: someUsers{}}
+	users := regexp.MustCompile(`"user":(\{.*?\})`).FindAllStringSubmatch(string(enc.AppendOCSF(nil, events[0])), -1)
 	if len(users) != 2 {
 		t.Fatalf("%d users, want 2: %v", len(users), users)
 	}

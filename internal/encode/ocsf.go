@@ -1,9 +1,11 @@
-package event
+package encode
 
 import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"github.com/auditshipper/auditshipper/internal/event"
 )
 
 // ocsfVersion is the version of the Open Cybersecurity Schema Framework that
@@ -33,7 +35,7 @@ const (
 )
 
 // ocsfClass is the class and activity an event falls into.
-func (e *Event) ocsfClass() (class, activity int) {
+func ocsfClass(e *event.Event) (class, activity int) {
 	switch e.Action {
 	case "create", "symlink", "link":
 		return ocsfFile, ocsfCreate
@@ -57,19 +59,19 @@ func (e *Event) ocsfClass() (class, activity int) {
 		}
 		return ocsfFile, ocsfSetAttrs
 	}
-	if e.Path.From != FromNone && e.hasCall {
+	if e.Path.From != event.FromNone && e.HasCall {
 		return ocsfFile, ocsfOther
 	}
 	return ocsfBase, ocsfOther
 }
 
 // AppendOCSF appends an event as one object of OCSF without a newline.
-func (enc *Encoder) AppendOCSF(dst []byte, e *Event) []byte {
+func (enc *Encoder) AppendOCSF(dst []byte, e *event.Event) []byte {
 	return enc.fit(dst, e, (*Encoder).appendOCSF)
 }
 
-func (enc *Encoder) appendOCSF(dst []byte, e *Event) []byte {
-	class, activity := e.ocsfClass()
+func (enc *Encoder) appendOCSF(dst []byte, e *event.Event) []byte {
+	class, activity := ocsfClass(e)
 	dst = append(dst, '{')
 	dst = ocsfInt(dst, "class_uid", int64(class))
 	dst = ocsfInt(dst, "category_uid", int64(class/1000))
@@ -77,11 +79,11 @@ func (enc *Encoder) appendOCSF(dst []byte, e *Event) []byte {
 	dst = ocsfStr(dst, "activity_name", e.Action)
 	dst = ocsfInt(dst, "type_uid", int64(class)*100+int64(activity))
 	dst = ocsfInt(dst, "time", e.ID.UnixMilli())
-	dst = ocsfInt(dst, "severity_id", e.ocsfSeverity())
+	dst = ocsfInt(dst, "severity_id", ocsfSeverity(e))
 	switch e.Success {
-	case Yes:
+	case event.Yes:
 		dst = ocsfInt(dst, "status_id", 1)
-	case No:
+	case event.No:
 		dst = ocsfInt(dst, "status_id", 2)
 		dst = ocsfStr(dst, "status_detail", e.Errno)
 	}
@@ -93,12 +95,12 @@ func (enc *Encoder) appendOCSF(dst []byte, e *Event) []byte {
 
 	dst = append(dst, `"actor":{`...)
 	dst = enc.ocsfProcess(dst, "process", e)
-	if e.AUID != Unset { // who logged in, if that is known, else who it is now
+	if e.AUID != event.Unset { // who logged in, if that is known, else who it is now
 		dst = enc.ocsfUser(dst, e.AUID, &e.LogAUID)
 	} else {
 		dst = enc.ocsfUser(dst, e.UID, &e.LogUID)
 	}
-	if e.Ses != Unset {
+	if e.Ses != event.Unset {
 		dst = append(dst, `"session":{"uid":"`...)
 		dst = strconv.AppendUint(dst, uint64(e.Ses), 10)
 		dst = append(dst, `"},`...)
@@ -108,7 +110,7 @@ func (enc *Encoder) appendOCSF(dst []byte, e *Event) []byte {
 	switch class {
 	case ocsfFile:
 		dst = enc.ocsfFile(dst, "file", &e.Path, e)
-		if e.Dest.event != nil {
+		if e.HasDest() {
 			dst = enc.ocsfFile(dst, "file_result", &e.Dest, e)
 		}
 	case ocsfProcess:
@@ -119,20 +121,20 @@ func (enc *Encoder) appendOCSF(dst []byte, e *Event) []byte {
 }
 
 // ocsfSeverity is informational, but for what says that events are missing.
-func (e *Event) ocsfSeverity() int64 {
+func ocsfSeverity(e *event.Event) int64 {
 	if e.Action == "gap" || e.Partial {
 		return 3
 	}
 	return 1
 }
 
-func (enc *Encoder) ocsfMetadata(dst []byte, e *Event) []byte {
+func (enc *Encoder) ocsfMetadata(dst []byte, e *event.Event) []byte {
 	dst = append(dst, `"metadata":{"version":"`+ocsfVersion+`","product":{"name":"auditshipper","vendor_name":"auditshipper"},"log_name":"audit","uid":"`...)
-	dst = e.ID.append(dst)
+	dst = e.ID.Append(dst)
 	return append(dst, `"},`...)
 }
 
-func (enc *Encoder) ocsfProcess(dst []byte, key string, e *Event) []byte {
+func (enc *Encoder) ocsfProcess(dst []byte, key string, e *event.Event) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, key...)
 	dst = append(dst, `":{`...)
@@ -146,7 +148,7 @@ func (enc *Encoder) ocsfProcess(dst []byte, key string, e *Event) []byte {
 	}
 	if len(e.Exe) > 0 {
 		dst = append(dst, `"file":{`...)
-		dst = ocsfStr(dst, "name", enc.short(lastPart(e.Exe)))
+		dst = ocsfStr(dst, "name", enc.short(event.LastPart(e.Exe)))
 		dst = ocsfStr(dst, "path", enc.short(e.Exe))
 		dst = ocsfInt(dst, "type_id", 1)
 		dst = closeObject(dst)
@@ -160,8 +162,8 @@ func (enc *Encoder) ocsfProcess(dst []byte, key string, e *Event) []byte {
 	return closeObject(dst)
 }
 
-func (enc *Encoder) ocsfUser(dst []byte, id uint32, log *LogName) []byte {
-	if id == Unset {
+func (enc *Encoder) ocsfUser(dst []byte, id uint32, log *event.LogName) []byte {
+	if id == event.Unset {
 		return dst
 	}
 	dst = append(dst, `"user":{"uid":"`...)
@@ -175,36 +177,36 @@ func (enc *Encoder) ocsfUser(dst []byte, id uint32, log *LogName) []byte {
 	return closeObject(dst)
 }
 
-func (enc *Encoder) ocsfFile(dst []byte, key string, n *Name, e *Event) []byte {
+func (enc *Encoder) ocsfFile(dst []byte, key string, n *event.Name, e *event.Event) []byte {
 	dst = append(dst, '"')
 	dst = append(dst, key...)
 	dst = append(dst, `":{`...)
-	name, path := lastPart(n.Path), n.Path
-	if path == nil && n.Dir != nil && n.From != FromUnresolved { // only the directory is known
+	name, path := event.LastPart(n.Path), n.Path
+	if path == nil && n.Dir != nil && n.From != event.FromUnresolved { // only the directory is known
 		dst = ocsfStr(dst, "parent_folder", enc.short(n.Dir))
 	}
 	dst = append(dst, `"name":"`...) // required, even if nobody knows it
 	dst = appendEscaped(dst, enc.short(name))
 	dst = append(dst, `",`...)
-	if n.From != FromUnresolved {
+	if n.From != event.FromUnresolved {
 		dst = ocsfStr(dst, "path", enc.short(path))
 	}
-	has, ino, mode := n.Has, n.Ino, n.Mode
-	if !has && e.Dest.Has && n == &e.Path {
-		has, ino, mode = true, e.Dest.Ino, e.Dest.Mode
+	of := n
+	if !n.Has && n == &e.Path {
+		of = &e.Dest
 	}
-	if !has {
+	if !of.Has {
 		return closeObject(ocsfInt(dst, "type_id", 0))
 	}
-	dst = ocsfInt(dst, "type_id", ocsfFileType(mode))
+	dst = ocsfInt(dst, "type_id", ocsfFileType(of))
 	dst = append(dst, `"uid":"`...)
-	dst = strconv.AppendUint(dst, ino, 10)
+	dst = strconv.AppendUint(dst, of.Ino, 10)
 	dst = append(dst, `",`...)
 	return closeObject(dst)
 }
 
-func ocsfFileType(mode uint32) int64 {
-	switch fileType(mode) {
+func ocsfFileType(n *event.Name) int64 {
+	switch n.Type() {
 	case "file":
 		return 1
 	case "dir":
@@ -225,7 +227,7 @@ func ocsfFileType(mode uint32) int64 {
 
 // ocsfUnmapped appends what OCSF has no attribute for, under the names that our
 // own format has for it.
-func (enc *Encoder) ocsfUnmapped(dst []byte, e *Event) []byte {
+func (enc *Encoder) ocsfUnmapped(dst []byte, e *event.Event) []byte {
 	dst = append(dst, `"unmapped":{`...)
 	dst = ocsfStr(dst, "key", e.Key)
 	dst = ocsfStr(dst, "syscall", e.Syscall)
@@ -233,10 +235,10 @@ func (enc *Encoder) ocsfUnmapped(dst []byte, e *Event) []byte {
 	if e.Dest.From != e.Path.From {
 		dst = ocsfStr(dst, "dest_from", e.Dest.From.String())
 	}
-	if e.Path.From == FromUnresolved && e.Path.ParentIno != 0 {
+	if e.Path.From == event.FromUnresolved && e.Path.ParentIno != 0 {
 		dst = ocsfStr(dst, "parent_inode", strconv.AppendUint(nil, e.Path.ParentIno, 10))
 	}
-	if e.Dest.From == FromUnresolved && e.Dest.ParentIno != 0 {
+	if e.Dest.From == event.FromUnresolved && e.Dest.ParentIno != 0 {
 		dst = ocsfStr(dst, "dest_parent_inode", strconv.AppendUint(nil, e.Dest.ParentIno, 10))
 	}
 	if e.Overwrote != 0 {
@@ -252,20 +254,21 @@ func (enc *Encoder) ocsfUnmapped(dst []byte, e *Event) []byte {
 	if e.Action == "rules" {
 		dst = ocsfStr(dst, "path", e.Path.Path)
 	}
-	for i := range e.fields {
-		f := &e.fields[i]
-		if f.kind == fieldText {
-			dst = ocsfStr(dst, string(f.key), enc.short(f.val))
+	fields := e.Fields()
+	for i := range fields {
+		f := &fields[i]
+		if !f.Bare {
+			dst = ocsfStr(dst, string(f.Key), enc.short(f.Val))
 			continue
 		}
 		dst = append(dst, '"')
-		dst = append(dst, f.key...)
+		dst = append(dst, f.Key...)
 		dst = append(dst, `":`...)
-		dst = append(dst, f.val...)
+		dst = append(dst, f.Val...)
 		dst = append(dst, ',')
 	}
 	dst = ocsfFlag(dst, "partial", e.Partial)
-	dst = ocsfFlag(dst, "truncated", enc.wasCut || e.Truncated || e.titleCut)
+	dst = ocsfFlag(dst, "truncated", enc.wasCut || e.Truncated || e.TitleCut)
 	return closeObject(dst)
 }
 
