@@ -15,6 +15,7 @@ import (
 	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/logstest"
+	"github.com/auditshipper/auditshipper/internal/paths"
 	"github.com/auditshipper/auditshipper/internal/query"
 )
 
@@ -93,7 +94,7 @@ func TestGroupFormats(t *testing.T) {
 
 // encoded are the events of a log as messages of a group, of the last minutes.
 func encoded(log []byte, format string) (messages []string, millis []int64) {
-	s := event.NewStream(event.Options{})
+	s := paths.NewStream(paths.Options{})
 	seq := uint64(0)
 	for line := range bytes.Lines(log) {
 		if l, err := event.ParseLine(line); err == nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
+	"github.com/auditshipper/auditshipper/internal/paths"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
@@ -66,7 +67,7 @@ func TestNotesAreBounded(t *testing.T) {
 // TestMarksAreBounded takes marks of a stream with so many events that are not over that
 // each is large, while nothing is acknowledged.
 func TestMarksAreBounded(t *testing.T) {
-	s := newNodeStreams(event.NewStream(event.Options{}))
+	s := newNodeStreams(paths.NewStream(paths.Options{}))
 	for i := range event.DefaultLimit {
 		s.Push(uint64(i+1), recordSyscall, fmt.Appendf(nil, "audit(1785139200.123:%d): arch=c000003e syscall=87 success=yes", 4_000_000_000+i))
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
+	"github.com/auditshipper/auditshipper/internal/paths"
 	"github.com/auditshipper/auditshipper/internal/rules"
 	"github.com/auditshipper/auditshipper/internal/safefile"
 	"github.com/auditshipper/auditshipper/internal/ship"
@@ -242,13 +243,13 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	*d.deliver = deliverer{
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now, mounts: &d.mounts,
 		whose: d.identities.of, yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
-		stream: newNodeStreams(event.NewStream(event.Options{
+		stream: newNodeStreams(paths.NewStream(paths.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
 			Process: host.NewHomes(d.lookup).Of,
 		})),
 	}
 	d.deliver.stream.relayed, d.deliver.stream.host = !d.hearsKernel(), d.host
-	d.deliver.stream.options = event.Options{ResolveWait: wait(d.cfg.Source.ResolveWait)}
+	d.deliver.stream.options = paths.Options{ResolveWait: wait(d.cfg.Source.ResolveWait)}
 	st := d.journal.Stat()
 	d.ours = newOurs(d.cfg.StateDir, st.Low <= st.Newest, d.log)
 	out, err := d.newOutput(d.cfg)

@@ -17,10 +17,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/auditshipper/auditshipper/internal/encode"
-	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
+	"github.com/auditshipper/auditshipper/internal/paths"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
@@ -169,7 +169,7 @@ func (d *day) start(ctx context.Context, t *testing.T) {
 		mounts:  new(host.MountTable),
 		journal: d.journal, cursor: &cursor{journal: d.journal, failed: failed},
 		poked: make(chan struct{}, 1), damaged: func(g *journal.Damage) { t.Error(g) }, now: time.Now,
-		stream: newNodeStreams(event.NewStream(event.Options{Process: host.NewHomes(system).Of})),
+		stream: newNodeStreams(paths.NewStream(paths.Options{Process: host.NewHomes(system).Of})),
 	}
 	d.deliver.whose = func(uint64) ship.Identity { return ship.Identity{Host: "host"} }
 	d.deliver.output.Store(&output{encode: enc.AppendJSON, encoder: enc, names: enc.Names})

@@ -9,9 +9,11 @@ import (
 
 func TestFilters(t *testing.T) {
 	name := func(path string) event.Name { return event.Name{Path: []byte(path), From: event.FromTrail} }
-	del := func(path string) *event.Event { return &event.Event{Action: "delete", Path: name(path), UID: 1000} }
+	del := func(path string) *event.Event {
+		return &event.Event{Action: "delete", Path: name(path), Actor: event.Actor{UID: 1000}}
+	}
 	move := func(path, dest string) *event.Event {
-		return &event.Event{Action: "rename", Path: name(path), Dest: name(dest), UID: 1000}
+		return &event.Event{Action: "rename", Path: name(path), Dest: name(dest), Actor: event.Actor{UID: 1000}}
 	}
 	unresolved := del("x")
 	unresolved.Path.From = event.FromUnresolved
@@ -61,12 +63,12 @@ func TestFiltersGoOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before.match(&event.Event{UID: 7})
+	before.match(&event.Event{Actor: event.Actor{UID: 7}})
 	after, err := newFilters([]config.Drop{stays}, before)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after.match(&event.Event{UID: 7})
+	after.match(&event.Event{Actor: event.Actor{UID: 7}})
 	if n := after[0].count.Load(); n != 2 {
 		t.Errorf("counted %d, want 2", n)
 	}

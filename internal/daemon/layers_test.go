@@ -13,9 +13,9 @@ import (
 // may lists which of our packages a package imports, besides those that only
 // daemon and cmd join. What is not listed may import none.
 var may = map[string][]string{
-	"event":      {"dirtree"},
+	"paths":      {"dirtree", "event"},
 	"encode":     {"event"},
-	"query":      {"encode", "event", "journal"},
+	"query":      {"encode", "event", "journal", "paths"},
 	"host":       {"event"}, // its types
 	"journal":    {"safefile"},
 	"kaudit":     {"safefile"},
@@ -26,6 +26,8 @@ var may = map[string][]string{
 // never lists what a package does not import, because it would change what it is.
 var never = map[string][]string{
 	"event":   {"os", "net", "net/http", "go.uber.org/zap"},
+	"paths":   {"os", "net", "net/http", "go.uber.org/zap"},
+	"dirtree": {"os", "net", "net/http", "go.uber.org/zap", "time"},
 	"encode":  {"os", "net", "net/http", "go.uber.org/zap"},
 	"host":    {"go.uber.org/zap"},
 	"kaudit":  {"go.uber.org/zap"},

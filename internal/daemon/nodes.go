@@ -8,6 +8,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // An origin is where records come from, as far as that decides what they are
@@ -22,13 +23,13 @@ type origin struct {
 // as it is now are asked about its processes and mounts. The zero origin's
 // stream takes what the kernel hands over.
 type nodeStreams struct {
-	*event.Stream        // the zero origin's
+	*paths.Stream        // the zero origin's
 	relayed       bool   // records are lines of a log
 	host          string // this host's name
 	now           func() time.Time
-	options       event.Options // of the others' streams
+	options       paths.Options // of the others' streams
 
-	others map[origin]*event.Stream
+	others map[origin]*paths.Stream
 	used   map[origin]uint64 // sequence of the last record
 	past   bool              // lines without a node are of the past
 	read   uint64            // sequence of the last record of any origin
@@ -43,8 +44,8 @@ const (
 	freshFor = time.Minute
 )
 
-func newNodeStreams(own *event.Stream) *nodeStreams {
-	return &nodeStreams{Stream: own, now: time.Now, others: map[origin]*event.Stream{}, used: map[origin]uint64{}}
+func newNodeStreams(own *paths.Stream) *nodeStreams {
+	return &nodeStreams{Stream: own, now: time.Now, others: map[origin]*paths.Stream{}, used: map[origin]uint64{}}
 }
 
 // push takes a record of the journal.
@@ -87,7 +88,7 @@ func isHost(node, host string) bool {
 }
 
 // at returns the stream of an origin, nil if there is none.
-func (s *nodeStreams) at(o origin) *event.Stream {
+func (s *nodeStreams) at(o origin) *paths.Stream {
 	if !o.past {
 		return s.Stream
 	}
@@ -95,7 +96,7 @@ func (s *nodeStreams) at(o origin) *event.Stream {
 }
 
 // of returns the stream of an origin, and makes it if need be.
-func (s *nodeStreams) of(o origin, seq uint64) *event.Stream {
+func (s *nodeStreams) of(o origin, seq uint64) *paths.Stream {
 	if !o.past {
 		return s.Stream
 	}
@@ -106,7 +107,7 @@ func (s *nodeStreams) of(o origin, seq uint64) *event.Stream {
 	if len(s.others) >= maxOrigins {
 		s.forgetOne()
 	}
-	st := event.NewStream(s.options)
+	st := paths.NewStream(s.options)
 	s.others[o] = st
 	return st
 }
@@ -152,7 +153,7 @@ func (users) FileSystem(event.Dev) (id, accessPoint string) { return "", "" }
 
 // next returns the next event that is complete, whose it is, and the stream to
 // give it back to.
-func (s *nodeStreams) next() (e *event.Event, of origin, from *event.Stream, ok bool) {
+func (s *nodeStreams) next() (e *event.Event, of origin, from *paths.Stream, ok bool) {
 	if e, ok := s.Stream.Next(); ok {
 		return e, origin{}, s.Stream, true
 	}
@@ -224,7 +225,7 @@ func (s *nodeStreams) AppendMark(dst []byte) []byte {
 	return dst
 }
 
-func appendPart(dst []byte, o origin, st *event.Stream) []byte {
+func appendPart(dst []byte, o origin, st *paths.Stream) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(o.node)))
 	dst = append(dst, o.node...)
 	past := byte(0)

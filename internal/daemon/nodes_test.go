@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // deletion is an rm of a file on a node, as auditd writes it.
@@ -48,10 +49,10 @@ func mixed(t *testing.T, logs ...[]string) [][]byte {
 }
 
 // logStreams are the streams of a daemon on the host "here" that reads a log.
-func logStreams(o event.Options, now time.Time) *nodeStreams {
-	s := newNodeStreams(event.NewStream(o))
+func logStreams(o paths.Options, now time.Time) *nodeStreams {
+	s := newNodeStreams(paths.NewStream(o))
 	s.relayed, s.host, s.now = true, "here", func() time.Time { return now }
-	s.options = event.Options{ResolveWait: o.ResolveWait}
+	s.options = paths.Options{ResolveWait: o.ResolveWait}
 	return s
 }
 
@@ -70,7 +71,7 @@ func (s *nodeStreams) told(t *testing.T, into map[string]bool) {
 }
 
 // noLookup panics if anything is asked.
-type noLookup struct{ event.Lookup }
+type noLookup struct{ paths.Lookup }
 
 // TestNodes: events of several hosts with the same ids, inodes and processes stay
 // apart, also over a restart at any record, and nobody asks this host about them.
@@ -92,7 +93,7 @@ func TestNodes(t *testing.T) {
 		}
 	}
 	asked := func(uint32) (string, string) { t.Error("this host was asked about a process"); return "", "" }
-	options := event.Options{ResolveWait: -1, Lookup: noLookup{}, Process: asked}
+	options := paths.Options{ResolveWait: -1, Lookup: noLookup{}, Process: asked}
 	for cut := range len(recs) + 1 {
 		got := map[string]bool{}
 		s := logStreams(options, now)
@@ -137,7 +138,7 @@ func TestPresent(t *testing.T) {
 	for _, tt := range tests {
 		asked := 0
 		process := func(uint32) (string, string) { asked++; return "", "" }
-		s := logStreams(event.Options{ResolveWait: -1, Process: process}, now)
+		s := logStreams(paths.Options{ResolveWait: -1, Process: process}, now)
 		for i, rec := range mixed(t, deletion(tt.node, now.Add(-tt.age), 7, "/mnt", "f")) {
 			s.push(uint64(i+1), rec)
 		}
@@ -149,7 +150,7 @@ func TestPresent(t *testing.T) {
 	}
 
 	recs := mixed(t, append(deletion("", now.Add(-freshFor-time.Second), 7, "/mnt", "f"), deletion("", now, 8, "/mnt", "g")...))
-	s := logStreams(event.Options{ResolveWait: -1}, now)
+	s := logStreams(paths.Options{ResolveWait: -1}, now)
 	got := map[string]bool{}
 	for i, rec := range recs {
 		if i == 2 {
@@ -166,7 +167,7 @@ func TestPresent(t *testing.T) {
 // TestManyNodes: hosts beyond the bound of those remembered lose no event.
 func TestManyNodes(t *testing.T) {
 	now := time.Date(2026, 7, 27, 8, 0, 0, 0, time.UTC)
-	s, got := logStreams(event.Options{ResolveWait: -1}, now), map[string]bool{}
+	s, got := logStreams(paths.Options{ResolveWait: -1}, now), map[string]bool{}
 	const hosts = maxOrigins + 20
 	seq := uint64(0)
 	for i := range hosts {
@@ -183,14 +184,14 @@ func TestManyNodes(t *testing.T) {
 
 // TestBadNodesMark: a mark that does not read is an error, not a panic.
 func TestBadNodesMark(t *testing.T) {
-	s := logStreams(event.Options{}, time.Now())
+	s := logStreams(paths.Options{}, time.Now())
 	for i, rec := range mixed(t, deletion("web1", time.Now(), 7, "/mnt", "f")[:2]) {
 		s.push(uint64(i+1), rec)
 	}
 	mark := s.AppendMark(nil)
 	for n := range mark {
 		for _, text := range []string{string(mark[:n]), string(mark[:n]) + strings.Repeat("\xff", 9)} {
-			if _, err := logStreams(event.Options{}, time.Now()).Resume([]byte(text)); err == nil && n > 2 && n < len(mark)-1 && !strings.HasPrefix(string(mark), text) {
+			if _, err := logStreams(paths.Options{}, time.Now()).Resume([]byte(text)); err == nil && n > 2 && n < len(mark)-1 && !strings.HasPrefix(string(mark), text) {
 				t.Errorf("resumed from %q", text)
 			}
 		}

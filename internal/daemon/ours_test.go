@@ -21,10 +21,10 @@ func TestOurs(t *testing.T) {
 		t.Fatal(err)
 	}
 	call := func(keys string) event.Event {
-		return event.Event{Action: "delete", Syscall: "unlink", Key: []byte(keys)}
+		return event.Event{Action: "delete", Operation: event.Operation{Syscall: "unlink", Key: []byte(keys)}}
 	}
 	at := func(action, path string, from event.From) event.Event {
-		return event.Event{Action: action, Syscall: "unlink", Key: []byte("foreign"), Path: event.Name{Path: []byte(path), From: from}}
+		return event.Event{Action: action, Operation: event.Operation{Syscall: "unlink", Key: []byte("foreign")}, Path: event.Name{Path: []byte(path), From: from}}
 	}
 	watch := config.Config{Events: "ours", Watches: []config.Watch{{Path: "/mnt/efs", Key: "efs", Ops: []string{"delete", "rename"}}}}
 	file := config.Config{Events: "ours", Rules: config.Rules{Files: []string{keyless}}}
@@ -44,21 +44,21 @@ func TestOurs(t *testing.T) {
 		{"a login", watch, event.Event{Action: "user_login"}, false},
 		{"a gap", watch, event.Event{Action: "gap"}, true},
 		{"our own start", watch, event.Event{Action: "daemon"}, true},
-		{"rules", watch, event.Event{Action: "rules", Key: []byte("foreign")}, true},
+		{"rules", watch, event.Event{Action: "rules", Operation: event.Operation{Key: []byte("foreign")}}, true},
 		{"in part, and without a key", watch, event.Event{Action: "delete", Partial: true}, true},
-		{"in part, and another's", watch, event.Event{Action: "delete", Partial: true, Key: []byte("foreign")}, false},
+		{"in part, and another's", watch, event.Event{Action: "delete", Partial: true, Operation: event.Operation{Key: []byte("foreign")}}, false},
 		{"a foreign rule's, in front of the watch's", watch, at("delete", "/mnt/efs/a", event.FromTrail), true},
 		{"the same of a path that is not resolved", watch, at("delete", "a", event.FromUnresolved), true},
 		{"the same beside the watch", watch, at("delete", "/mnt/efs2/a", event.FromTrail), false},
 		{"a foreign rule's of what the watch does not ask for", watch, at("attr", "/mnt/efs/a", event.FromTrail), false},
 		{
 			"a foreign rule's of a new name in the watch", watch,
-			event.Event{Action: "rename", Syscall: "rename", Key: []byte("foreign"), Dest: event.Name{Path: []byte("/mnt/efs/b"), From: event.FromAbsolute}},
+			event.Event{Action: "rename", Operation: event.Operation{Syscall: "rename", Key: []byte("foreign")}, Dest: event.Name{Path: []byte("/mnt/efs/b"), From: event.FromAbsolute}},
 			true,
 		},
 		{
 			"a foreign rule's that failed", watch,
-			event.Event{Action: "delete", Syscall: "unlink", Key: []byte("foreign"), Path: event.Name{Dir: []byte("/mnt/efs/d"), From: event.FromProc}},
+			event.Event{Action: "delete", Operation: event.Operation{Syscall: "unlink", Key: []byte("foreign")}, Path: event.Name{Dir: []byte("/mnt/efs/d"), From: event.FromProc}},
 			true,
 		},
 		{"a rule without a key", file, call(""), true},
@@ -90,7 +90,7 @@ func TestOursLater(t *testing.T) {
 	dir := t.TempDir()
 	o := newOurs(dir, false, zap.NewNop())
 	o.configure(config.Config{Events: "ours", Watches: []config.Watch{{Path: "/mnt/efs", Key: "efs"}}})
-	applied := &event.Event{Action: "delete", Syscall: "unlink", Key: []byte("byhand")}
+	applied := &event.Event{Action: "delete", Operation: event.Operation{Syscall: "unlink", Key: []byte("byhand")}}
 	now := time.Now()
 	o.now = func() time.Time { return now }
 	if o.has(applied) {

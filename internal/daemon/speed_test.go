@@ -16,6 +16,7 @@ import (
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/journal"
 	"github.com/auditshipper/auditshipper/internal/kaudit"
+	"github.com/auditshipper/auditshipper/internal/paths"
 	"github.com/auditshipper/auditshipper/internal/query"
 	"github.com/auditshipper/auditshipper/internal/ship"
 )
@@ -143,7 +144,7 @@ func TestDeliverAllocations(t *testing.T) {
 	enc := &encode.Encoder{Host: "host", Names: host.NewNames(new(host.MountTable), nil)}
 	d := &deliverer{
 		mounts: new(host.MountTable),
-		stream: newNodeStreams(event.NewStream(event.Options{})), reader: r.journal.Reader(1),
+		stream: newNodeStreams(paths.NewStream(paths.Options{})), reader: r.journal.Reader(1),
 		cursor: &cursor{journal: r.journal, failed: func(err error) { t.Error(err) }},
 	}
 	defer d.reader.Close()

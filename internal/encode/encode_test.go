@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // eventsOf returns the events of an audit.log.
 func eventsOf(t testing.TB, log []byte) (events []*event.Event) {
 	t.Helper()
-	s := event.NewStream(event.Options{})
+	s := paths.NewStream(paths.Options{})
 	seq := uint64(0)
 	for line := range bytes.Lines(log) {
 		l, err := event.ParseLine(line)

@@ -110,7 +110,7 @@ func (enc *Encoder) appendOCSF(dst []byte, e *event.Event) []byte {
 	switch class {
 	case ocsfFile:
 		dst = enc.ocsfFile(dst, "file", &e.Path, e)
-		if e.HasDest() {
+		if e.HasDest {
 			dst = enc.ocsfFile(dst, "file_result", &e.Dest, e)
 		}
 	case ocsfProcess:
@@ -148,7 +148,7 @@ func (enc *Encoder) ocsfProcess(dst []byte, key string, e *event.Event) []byte {
 	}
 	if len(e.Exe) > 0 {
 		dst = append(dst, `"file":{`...)
-		dst = ocsfStr(dst, "name", enc.short(event.LastPart(e.Exe)))
+		dst = ocsfStr(dst, "name", enc.short(lastPart(e.Exe)))
 		dst = ocsfStr(dst, "path", enc.short(e.Exe))
 		dst = ocsfInt(dst, "type_id", 1)
 		dst = closeObject(dst)
@@ -181,7 +181,7 @@ func (enc *Encoder) ocsfFile(dst []byte, key string, n *event.Name, e *event.Eve
 	dst = append(dst, '"')
 	dst = append(dst, key...)
 	dst = append(dst, `":{`...)
-	name, path := event.LastPart(n.Path), n.Path
+	name, path := lastPart(n.Path), n.Path
 	if path == nil && n.Dir != nil && n.From != event.FromUnresolved { // only the directory is known
 		dst = ocsfStr(dst, "parent_folder", enc.short(n.Dir))
 	}
@@ -306,4 +306,10 @@ func closeObject(dst []byte) []byte {
 		dst = dst[:len(dst)-1]
 	}
 	return append(dst, `},`...)
+}
+
+// lastPart is a path without the directories before it, and without slashes at its end.
+func lastPart(path []byte) []byte {
+	path = bytes.TrimRight(path, "/")
+	return path[bytes.LastIndexByte(path, '/')+1:]
 }

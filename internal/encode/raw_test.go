@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // TestRawIsTheRecords requires that the raw format gives back every line of the
@@ -28,7 +29,7 @@ func TestRawIsTheRecords(t *testing.T) {
 // TestRawOfNotes requires a note's line to carry the ID of its event, and the line to be
 // a stranger's when it is read again: anybody may have written it.
 func TestRawOfNotes(t *testing.T) {
-	s, enc := event.NewStream(event.Options{}), &Encoder{}
+	s, enc := paths.NewStream(paths.Options{}), &Encoder{}
 	s.Push(1, event.TypeGap, []byte(`audit(7.001:0): cause="overrun" count=3`))
 	e, ok := s.Next()
 	if !ok {

@@ -9,35 +9,35 @@ import (
 // and the others on all architectures but MIPS, Alpha, PA-RISC and SPARC.
 const (
 	openAccess  = 0o3
-	openExcl    = 0o200
+	OpenExcl    = 0o200
 	openTrunc   = 0o1000
-	openTmpfile = 0o20000000 // of O_TMPFILE; the rest of it is O_DIRECTORY
+	OpenTmpfile = 0o20000000 // of O_TMPFILE; the rest of it is O_DIRECTORY
 )
 
 // openFlags are those that a call opens a file with, if its records tell.
-func (e *Event) openFlags() (flags uint64, ok bool) {
+func (e *Event) OpenFlags() (flags uint64, ok bool) {
 	switch {
-	case e.call.verb != verbOpen:
-	case e.call.name == "openat2":
-		return e.args[3], true
-	case e.call.flagsArg >= 0:
-		return e.args[e.call.flagsArg], true
+	case e.Call.Verb != VerbOpen:
+	case e.Call.Name == "openat2":
+		return e.Args[3], true
+	case e.Call.FlagsArg >= 0:
+		return e.Args[e.Call.FlagsArg], true
 	}
 	return 0, false
 }
 
 // describe says what an event was that is not about files; false if it is.
-func (e *Event) describe() bool {
+func (e *Event) Describe() bool {
 	first := e.kind()
 	switch {
 	case first == TypeGap:
 		e.Action = "gap"
 	case first == TypeDaemon:
 		e.Action = "daemon"
-	case first == TypeRules || first == typeConfig || first == typeFeature:
+	case first == TypeRules || first == TypeConfig || first == typeFeature:
 		e.Action = "rules"
-	case first == typeSyscall || first == typeUringop || first == typePath || first == typeCWD || first == typeProctitle:
-		if e.call.verb != verbOther || len(e.paths) > 0 {
+	case first == TypeSyscall || first == TypeUringop || first == TypePath || first == TypeCWD || first == TypeProctitle:
+		if e.Call.Verb != VerbOther || len(e.Items) > 0 {
 			e.collectBeside()
 			return false
 		}
@@ -57,18 +57,18 @@ func (e *Event) kind() Type {
 	kind := e.records[0].typ
 	for _, r := range e.records {
 		switch r.typ {
-		case typeSyscall, typePath, typeCWD, typeProctitle, typeSockaddr, TypeExecve, typeUringop, typeOpenat2,
-			typeIPC, typeSocketcall, typeEOE, TypeCut:
-		case typeConfig, typeFeature, TypeGap, TypeDaemon, TypeRules:
+		case TypeSyscall, TypePath, TypeCWD, TypeProctitle, typeSockaddr, TypeExecve, TypeUringop, TypeOpenat2,
+			typeIPC, typeSocketcall, TypeEOE, TypeCut:
+		case TypeConfig, typeFeature, TypeGap, TypeDaemon, TypeRules:
 			return r.typ
 		default:
-			if r.typ.alone() || !e.HasCall || r.typ.tells() && len(e.paths) == 0 {
+			if r.typ.alone() || !e.HasCall || r.typ.tells() && len(e.Items) == 0 {
 				return r.typ
 			}
 		}
 	}
 	if e.HasCall {
-		return typeSyscall
+		return TypeSyscall
 	}
 	return kind
 }
@@ -90,29 +90,29 @@ func actionOf(t Type) string {
 }
 
 // name says what a file event did, by what happened where the call leaves it open.
-func (e *Event) name() {
-	switch e.call.verb {
-	case verbDelete:
+func (e *Event) SetAction() {
+	switch e.Call.Verb {
+	case VerbDelete:
 		e.Action = "delete"
-	case verbRename:
+	case VerbRename:
 		e.Action = "rename"
-	case verbCreate:
+	case VerbCreate:
 		e.Action = "create"
-	case verbOpen:
+	case VerbOpen:
 		e.Action = e.opened()
-	case verbWrite:
+	case VerbWrite:
 		e.Action = "write"
-	case verbAttr:
+	case VerbAttr:
 		e.Action = "attr"
-	case verbLink:
+	case VerbLink:
 		e.Action = "link"
-	case verbSymlink:
+	case VerbSymlink:
 		e.Action = "symlink"
-	case verbExec:
+	case VerbExec:
 		e.Action = "exec"
-	case verbMount:
+	case VerbMount:
 		e.Action = "mount"
-	case verbUnmount:
+	case VerbUnmount:
 		e.Action = "unmount"
 	default:
 		e.Action = e.happened()
@@ -121,11 +121,11 @@ func (e *Event) name() {
 
 // opened tells what opening a file came to.
 func (e *Event) opened() string {
-	flags, known := e.openFlags()
+	flags, known := e.OpenFlags()
 	switch {
-	case e.has(ntCreate):
+	case e.Has(KindCreate):
 		return "create"
-	case e.call.name == "creat":
+	case e.Call.Name == "creat":
 		return "write"
 	case !known:
 		return "open"
@@ -137,7 +137,7 @@ func (e *Event) opened() string {
 
 // happened tells from the PATH records what an unknown call did.
 func (e *Event) happened() string {
-	del, created := e.has(ntDelete), e.has(ntCreate)
+	del, created := e.Has(KindDelete), e.Has(KindCreate)
 	switch {
 	case del && created:
 		return "rename"
@@ -151,9 +151,9 @@ func (e *Event) happened() string {
 	return "access"
 }
 
-func (e *Event) has(kind nametype) bool {
-	for i := range e.paths {
-		if e.paths[i].kind == kind {
+func (e *Event) Has(kind Kind) bool {
+	for i := range e.Items {
+		if e.Items[i].Kind == kind {
 			return true
 		}
 	}

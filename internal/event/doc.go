@@ -1,20 +1,18 @@
-// Package event turns the kernel's audit records into events, whole, with true
-// paths.
+// Package event turns the kernel's audit records into events, whole.
 //
-// Records come in as they were journalled, interleaved; events come out of a
-// [Stream], each with all of its records and with its paths resolved. Package encode
-// makes text of them.
+// Records come in as they were journalled, interleaved. An [Assembler] puts those of
+// one ID together, hands the event to whoever finds its paths in the order in which
+// events began, and keeps it until it is returned. [State] has all the states of an
+// event and who changes them. Package paths finds the paths, package encode makes text.
 //
-// # Promise
+// # Guarantees
 //
-// No path is invented. The kernel prints the caller's working directory as the
-// parent of a name that was given relative to a directory descriptor. Such a
-// name is resolved only when facts about inodes, or a look at the running system,
-// prove where the directory was; otherwise the event says that its path is the
-// caller's claim, or that it is unresolved, and carries the directory's inode.
+// Every record is in one event, and every event is returned once, complete or marked
+// as partial. What events hold in memory is bounded: in records and bytes each, and
+// in number while they are open. A mark tells a new Assembler where to go on.
 //
 // # Not here
 //
-// No clock, no files, no network, no users' names: a [Lookup] answers what only
-// the running system knows, and Tick brings the time.
+// No clock, no files, no network, no users' names, no tree of directories. A time is
+// what a record says, or what Tick brings.
 package event

@@ -1,31 +1,61 @@
 package event
 
-import "github.com/auditshipper/auditshipper/internal/dirtree"
-
 // An Event is all the records with one ID, and what they say.
 //
-// It and every slice in it belong to the Stream: they are valid until Free.
+// It and every slice in it belong to the Assembler: they are valid until Free.
 type Event struct {
 	ID          ID
-	First, Last uint64 // journal sequence of its first and last record
+	First, Last uint64 // journal sequence of its first and last record; First <= Last
 
 	// Low is the oldest sequence still needed once this event and all returned
 	// before it are delivered. Records below Low may be forgotten.
 	Low uint64
 
-	Action  string
-	Partial bool // records are missing: no EOE, or fewer PATHs than items=
-
+	Action    string
+	Partial   bool    // records are missing: no EOE, or fewer PATHs than items=
 	Truncated bool    // there was more than an event may have
-	LeftOut   LeftOut // that is not among its records
+	LeftOut   LeftOut // that is not among its records; zero unless Truncated
 	HasCall   bool    // has the record of a call, so that an end will come
 	Whole     bool    // its last record was seen
 
-	// What the SYSCALL (or URINGOP) record says. Unset numbers are Unset.
-	Syscall   string
-	Success   Tristate
-	Errno     string // by name, of a failed call
-	Key       []byte // several are joined by commas
+	Operation
+	Actor
+
+	Path, Dest Name
+	HasDest    bool // Dest is a name of the event, as of a rename and a link
+
+	Work Work // of who finds the paths; nil if nobody has begun
+
+	course
+	text
+}
+
+// An Operation is what the SYSCALL (or URINGOP) record says of the call, and what came of
+// it. Unset numbers are Unset.
+type Operation struct {
+	Syscall string
+	Success Tristate
+	Errno   string // by name, of a failed call
+	Key     []byte // several are joined by commas
+
+	Stacked   bool // some of its records without a name tell of a layer below the file system
+	Exchange  bool
+	Overwrote uint64 // inode of the file that a rename replaced, 0 if none
+	Target    []byte // what a symlink that was made points to
+
+	Call         Call // what is known of calls with that name
+	Args         [4]uint64
+	Exit         int64
+	Uring        bool   // io_uring did it
+	ResolveFlags uint64 // openat2's resolve= flags
+
+	arch  uint32
+	sysno uint32
+	items int // how many PATH records the kernel sent, -1 if that is not known
+}
+
+// An Actor is the process that made the call.
+type Actor struct {
 	PID, PPID uint32
 	AUID, UID uint32
 	Ses       uint32
@@ -38,52 +68,36 @@ type Event struct {
 	LogAUID, LogUID LogName // what the log calls AUID and UID
 
 	Container, Unit string // where the process ran, if Options.Process told
+}
 
-	Path, Dest Name // Dest only of a rename and a link
+// A course is how an event has come so far.
+type course struct {
+	state   State
+	Silent  bool // was delivered before a restart, and only teaches what it did
+	born    uint64
+	bornAt  int64  // the clock then
+	touched uint64 // like born, when its last record came; at least born
+	touchAt int64  // and the clock then
+	arrived int64  // the first tick after its last record, 0 before it
+	weight  int    // that the Assembler has on account for it; 0 once it is Ready
+	live    link   // of the live queue, unless Silent
+	queue   link   // of the queue of its state
+}
 
-	Stacked   bool // some of its records without a name tell of a layer below the file system
-	Exchange  bool
-	Overwrote uint64 // inode of the file that a rename replaced, 0 if none
-	Target    []byte // what a symlink that was made points to
+// A text is an event's records and the memory of what was made of them.
+type text struct {
+	buf     []byte // the records' texts, one after the other
+	records []record
+	decoded []byte  // what was hex in them
+	fields  []Field // other records' fields, for events that are no file's
+	Items   []Item  // the PATH records
+	Built   []byte  // the paths made of them
+}
 
-	arch    uint32
-	sysno   uint32
-	exit    int64
-	args    [4]uint64
-	items   int
-	call    call
-	uring   bool
-	adrift  bool   // the call may have moved the working directory
-	resolve uint64 // openat2's resolve= flags
-	view    uint64 // how its process sees the tree of names, 0 for as the host does
-	viewed  bool   // that was looked at
-
-	overwritten *item // what a rename replaced
-	victim      item  // that, where the kernel took its record for the old name's
-	exchanged   *item // the DELETE record of what changed places with the old name
-	two         [2]*item
-	sides       *sides // of a rename whose two directories are not told apart yet
-
-	buf      []byte // the records' texts, one after the other
-	records  []record
-	decoded  []byte // what was hex in them
-	built    []byte // the paths made of them
-	paths    []item
-	fields   []Field // other records' fields, for events that are no file's
-	closed   bool    // no more records belong to it
-	stale    bool    // is among those that nobody waits for
-	silent   bool    // was delivered before a restart, and only teaches what it did
-	born     uint64
-	bornAt   int64  // the stream's clock then
-	touched  uint64 // like born, when its last record came
-	touchAt  int64  // and the clock then
-	arrived  int64  // the first tick after its last record, 0 before it
-	heldAt   int64
-	looked   int64 // when something was seen that may tell a path of it, 0 for never
-	unsolved int   // how many of its names still wait
-	weight   int   // that the stream has on account for it
-
-	live, queue link
+// A Work is what somebody else knows of an event, and is used again with it.
+type Work interface {
+	Size() int // of its memory, in bytes
+	Reset()    // makes it as new, but for the memory it has
 }
 
 // Unset is what the kernel prints for an id that was never set: (uint32)-1.
@@ -129,16 +143,13 @@ var fromNames = [...]string{"", "absolute", "cwd", "trail", "proc", "claimed", "
 
 func (f From) String() string { return fromNames[f] }
 
-// HasDest says whether the event has a second name.
-func (e *Event) HasDest() bool { return e.Dest.event != nil }
-
 // Found says whether n's path was found without the working directory.
 func (n *Name) Found() bool {
 	switch n.From {
 	case FromAbsolute, FromTrail, FromProc:
 		return true
 	case FromClaimed:
-		return n.says != FromCWD
+		return n.Says != FromCWD
 	}
 	return false
 }
@@ -148,6 +159,7 @@ type Name struct {
 	Path []byte // absolute; as given if From is FromUnresolved; nil if not known
 	Dir  []byte // the directory, where only that is known
 	From From
+	Says From // what the caller's own words are: FromAbsolute or FromCWD; FromNone without such
 
 	// The file itself, as its PATH record has it; Has is false without one.
 	Has  bool
@@ -158,32 +170,7 @@ type Name struct {
 	ParentIno uint64 // the directory's inode, for what is unresolved; 0 if not known
 	ParentDev []byte
 
-	given  []byte // the name the caller gave; nil if the kernel printed none
-	item   *item
-	parent *item
-	dirArg int8
-
-	event  *Event
-	node   *dirtree.Node // the directory, or the file itself if it is one and has no PARENT
-	block  *dirtree.Node // the directory above it whose place is not proven
-	until  int64         // the look whose records must be read first, in Unix milliseconds; 0 for none
-	words  []byte        // the directory by the caller's own words; nil without such
-	says   From          // what the caller's words are, if they are confirmed
-	starts bool          // the parent is where the name leads, but for its last part; see startsIn
-
-	wait    slot
-	waitsAt dirtree.ID // the directory in whose ring it waits
-
-	orphan orphan // of a file of which no record has the directory
-}
-
-// Under returns the inode of the directory that holds the name, 0 if no record
-// says it.
-func (n *Name) Under() uint64 {
-	if n.parent == nil || !n.parent.hasIno {
-		return 0
-	}
-	return n.parent.key.ino
+	Under uint64 // the inode of the directory that holds the name, 0 if no record says it
 }
 
 // Records returns how many records the event has.
@@ -223,16 +210,19 @@ const keep = 16 << 10
 
 // reset makes the event as new, but for the memory it has.
 func (e *Event) reset() {
-	buf, records, decoded, built, paths, fields := e.buf[:0], e.records[:0], e.decoded[:0], e.built[:0], e.paths[:0], e.fields[:0]
-	if cap(buf)+cap(decoded)+cap(built) > keep {
-		buf, decoded, built = nil, nil, nil
+	mem, work := e.text, e.Work
+	mem = text{buf: mem.buf[:0], records: mem.records[:0], decoded: mem.decoded[:0], Built: mem.Built[:0], Items: mem.Items[:0], fields: mem.fields[:0]}
+	if cap(mem.buf)+cap(mem.decoded)+cap(mem.Built) > keep {
+		mem.buf, mem.decoded, mem.Built = nil, nil, nil
 	}
-	if cap(paths) > 64 || cap(records) > 64 || cap(fields) > 256 {
-		paths, records, fields = nil, nil, nil
+	if cap(mem.Items) > 64 || cap(mem.records) > 64 || cap(mem.fields) > 256 {
+		mem.Items, mem.records, mem.fields = nil, nil, nil
 	}
-	*e = Event{
-		buf: buf, records: records, decoded: decoded, built: built, paths: paths, fields: fields,
-		AUID: Unset, UID: Unset, Ses: Unset, items: -1, call: noCall,
+	*e = Event{}
+	e.text, e.Work = mem, work
+	e.AUID, e.UID, e.Ses, e.items, e.Call = Unset, Unset, Unset, -1, noCall
+	if work != nil {
+		work.Reset()
 	}
 }
 
@@ -240,48 +230,56 @@ func (e *Event) reset() {
 type link struct{ prev, next *Event }
 
 // A list is a queue of events threaded through one of their links.
-type list struct {
-	head, tail *Event
-	n          int
+type List struct {
+	Head, Tail *Event
+	Len        int
 	of         func(*Event) *link
 }
 
-func (l *list) push(e *Event) {
+// Next is the event behind e, nil for none.
+func (l *List) Next(e *Event) *Event { return l.of(e).next }
+
+// Prev is the event before e, nil for none.
+func (l *List) Prev(e *Event) *Event { return l.of(e).prev }
+
+// Push puts an event last.
+func (l *List) Push(e *Event) {
 	k := l.of(e)
-	k.prev, k.next = l.tail, nil
-	if l.tail == nil {
-		l.head = e
+	k.prev, k.next = l.Tail, nil
+	if l.Tail == nil {
+		l.Head = e
 	} else {
-		l.of(l.tail).next = e
+		l.of(l.Tail).next = e
 	}
-	l.tail = e
-	l.n++
+	l.Tail = e
+	l.Len++
 }
 
-func (l *list) remove(e *Event) {
+// Remove takes an event out.
+func (l *List) Remove(e *Event) {
 	k := l.of(e)
 	if k.prev == nil {
-		l.head = k.next
+		l.Head = k.next
 	} else {
 		l.of(k.prev).next = k.next
 	}
 	if k.next == nil {
-		l.tail = k.prev
+		l.Tail = k.prev
 	} else {
 		l.of(k.next).prev = k.prev
 	}
 	*k = link{}
-	l.n--
+	l.Len--
 }
 
 // Type is file, dir, symlink and so on, empty where no record says it.
 func (n *Name) Type() string {
-	switch n.Mode & modeType {
+	switch n.Mode & ModeType {
 	case 0o100000:
 		return "file"
-	case modeDir:
+	case ModeDir:
 		return "dir"
-	case modeLink:
+	case ModeLink:
 		return "symlink"
 	case 0o140000:
 		return "socket"
@@ -295,29 +293,8 @@ func (n *Name) Type() string {
 	return ""
 }
 
-// An inodeKey is what a PATH record identifies a file by.
-type inodeKey struct {
-	dev Dev
-	ino uint64
-}
-
-// A slot is a waiting Name's membership of a ring.
-type slot struct {
-	prev, next *slot
-	name       *Name
-}
-
-func (s *slot) init() { s.prev, s.next = s, s }
-
-func (s *slot) unlink() {
-	if s.next == nil {
-		return
-	}
-	s.prev.next, s.next.prev = s.next, s.prev
-	s.prev, s.next = nil, nil
-}
-
-func (s *slot) join(ring *slot) {
-	s.prev, s.next = ring.prev, ring
-	ring.prev.next, ring.prev = s, s
+// An Inode is what a PATH record identifies a file by.
+type Inode struct {
+	Dev Dev
+	Ino uint64
 }

@@ -64,3 +64,6 @@ func argKey(key []byte) (number, piece int, ok bool) {
 	p, rest, ok := digits(inside, 9)
 	return int(n), int(p), ok && string(rest) == "]"
 }
+
+// MaxTitle is what the kernel keeps of a command line, less the NUL byte at its end.
+const MaxTitle = 127

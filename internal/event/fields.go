@@ -15,15 +15,15 @@ type Field struct {
 // maxFields bounds what one event keeps; what is beyond makes it truncated.
 const maxFields = 256
 
-// note collects the fields of an event that is not about files.
-func (s *Stream) note(e *Event) {
+// CollectFields collects the fields of an event that is not about files.
+func (e *Event) CollectFields() {
 	rules := e.Action == "rules"
 	for i := range e.records {
 		typ, rest := e.records[i].typ, e.Body(i)
 		switch typ {
-		case typePath, typeCWD, typeProctitle, TypeExecve, TypeCut:
+		case TypePath, TypeCWD, TypeProctitle, TypeExecve, TypeCut:
 			continue
-		case typeSyscall, typeUringop, typeSockaddr:
+		case TypeSyscall, TypeUringop, typeSockaddr:
 			if rules { // how the rule came to the kernel is of no interest
 				continue
 			}
@@ -49,7 +49,7 @@ func (s *Stream) note(e *Event) {
 func (e *Event) collectBeside() {
 	for i := range e.records {
 		typ := e.records[i].typ
-		if typ == typeSyscall || typ == typeUringop || typ == TypeCut || typ.Continues() || typ.IsUser() || typ.IsForeign() {
+		if typ == TypeSyscall || typ == TypeUringop || typ == TypeCut || typ.Continues() || typ.IsUser() || typ.IsForeign() {
 			continue
 		}
 		if typ == typeAVC {

@@ -21,11 +21,11 @@ type ID struct {
 // noteSerial is the first serial beyond the kernel's 32 bits. The ID of a
 // record that the kernel did not number is its time and noteSerial plus its
 // journal sequence, which is unique for the life of the journal.
-const noteSerial = 1 << 32
+const NoteSerial = 1 << 32
 
 // NoteID is the ID of a note: that of its header, numbered by its journal sequence.
 func NoteID(header ID, seq uint64) ID {
-	header.Serial = noteSerial + seq
+	header.Serial = NoteSerial + seq
 	return header
 }
 

@@ -54,15 +54,15 @@ func ParseLine(line []byte) (l Line, err error) {
 func parseTypeName(name []byte) (Type, bool) {
 	switch string(name) {
 	case "SYSCALL":
-		return typeSyscall, true
+		return TypeSyscall, true
 	case "PATH":
-		return typePath, true
+		return TypePath, true
 	case "CWD":
-		return typeCWD, true
+		return TypeCWD, true
 	case "PROCTITLE":
-		return typeProctitle, true
+		return TypeProctitle, true
 	case "EOE":
-		return typeEOE, true
+		return TypeEOE, true
 	}
 	return ParseType(string(name))
 }

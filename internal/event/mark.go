@@ -12,31 +12,27 @@ import (
 // were pending are still to be delivered, so these are what a mark lists; all
 // other records there belong to events delivered before. A mark is small: it
 // grows with the number of pending events, which Options bound.
-func (s *Stream) AppendMark(dst []byte, but ...*Event) []byte {
-	low := s.Low()
+func (a *Assembler) AppendMark(dst []byte, but ...*Event) []byte {
+	low := a.Low()
 	for _, e := range but {
 		low = min(low, e.First)
 	}
-	dst = append(dst, markVersion, byte(s.order), byte(len(s.boot)))
-	dst = append(dst, s.boot...)
 	dst = binary.AppendUvarint(dst, low)
-	dst = binary.AppendUvarint(dst, max(s.high, s.resume.high)-low+1)
-	dst = binary.AppendUvarint(dst, uint64(s.live.n+len(but)+s.resume.ahead(s.high)))
-	for e := s.live.head; e != nil; e = e.live.next {
+	dst = binary.AppendUvarint(dst, max(a.high, a.resume.high)-low+1)
+	dst = binary.AppendUvarint(dst, uint64(a.live.Len+len(but)+a.resume.ahead(a.high)))
+	for e := a.live.Head; e != nil; e = e.live.next {
 		dst = appendPending(dst, e.ID, e.First-low)
 	}
 	for _, e := range but {
 		dst = appendPending(dst, e.ID, e.First-low)
 	}
-	for id, first := range s.resume.pending {
-		if first > s.high {
+	for id, first := range a.resume.pending {
+		if first > a.high {
 			dst = appendPending(dst, id, first-low)
 		}
 	}
 	return dst
 }
-
-const markVersion = 1
 
 func appendPending(dst []byte, id ID, first uint64) []byte {
 	dst = binary.AppendUvarint(dst, first)
@@ -87,22 +83,18 @@ func (r *resume) ahead(high uint64) (n int) {
 	return n
 }
 
-var errMark = errors.New("damaged mark")
+// ErrMark says that a mark is not what AppendMark wrote.
+var ErrMark = errors.New("damaged mark")
 
-// Resume lets a new Stream go on from a mark. It returns the sequence of the
+// Resume lets a new Assembler go on from a mark. It returns the sequence of the
 // first record to push.
-func (s *Stream) Resume(mark []byte) (low uint64, err error) {
-	if len(mark) < 3 || mark[0] != markVersion || mark[1] > byte(orderOldFirst) || len(mark)-3 < int(mark[2]) {
-		return 0, errMark
-	}
-	bootEnd := 3 + int(mark[2])
-	boot, rest := string(mark[3:bootEnd]), mark[bootEnd:]
-	d := decoder{rest: rest}
+func (a *Assembler) Resume(mark []byte) (low uint64, err error) {
+	d := decoder{rest: mark}
 	low = d.uvarint()
 	high := low + d.uvarint() - 1
 	n := d.uvarint()
 	if d.bad || n > uint64(len(d.rest)) {
-		return 0, errMark
+		return 0, ErrMark
 	}
 	pending := make(map[ID]uint64, n)
 	for range n {
@@ -113,11 +105,10 @@ func (s *Stream) Resume(mark []byte) (low uint64, err error) {
 		}
 	}
 	if d.bad || len(d.rest) > 0 {
-		return 0, errMark
+		return 0, ErrMark
 	}
-	s.order, s.boot = order(mark[1]), boot // a note tells if it is another one now
-	s.resume = resume{high: high, pending: pending}
-	s.high = low - 1
+	a.resume = resume{high: high, pending: pending}
+	a.high = low - 1
 	return low, nil
 }
 

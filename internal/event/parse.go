@@ -23,43 +23,43 @@ func ParseDev(b []byte) Dev {
 }
 
 // A nametype is the part a PATH record plays in its event.
-type nametype uint8
+type Kind uint8
 
 const (
-	ntUnknown nametype = iota
-	ntNormal
-	ntParent
-	ntDelete
-	ntCreate
+	KindUnknown Kind = iota
+	KindNormal
+	KindParent
+	KindDelete
+	KindCreate
 )
 
 // An item is a PATH record.
-type item struct {
-	name   []byte // nil for (null)
-	dev    []byte
-	key    inodeKey
-	mode   uint32
-	kind   nametype
-	number int
-	hasIno bool
-	taken  bool
+type Item struct {
+	Name   []byte // nil for (null)
+	Dev    []byte
+	Key    Inode
+	Mode   uint32
+	Kind   Kind
+	Number int
+	HasIno bool
+	Taken  bool
 }
 
 const (
-	modeType = 0o170000
-	modeDir  = 0o040000
-	modeLink = 0o120000
+	ModeType = 0o170000
+	ModeDir  = 0o040000
+	ModeLink = 0o120000
 )
 
 // keep is a copy of a directory's record that outlives its event.
-func (p *item) keep() *item {
-	return &item{key: p.key, dev: append([]byte(nil), p.dev...), mode: p.mode, kind: ntParent, hasIno: p.hasIno}
+func (p *Item) Keep() *Item {
+	return &Item{Key: p.Key, Dev: append([]byte(nil), p.Dev...), Mode: p.Mode, Kind: KindParent, HasIno: p.HasIno}
 }
 
-func (p *item) isDir() bool { return p != nil && p.hasIno && p.mode&modeType == modeDir }
+func (p *Item) IsDir() bool { return p != nil && p.HasIno && p.Mode&ModeType == ModeDir }
 
-func (p *item) isLink() bool {
-	return p.hasIno && p.mode&modeType == modeLink && (p.kind == ntDelete || p.kind == ntCreate)
+func (p *Item) IsLink() bool {
+	return p.HasIno && p.Mode&ModeType == ModeLink && (p.Kind == KindDelete || p.Kind == KindCreate)
 }
 
 // parse reads the records that make a file event; what else there is stays for
@@ -68,23 +68,23 @@ func (e *Event) parse() {
 	for i := range e.records {
 		s := e.scan(i)
 		switch e.records[i].typ {
-		case typeSyscall:
+		case TypeSyscall:
 			e.parseSyscall(&s)
-		case typeUringop:
-			e.uring = true
+		case TypeUringop:
+			e.Uring = true
 			e.parseSyscall(&s)
-		case typePath:
+		case TypePath:
 			e.parsePath(&s)
-		case typeCWD:
+		case TypeCWD:
 			e.parseCwd(&s)
-		case typeProctitle:
+		case TypeProctitle:
 			e.parseTitle(&s)
-		case typeOpenat2:
+		case TypeOpenat2:
 			e.parseOpenat2(&s)
 		}
 	}
 	e.Partial = e.incomplete()
-	if e.call.verb == verbExec {
+	if e.Call.Verb == VerbExec {
 		e.parseExecve()
 	}
 }
@@ -95,12 +95,12 @@ func (e *Event) parse() {
 func (e *Event) incomplete() bool {
 	if e.HasCall {
 		// auditd logs neither EOE nor, of io_uring, anything after the PATHs.
-		whole := e.Whole || e.uring && e.items > 0
-		return !whole || len(e.paths) < e.items || e.Cwd == nil && e.hasRelative()
+		whole := e.Whole || e.Uring && e.items > 0
+		return !whole || len(e.Items) < e.items || e.Cwd == nil && e.hasRelative()
 	}
 	for _, r := range e.records {
 		switch r.typ {
-		case typePath, typeCWD, typeProctitle, TypeExecve, typeSockaddr:
+		case TypePath, TypeCWD, TypeProctitle, TypeExecve, typeSockaddr:
 			return true
 		}
 	}
@@ -110,8 +110,8 @@ func (e *Event) incomplete() bool {
 // hasRelative says whether a relative name is among the records; the kernel
 // then prints the working directory, too.
 func (e *Event) hasRelative() bool {
-	for i := range e.paths {
-		if n := e.paths[i].name; len(n) > 0 && n[0] != '/' {
+	for i := range e.Items {
+		if n := e.Items[i].Name; len(n) > 0 && n[0] != '/' {
 			return true
 		}
 	}
@@ -133,9 +133,9 @@ func (e *Event) parseSyscall(s *scanner) {
 				e.Success = Yes
 			}
 		case "exit":
-			e.exit = signed(s.val)
+			e.Exit = signed(s.val)
 		case "a0", "a1", "a2", "a3":
-			e.args[s.key[1]-'0'] = hexadecimal(s.val)
+			e.Args[s.key[1]-'0'] = hexadecimal(s.val)
 		case "items":
 			e.items = int(decimal(s.val))
 		case "ppid":
@@ -160,15 +160,15 @@ func (e *Event) parseSyscall(s *scanner) {
 			e.Key = e.keys(s)
 		}
 	}
-	e.call = *e.findCall()
-	e.Syscall = e.call.name
-	if e.Success == No && e.exit < 0 {
-		e.Errno = errnoName(-e.exit)
+	e.Call = *e.findCall()
+	e.Syscall = e.Call.Name
+	if e.Success == No && e.Exit < 0 {
+		e.Errno = errnoName(-e.Exit)
 	}
 }
 
-func (e *Event) findCall() *call {
-	if !e.uring {
+func (e *Event) findCall() *Call {
+	if !e.Uring {
 		return archOf(e.arch).callOf(e.sysno)
 	}
 	if c, ok := uringCalls[uint64(e.sysno)]; ok {
@@ -216,41 +216,41 @@ func (e *Event) keys(s *scanner) []byte {
 }
 
 func (e *Event) parsePath(s *scanner) {
-	p := item{kind: ntUnknown}
+	p := Item{Kind: KindUnknown}
 	for s.next() {
 		switch string(s.key) {
 		case "item":
-			p.number = int(decimal(s.val))
+			p.Number = int(decimal(s.val))
 		case "name":
-			p.name = e.string(s)
+			p.Name = e.string(s)
 		case "inode":
-			p.key.ino, p.hasIno = decimal(s.val), true
+			p.Key.Ino, p.HasIno = decimal(s.val), true
 		case "dev":
-			p.dev = s.val
-			p.key.dev = ParseDev(s.val)
+			p.Dev = s.val
+			p.Key.Dev = ParseDev(s.val)
 		case "mode":
-			p.mode = octal(s.val)
+			p.Mode = octal(s.val)
 		case "nametype", "objtype": // objtype before Linux 3.14
-			p.kind = nametypeOf(s.val)
-			e.paths = append(e.paths, p) // what follows are capabilities
+			p.Kind = nametypeOf(s.val)
+			e.Items = append(e.Items, p) // what follows are capabilities
 			return
 		}
 	}
-	e.paths = append(e.paths, p)
+	e.Items = append(e.Items, p)
 }
 
-func nametypeOf(b []byte) nametype {
+func nametypeOf(b []byte) Kind {
 	switch string(b) {
 	case "NORMAL":
-		return ntNormal
+		return KindNormal
 	case "PARENT":
-		return ntParent
+		return KindParent
 	case "DELETE":
-		return ntDelete
+		return KindDelete
 	case "CREATE":
-		return ntCreate
+		return KindCreate
 	}
-	return ntUnknown
+	return KindUnknown
 }
 
 func (e *Event) parseCwd(s *scanner) {
@@ -266,7 +266,7 @@ func (e *Event) parseTitle(s *scanner) {
 	for s.next() {
 		if string(s.key) == "proctitle" {
 			e.Title = e.string(s)
-			e.TitleCut = len(e.Title) >= maxTitle // or just so long, which nothing tells apart
+			e.TitleCut = len(e.Title) >= MaxTitle // or just so long, which nothing tells apart
 			return
 		}
 	}
@@ -276,9 +276,9 @@ func (e *Event) parseOpenat2(s *scanner) {
 	for s.next() {
 		switch string(s.key) {
 		case "oflag":
-			e.args[3] = octal64(s.val)
+			e.Args[3] = octal64(s.val)
 		case "resolve":
-			e.resolve = hexadecimal(bytes.TrimPrefix(s.val, []byte("0x")))
+			e.ResolveFlags = hexadecimal(bytes.TrimPrefix(s.val, []byte("0x")))
 		}
 	}
 }

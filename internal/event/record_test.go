@@ -14,9 +14,9 @@ func TestRecord(t *testing.T) {
 		line Line
 		want Line
 	}{
-		{"of the kernel", Line{Type: typeSyscall, Text: text}, Line{Type: typeSyscall, Text: text}},
-		{"enriched", Line{Type: typeSyscall, Text: text, Extra: []byte(`UID="root"`)}, Line{Type: typeSyscall, Text: text, Extra: []byte(`UID="root"`)}},
-		{"without a text", Line{Type: typeEOE}, Line{Type: typeEOE}},
+		{"of the kernel", Line{Type: TypeSyscall, Text: text}, Line{Type: TypeSyscall, Text: text}},
+		{"enriched", Line{Type: TypeSyscall, Text: text, Extra: []byte(`UID="root"`)}, Line{Type: TypeSyscall, Text: text, Extra: []byte(`UID="root"`)}},
+		{"without a text", Line{Type: TypeEOE}, Line{Type: TypeEOE}},
 		{"of ours", Line{Type: TypeGap, Text: text}, Line{Type: TypeGap, Text: text}},
 		{"of a type that has the bit", Line{Type: typeEnriched | 1, Text: text}, Line{Type: typeEnriched | 1, Text: text}},
 		{"of such a type, enriched", Line{Type: typeEnriched | 1, Text: text, Extra: []byte(`UID="root"`)}, Line{Type: typeEnriched | 1, Text: text}},

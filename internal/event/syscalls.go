@@ -8,88 +8,88 @@ import (
 )
 
 // A verb is what a system call does to the names it is given.
-type verb uint8
+type Verb uint8
 
 const (
-	verbOther verb = iota
-	verbDelete
-	verbRename
-	verbCreate
-	verbOpen // create, write or read, as the flags and the records tell
-	verbWrite
-	verbAttr
-	verbLink
-	verbSymlink
-	verbExec
-	verbMount
-	verbUnmount
-	verbChdir
+	VerbOther Verb = iota
+	VerbDelete
+	VerbRename
+	VerbCreate
+	VerbOpen // create, write or read, as the flags and the records tell
+	VerbWrite
+	VerbAttr
+	VerbLink
+	VerbSymlink
+	VerbExec
+	VerbMount
+	VerbUnmount
+	VerbChdir
 )
 
 // Where a system call says which directory a relative name starts from.
 const (
-	dirCWD  int8 = -1 // it does not: the working directory
-	dirNone int8 = -2 // there is no such name, or it is not known which argument tells
+	DirCWD  int8 = -1 // it does not: the working directory
+	DirNone int8 = -2 // there is no such name, or it is not known which argument tells
 )
 
 // A call is what must be known of a system call to tell its names.
-type call struct {
-	name     string
-	verb     verb
-	dir      int8 // the argument with the directory of the (old) name
-	dest     int8 // the argument with the directory of the new name
-	fd       int8 // the argument with a descriptor of the file itself, or dirNone
-	flagsArg int8 // for verbOpen: the argument with the open flags, or dirNone
+type Call struct {
+	Name     string
+	Verb     Verb
+	Dir      int8 // the argument with the directory of the (old) name
+	Dest     int8 // the argument with the directory of the new name
+	FD       int8 // the argument with a descriptor of the file itself, or dirNone
+	FlagsArg int8 // for verbOpen: the argument with the open flags, or dirNone
 }
 
 // calls tells of every system call that names files. Numbers of arguments are
 // the same on all architectures.
-var calls = func() map[string]call {
-	m := make(map[string]call)
-	add := func(v verb, dir, dest int8, names ...string) {
+var calls = func() map[string]Call {
+	m := make(map[string]Call)
+	add := func(v Verb, dir, dest int8, names ...string) {
 		for _, name := range names {
-			m[name] = call{name: name, verb: v, dir: dir, dest: dest, fd: dirNone, flagsArg: dirNone}
+			m[name] = Call{Name: name, Verb: v, Dir: dir, Dest: dest, FD: DirNone, FlagsArg: DirNone}
 		}
 	}
-	add(verbDelete, dirCWD, dirNone, "unlink", "rmdir")
-	add(verbDelete, 0, dirNone, "unlinkat")
-	add(verbRename, dirCWD, dirCWD, "rename")
-	add(verbRename, 0, 2, "renameat", "renameat2")
-	add(verbCreate, dirCWD, dirNone, "mkdir", "mknod")
-	add(verbCreate, 0, dirNone, "mkdirat", "mknodat")
-	add(verbOpen, dirCWD, dirNone, "open", "creat")
-	add(verbOpen, 0, dirNone, "openat", "openat2")
-	add(verbWrite, dirCWD, dirNone, "truncate", "truncate64")
-	add(verbAttr, dirCWD, dirNone, "chmod", "chown", "chown32", "lchown", "lchown32",
+	add(VerbDelete, DirCWD, DirNone, "unlink", "rmdir")
+	add(VerbDelete, 0, DirNone, "unlinkat")
+	add(VerbRename, DirCWD, DirCWD, "rename")
+	add(VerbRename, 0, 2, "renameat", "renameat2")
+	add(VerbCreate, DirCWD, DirNone, "mkdir", "mknod")
+	add(VerbCreate, 0, DirNone, "mkdirat", "mknodat")
+	add(VerbOpen, DirCWD, DirNone, "open", "creat")
+	add(VerbOpen, 0, DirNone, "openat", "openat2")
+	add(VerbWrite, DirCWD, DirNone, "truncate", "truncate64")
+	add(VerbAttr, DirCWD, DirNone, "chmod", "chown", "chown32", "lchown", "lchown32",
 		"setxattr", "lsetxattr", "removexattr", "lremovexattr", "utime", "utimes")
-	add(verbAttr, 0, dirNone, "fchmodat", "fchmodat2", "fchownat", "utimensat",
+	add(VerbAttr, 0, DirNone, "fchmodat", "fchmodat2", "fchownat", "utimensat",
 		"utimensat_time64", "futimesat", "setxattrat", "removexattrat", "file_setattr")
-	add(verbLink, dirCWD, dirCWD, "link")
-	add(verbLink, 0, 2, "linkat")
-	add(verbSymlink, dirCWD, dirNone, "symlink")
-	add(verbSymlink, 1, dirNone, "symlinkat")
-	add(verbExec, dirCWD, dirNone, "execve")
-	add(verbExec, 0, dirNone, "execveat")
-	add(verbMount, dirCWD, dirNone, "mount")
-	add(verbUnmount, dirCWD, dirNone, "umount", "umount2", "oldumount")
-	add(verbChdir, dirCWD, dirNone, "chdir", "chroot")
-	add(verbOther, dirCWD, dirNone, "stat", "lstat", "stat64", "lstat64", "access", "readlink",
+	add(VerbLink, DirCWD, DirCWD, "link")
+	add(VerbLink, 0, 2, "linkat")
+	add(VerbSymlink, DirCWD, DirNone, "symlink")
+	add(VerbSymlink, 1, DirNone, "symlinkat")
+	add(VerbExec, DirCWD, DirNone, "execve")
+	add(VerbExec, 0, DirNone, "execveat")
+	add(VerbMount, DirCWD, DirNone, "mount")
+	add(VerbUnmount, DirCWD, DirNone, "umount", "umount2", "oldumount")
+	add(VerbChdir, DirCWD, DirNone, "chdir", "chroot")
+	add(VerbOther, DirCWD, DirNone, "stat", "lstat", "stat64", "lstat64", "access", "readlink",
 		"getxattr", "lgetxattr", "listxattr", "llistxattr", "statfs", "statfs64", "swapon", "swapoff",
 		"acct", "uselib", "inotify_add_watch")
-	add(verbOther, 0, dirNone, "newfstatat", "fstatat64", "statx", "faccessat", "faccessat2",
+	add(VerbOther, 0, DirNone, "newfstatat", "fstatat64", "statx", "faccessat", "faccessat2",
 		"readlinkat", "name_to_handle_at", "open_tree", "getxattrat", "listxattrat", "file_getattr")
 
 	for name, arg := range map[string]int8{"open": 1, "openat": 2} {
 		c := m[name]
-		c.flagsArg = arg
+		c.FlagsArg = arg
 		m[name] = c
 	}
-	for name, v := range map[string]verb{
-		"ftruncate": verbWrite, "ftruncate64": verbWrite, "fallocate": verbWrite,
-		"fchmod": verbAttr, "fchown": verbAttr, "fchown32": verbAttr,
-		"fsetxattr": verbAttr, "fremovexattr": verbAttr, "fchdir": verbChdir,
+	for name, v := range map[string]Verb{
+		"ftruncate": VerbWrite, "ftruncate64": VerbWrite, "fallocate": VerbWrite,
+		"fchmod": VerbAttr, "fchown": VerbAttr, "fchown32": VerbAttr,
+		"fsetxattr": VerbAttr, "fremovexattr": VerbAttr, "fchdir": VerbChdir,
 	} {
-		m[name] = call{name: name, verb: v, dir: dirNone, dest: dirNone, fd: 0, flagsArg: dirNone}
+		m[name] = Call{Name: name, Verb: v, Dir: DirNone, Dest: DirNone, FD: 0, FlagsArg: DirNone}
 	}
 	return m
 }()
@@ -104,17 +104,17 @@ var newer = map[int]string{
 // An arch is the system calls of one architecture by number.
 type arch struct {
 	name  string
-	calls []call
+	calls []Call
 }
 
 // x32Bit marks a call of the x32 ABI, which shares x86_64's architecture.
 const x32Bit = 0x40000000
 
-var noCall = call{dir: dirNone, dest: dirNone, fd: dirNone, flagsArg: dirNone}
+var noCall = Call{Dir: DirNone, Dest: DirNone, FD: DirNone, FlagsArg: DirNone}
 
 // callOf tells what is known of a system call: its name, and for those that
 // name files how.
-func (a *arch) callOf(nr uint32) *call {
+func (a *arch) callOf(nr uint32) *Call {
 	nr &^= x32Bit
 	if a == nil || nr >= uint32(len(a.calls)) {
 		return &noCall
@@ -150,7 +150,7 @@ func newArch(name string) *arch {
 	for nr := range newer {
 		size = max(size, nr+1)
 	}
-	a.calls = make([]call, size)
+	a.calls = make([]Call, size)
 	for i := range a.calls {
 		a.calls[i] = noCall
 	}
@@ -163,12 +163,12 @@ func newArch(name string) *arch {
 	return a
 }
 
-func callNamed(name string) call {
+func callNamed(name string) Call {
 	if c, ok := calls[name]; ok {
 		return c
 	}
 	c := noCall
-	c.name = strings.Clone(name)
+	c.Name = strings.Clone(name)
 	return c
 }
 
@@ -184,14 +184,14 @@ func tableName(arch string) string {
 
 // uringCalls are the io_uring operations that name files (enum io_uring_op).
 // The record does not tell which directory their names start from.
-var uringCalls = func() map[uint64]call {
-	m := make(map[uint64]call)
+var uringCalls = func() map[uint64]Call {
+	m := make(map[uint64]Call)
 	for op, name := range map[uint64]string{
 		18: "openat", 28: "openat2", 35: "renameat", 36: "unlinkat", 37: "mkdirat",
 		38: "symlinkat", 39: "linkat", 41: "fsetxattr", 42: "setxattr", 55: "ftruncate",
 	} {
 		c := calls[name]
-		c.dir, c.dest, c.fd, c.flagsArg = dirNone, dirNone, dirNone, dirNone
+		c.Dir, c.Dest, c.FD, c.FlagsArg = DirNone, DirNone, DirNone, DirNone
 		m[op] = c
 	}
 	return m

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 
@@ -18,25 +19,25 @@ const (
 	typeUserFirst  Type = 1100 // AUDIT_FIRST_USER_MSG: user space's, one record an event
 	typeUserLast   Type = 1199 // AUDIT_LAST_USER_MSG
 	typeKernFirst  Type = 1300 // AUDIT_FIRST_EVENT: the kernel's, several records an event
-	typeSyscall    Type = 1300
-	typePath       Type = 1302
+	TypeSyscall    Type = 1300
+	TypePath       Type = 1302
 	typeIPC        Type = 1303
 	typeSocketcall Type = 1304
-	typeConfig     Type = 1305
+	TypeConfig     Type = 1305
 	typeSockaddr   Type = 1306
-	typeCWD        Type = 1307
+	TypeCWD        Type = 1307
 	TypeExecve     Type = 1309
 	typeFDPair     Type = 1317
 	typeObjPID     Type = 1318
-	typeEOE        Type = 1320
+	TypeEOE        Type = 1320
 	typeFcaps      Type = 1321
 	typeCapset     Type = 1322
 	typeMMAP       Type = 1323
-	typeProctitle  Type = 1327
+	TypeProctitle  Type = 1327
 	typeFeature    Type = 1328
-	typeUringop    Type = 1336
+	TypeUringop    Type = 1336
 	typeAVC        Type = 1400
-	typeOpenat2    Type = 1337
+	TypeOpenat2    Type = 1337
 	typeKernel     Type = 2000 // AUDIT_KERNEL: asynchronous, one record
 	typeUser2First Type = 2100 // AUDIT_FIRST_USER_MSG2
 	typeUser2Last  Type = 2999 // AUDIT_LAST_USER_MSG2
@@ -100,15 +101,15 @@ var ownTypes = func() map[string]Type {
 // String is the name that audit.log has for the type, UNKNOWN[n] where it has none.
 func (t Type) String() string {
 	switch t {
-	case typeSyscall:
+	case TypeSyscall:
 		return "SYSCALL"
-	case typePath:
+	case TypePath:
 		return "PATH"
-	case typeCWD:
+	case TypeCWD:
 		return "CWD"
-	case typeProctitle:
+	case TypeProctitle:
 		return "PROCTITLE"
-	case typeEOE:
+	case TypeEOE:
 		return "EOE"
 	}
 	if name, ok := ownNames[t]; ok {
@@ -185,9 +186,24 @@ func (t Type) tells() bool {
 // others of the same event.
 func (t Type) Continues() bool {
 	switch t {
-	case typePath, typeCWD, typeProctitle, typeEOE, TypeExecve, typeSockaddr, typeSocketcall, typeIPC, typeOpenat2,
+	case TypePath, TypeCWD, TypeProctitle, TypeEOE, TypeExecve, typeSockaddr, typeSocketcall, typeIPC, TypeOpenat2,
 		typeFDPair, typeObjPID, typeFcaps, typeCapset, typeMMAP:
 		return true
 	}
 	return false
+}
+
+// Caller returns the process that a record says made a call.
+func Caller(typ Type, text []byte) (pid uint32, ok bool) {
+	if typ != TypeSyscall {
+		return 0, false
+	}
+	_, rest, _ := bytes.Cut(text, []byte(" pid="))
+	for i, c := range rest {
+		if c < '0' || c > '9' {
+			return pid, i > 0
+		}
+		pid = pid*10 + uint32(c-'0')
+	}
+	return 0, false
 }

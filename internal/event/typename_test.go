@@ -23,16 +23,12 @@ func TestUnknownNames(t *testing.T) {
 		if got := AppendExtra(AppendLine(nil, typ, text, node), extra); !bytes.Equal(got, line) {
 			t.Errorf("got the line %q", got)
 		}
-		s := NewStream(Options{})
-		s.Push(1, typ, text)
-		s.Flush()
-		e, ok := s.Next()
-		if !ok {
-			t.Fatalf("%s is no event", name)
+		e := ended(t, typ, text)
+		if !e.Describe() || e.Action != "unknown_"+strings.ToLower(name) {
+			t.Errorf("%s has the action %q", name, e.Action)
 		}
-		enc := NewEncoder("h", nil, false, 0)
-		if got := string(enc.AppendJSON(nil, e)); !strings.Contains(got, `"action":"unknown_`+strings.ToLower(name)+`"`) || !strings.Contains(got, `"contid":"123455"`) {
-			t.Errorf("got %s", got)
+		if e.CollectFields(); string(e.Field("contid")) != "123455" {
+			t.Errorf("%s: contid is %q", name, e.Field("contid"))
 		}
 	}
 	for _, name := range []string{"", "garbage", "A B", "1A", strings.Repeat("A", maxTypeName+1), "UNKNOWN[x]"} {
@@ -43,4 +39,16 @@ func TestUnknownNames(t *testing.T) {
 	if typ, ok := ParseType(fmt.Sprintf("UNKNOWN[%d]", typeNamedFirst)); typ != 0 || !ok {
 		t.Errorf("a number of this process is type %d", typ)
 	}
+}
+
+// ended is the event that one record makes.
+func ended(t *testing.T, typ Type, text []byte) (e *Event) {
+	t.Helper()
+	a := NewAssembler(Options{Ended: func(ended *Event) { e = ended }})
+	a.Push(1, typ, text, nil)
+	a.CloseOldest()
+	if e == nil {
+		t.Fatalf("%v %q is no event", typ, text)
+	}
+	return e
 }

@@ -23,7 +23,7 @@ const (
 	aroundTime = 50 * time.Millisecond
 )
 
-// Around implements event.Lookup. Only local file systems count: they say when a
+// Around implements paths.Lookup. Only local file systems count: they say when a
 // directory was made, by the clock that events have, and answer at once.
 func (l *System) Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64)) {
 	dirs, ok := askProcess(l, pid, func() ([]string, bool) { return processDirs(procPath(pid)), true })

@@ -63,13 +63,13 @@ func (l *System) pointOf(key uint64) string {
 	return "the file system at " + m.Point
 }
 
-// Seek implements event.Lookup.
+// Seek implements paths.Lookup.
 func (l *System) Seek(root []byte, dev event.Dev) { l.finder.seek(region{string(root), dev}) }
 
-// Found implements event.Lookup.
+// Found implements paths.Lookup.
 func (l *System) Found(dev event.Dev, ino uint64) string { return l.finder.of(identity{dev, ino}) }
 
-// FD implements event.Lookup.
+// FD implements paths.Lookup.
 func (l *System) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, bool) {
 	d, ok := askProcess(l, pid, func() (d directory, ok bool) {
 		d, ok = procFD(int(pid), int(fd), l.mounts)
@@ -86,20 +86,20 @@ func (l *System) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, 
 	return d.path, d.dev, d.ino, ok
 }
 
-// Is implements event.Lookup.
+// Is implements paths.Lookup.
 func (l *System) Is(path []byte, dev event.Dev, ino uint64) bool {
 	got, _ := l.look(string(path), followWay)
 	return got.identity == identity{dev, ino}
 }
 
-// Only implements event.Lookup. A server's clock is another one than the
+// Only implements paths.Lookup. A server's clock is another one than the
 // kernel's, so the age of its files tells nothing.
 func (l *System) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
 	got, local := l.look(string(path), followWay)
 	return got.identity == identity{dev, ino} && got.links == 1 && (!local || got.before(at))
 }
 
-// Lies implements event.Lookup. What the table denies is looked at: it may be behind.
+// Lies implements paths.Lookup. What the table denies is looked at: it may be behind.
 func (l *System) Lies(path []byte, dev event.Dev) bool {
 	if c := &l.lies; c.dev != dev || c.path != string(path) || c.version != l.mounts.version.Load() {
 		*c = lie{string(path), dev, l.mounts.version.Load(), l.mounts.holds(string(path), dev)}
@@ -111,7 +111,7 @@ func (l *System) Lies(path []byte, dev event.Dev) bool {
 	return got.ino != 0 && got.dev == dev
 }
 
-// Still implements event.Lookup. Names are part of what the time of a file's last
+// Still implements paths.Lookup. Names are part of what the time of a file's last
 // change is of.
 func (l *System) Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool {
 	got, local := l.look(string(path), followWay)
@@ -125,7 +125,7 @@ func (l *System) Still(path []byte, dir int, dev event.Dev, ino uint64, at int64
 		got.changed != 0 && got.changed <= at+clockStep
 }
 
-// Now implements event.Lookup.
+// Now implements paths.Lookup.
 func (l *System) Now() int64 { return time.Now().UnixMilli() }
 
 // clockStep is how much later than an event the file it changed may say that it

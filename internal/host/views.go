@@ -17,7 +17,7 @@ func hostView() string {
 	return ns
 }
 
-// View implements event.Lookup.
+// View implements paths.Lookup.
 func (l *System) View(pid uint32) (view uint64, ok bool) {
 	if int(pid) == os.Getpid() {
 		l.finder.stop() // whoever audits us would audit that, too

@@ -13,7 +13,7 @@ type waypoint struct {
 	mounted Mount
 }
 
-// Walk implements event.Lookup. Each directory is opened from the one above it, so
+// Walk implements paths.Lookup. Each directory is opened from the one above it, so
 // that what is told of both is true at once, whatever is renamed meanwhile.
 func (l *System) Walk(path []byte, f func(path []byte, dev event.Dev, ino uint64, born int64)) {
 	steps, err := stepsAlong(l.mounts, string(path), kernelLooks().cached)

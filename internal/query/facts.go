@@ -50,7 +50,7 @@ func factsOf(e *event.Event, names encode.Names) *Facts {
 		Action: e.Action, Syscall: e.Syscall, Success: e.Success, Errno: e.Errno, Key: string(e.Key),
 		Path: string(e.Path.Path), PathFrom: e.Path.From.String(), Parent: string(e.Path.Dir),
 		Dest: string(e.Dest.Path), DestFrom: e.Dest.From.String(), DestParent: string(e.Dest.Dir),
-		PathUnder: e.Path.Under(), DestUnder: e.Dest.Under(),
+		PathUnder: e.Path.Under, DestUnder: e.Dest.Under,
 		PID: e.PID, PPID: e.PPID, AUID: e.AUID, UID: e.UID, Ses: e.Ses,
 		TTY: string(e.TTY), Comm: string(e.Comm), Exe: string(e.Exe), Cwd: string(e.Cwd),
 		Type: e.Path.Type(), Container: e.Container, Unit: e.Unit, Inode: e.Path.Ino, Dev: string(e.Path.Dev), Partial: e.Partial, Stacked: e.Stacked,

@@ -9,13 +9,14 @@ import (
 	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // A Follower returns events of a journal as they come. They have Facts and, if
 // the options ask for it, JSON, but no records.
 type Follower struct {
 	view   *journal.View
-	stream *event.Stream
+	stream *paths.Stream
 	opt    Options
 	encode encode.Encoder
 	old    uint64 // what the journal had when it was opened
@@ -37,7 +38,7 @@ func FollowJournal(dir string, from time.Time, opt Options) (*Follower, error) {
 		return nil, errors.Join(err, v.Close())
 	}
 	return &Follower{
-		view: v, stream: event.NewStream(event.Offline()), opt: opt, old: st.Newest,
+		view: v, stream: paths.NewStream(paths.Offline()), opt: opt, old: st.Newest,
 		encode: encode.Encoder{Host: opt.Host, Names: opt.Names},
 	}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // TestOCSF reads the captures' events in both forms: OCSF says of a file what our
@@ -24,7 +25,7 @@ func TestOCSF(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := event.NewStream(event.Options{})
+		s := paths.NewStream(paths.Options{})
 		seq := uint64(0)
 		for line := range bytes.Lines(text) {
 			if l, err := event.ParseLine(line); err == nil {

@@ -3,6 +3,7 @@ package query
 import (
 	"github.com/auditshipper/auditshipper/internal/encode"
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // Bounds of a resolver: of the bytes of all events that wait for facts, their
@@ -29,7 +30,7 @@ type resolver struct {
 // A nodeStream is what is known of one host's directories. Ids and inodes of
 // different hosts have nothing to do with each other.
 type nodeStream struct {
-	stream *event.Stream
+	stream *paths.Stream
 	wait   map[uint64]waiting // by the sequence of their first record
 	used   uint64             // the resolver's seq when it was used last
 }
@@ -50,9 +51,9 @@ func (r *resolver) node(name string) *nodeStream {
 		if len(r.nodes) >= maxNodes {
 			r.dropNode()
 		}
-		opt := event.Offline()
+		opt := paths.Offline()
 		opt.Held = maxHeld
-		n = &nodeStream{stream: event.NewStream(opt), wait: map[uint64]waiting{}}
+		n = &nodeStream{stream: paths.NewStream(opt), wait: map[uint64]waiting{}}
 		r.nodes[name] = n
 	}
 	n.used = r.seq

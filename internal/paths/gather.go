@@ -1,0 +1,402 @@
+package paths
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/auditshipper/auditshipper/internal/dirtree"
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// A Lookup answers what only the running system knows. No method may wait for a file
+// server or for another process.
+type Lookup interface {
+	// Walk calls f with the directories on the way along an absolute path: the root
+	// first, as "/", each with its identity and when it was made, in Unix milliseconds,
+	// 0 if that is not known. It ends where nothing is there, where something is no
+	// directory, and at a symlink.
+	Walk(path []byte, f func(path []byte, dev event.Dev, ino uint64, born int64))
+
+	// FD returns what a process's descriptor is open on, and that file's identity.
+	// Numbers of processes and inodes are given again: ok is false if the process
+	// or the file is known to be younger than at, in Unix milliseconds.
+	FD(pid uint32, fd int32, at int64) (path string, dev event.Dev, ino uint64, ok bool)
+
+	// Is says whether path leads to the file with that identity now. False stands also
+	// for not knowing. path is valid during the call only.
+	Is(path []byte, dev event.Dev, ino uint64) bool
+
+	// Only says whether path is the one name of the file with that identity, and
+	// the file is not younger than at. False stands also for not knowing.
+	Only(path []byte, dev event.Dev, ino uint64, at int64) bool
+
+	// Still says whether Only is true, neither the file nor its names were changed
+	// since at, and no directory below the first dir bytes of path is a link. False
+	// stands also for not knowing.
+	Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool
+
+	// Lies says whether a directory at path may be on a device, as file systems are
+	// mounted or were a moment ago. True stands also for not knowing.
+	Lies(path []byte, dev event.Dev) bool
+
+	// View tells how a process sees the tree of names: 0 for as the host does, else a
+	// number which those have in common who see it alike. ok is false if the process is
+	// gone.
+	View(pid uint32) (view uint64, ok bool)
+
+	// Seek has directories on a device looked for below root, in the background and
+	// not for long. Found is where one was seen, empty for nowhere yet.
+	Seek(root []byte, dev event.Dev)
+	Found(dev event.Dev, ino uint64) string
+
+	// Around calls f with directories that a process has open, works in or was called
+	// with, after those above them: where each is now, its identity and when it was made,
+	// in Unix milliseconds. It leaves out those of which it cannot tell all that.
+	Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64))
+
+	// Now is the wall clock's time, in Unix milliseconds.
+	Now() int64
+}
+
+// lookAlong looks where the directories along a path are, and puts what it sees into the
+// tree. It returns the directory at the path; nil if that is not there. process says
+// that a process's descriptors or words told the path.
+func (s *Stream) lookAlong(path []byte, process bool) (at *dirtree.Node) {
+	var above *dirtree.Node
+	s.lookup.Walk(path, func(dir []byte, dev event.Dev, ino uint64, born int64) {
+		edge := dirtree.Root
+		if _, name := splitName(dir); above != nil {
+			edge = dirtree.Edge{Parent: above, Name: string(name)}
+		}
+		above = s.saw(dirtree.ID{Dev: uint64(dev), Ino: ino}, edge, born, process)
+		if at = nil; len(dir) == len(path) {
+			at = above
+		}
+	})
+	return at
+}
+
+// saw notes that a directory was seen at a place just now.
+func (s *Stream) saw(id dirtree.ID, at dirtree.Edge, born int64, process bool) *dirtree.Node {
+	n := s.tree.Node(id)
+	look := dirtree.Look{At: s.lookup.Now(), Read: s.in.Read()} // what moved while we looked came before
+	if at.Parent != n {
+		s.tree.Seen(n, at, look, born, process)
+	}
+	if s.waits[id] != nil {
+		s.settleLater(id, look)
+	}
+	return n
+}
+
+// maxUnsettled bounds the sightings that wait for records. Names that wait for one
+// which is dropped are completed when their own wait ends.
+const maxUnsettled = 1 << 15
+
+// settleLater completes the names that wait for a directory once all records up to a
+// look are read.
+func (s *Stream) settleLater(id dirtree.ID, look dirtree.Look) {
+	if k := len(s.unsettled); k > 0 && s.unsettled[k-1].dir == id && s.unsettled[k-1].At == look.At {
+		return
+	}
+	if len(s.unsettled) >= maxUnsettled {
+		s.unsettled = append(s.unsettled[:0], s.unsettled[maxUnsettled/2:]...)
+	}
+	s.unsettled = append(s.unsettled, sighting{id, look})
+}
+
+// A sighting is a directory that was seen, and when.
+type sighting struct {
+	dir dirtree.ID
+	dirtree.Look
+}
+
+// settleSeen completes the names that wait for directories which were seen, as soon as
+// all records up to the look are read.
+func (s *Stream) settleSeen() {
+	n := 0
+	for n < len(s.unsettled) && s.hasRead(s.unsettled[n].Look) {
+		n++
+	}
+	for i := range n {
+		s.settle(s.unsettled[i].dir)
+	}
+	if n > 0 {
+		s.unsettled = append(s.unsettled[:0], s.unsettled[n:]...)
+	}
+}
+
+// An inquiry is what was looked at for the names that wait for a directory.
+type inquiry struct {
+	tried int64  // when its last known path was looked at, in Unix milliseconds
+	pid   uint32 // the process that was looked at
+	fd    uint32 // and at which of its descriptors
+	at    int64  // the time of the event for which that was
+}
+
+// gather looks for the directory that a name waits for, where the caller, its words and
+// what is known of the directory tell to look. It decides nothing.
+func (s *Stream) gather(e *work, n *place, a *inquiry) {
+	if s.lookup == nil || s.barred(e) {
+		return
+	}
+	if now := s.lookup.Now(); max(now-a.tried, a.tried-now) >= clockStep {
+		a.tried = now
+		if s.lookAgain(n) {
+			return
+		}
+	}
+	if n.words != nil && s.lookAlong(n.words, false) == n.node || e.PID == 0 {
+		return
+	}
+	now := e.ID.UnixMilli()
+	fd, _ := e.standing(n)
+	if a.pid == e.PID && a.fd == fd && now-a.at < briefly {
+		return
+	}
+	a.pid, a.fd, a.at = e.PID, fd, now
+	if !s.lookAsCaller(e, n) {
+		s.eachWord(e, func(path []byte) bool {
+			s.lookup.Seek(path, event.Dev(n.node.ID().Dev))
+			return false
+		})
+	}
+}
+
+// lookAgain looks where a name's directory, or the one above it that blocks, was last.
+func (s *Stream) lookAgain(n *place) bool {
+	for _, dir := range []*dirtree.Node{n.node, n.block} {
+		if dir == nil {
+			continue
+		}
+		if path, ok := s.appendLatest(s.scratch[:0], dir); ok {
+			s.scratch = path
+			if s.lookAlong(path, false) == dir && dir == n.node {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// appendLatest appends the path that a directory had by the latest of what is known.
+func (s *Stream) appendLatest(dst []byte, n *dirtree.Node) (path []byte, ok bool) {
+	s.parts = s.parts[:0]
+	for range maxDepth {
+		if n = s.tree.Live(n); n == nil {
+			return dst, false
+		}
+		at := n.Latest()
+		if !at.Known() {
+			return dst, false
+		}
+		if at.Parent == nil {
+			return cmpRoot(s.appendTrace(dst, way{})), true
+		}
+		s.parts = append(s.parts, at.Name)
+		n = at.Parent
+	}
+	return dst, false
+}
+
+// cmpRoot is a path, "/" if it is empty.
+func cmpRoot(path []byte) []byte {
+	if len(path) == 0 {
+		return append(path, '/')
+	}
+	return path
+}
+
+// lookAsCaller looks along the paths that the event's process tells: of its descriptor,
+// of the directories it has named, and of the words of its command line. It says
+// whether the directory was there.
+func (s *Stream) lookAsCaller(e *work, n *place) (found bool) {
+	key := n.node.ID()
+	at := func(path []byte) bool {
+		found = found || isAbs(path) && s.lookAlong(path, true) == n.node
+		return found
+	}
+	if fd, ok := e.standing(n); ok {
+		if path, open, ok := s.openDir(e, fd); ok && idOf(open) == key && at([]byte(path)) {
+			return true
+		}
+	}
+	if dir, _ := splitName(n.given); n.parent != nil && len(dir) > 0 {
+		if path, ok := s.belowFD(e, n, dir); ok && at(path) {
+			return true
+		}
+	}
+	if n.dirArg >= 0 && n.parent == nil && len(n.given) > 0 {
+		s.eachVisit(e, n.given, func(path []byte, _ int) bool { return at(bytes.Clone(path)) })
+	}
+	if !found {
+		s.eachWord(e, func(path []byte) bool { return at(bytes.Clone(path)) })
+	}
+	return found
+}
+
+// standing is the descriptor which stands for n's directory: the one which the name
+// starts from, or the one that the call is about itself.
+func (e *work) standing(n *place) (fd uint32, ok bool) {
+	switch file, open := e.openFile(n); {
+	case n.parent != nil:
+		return e.descriptor(n)
+	case open:
+		return uint32(file), true
+	case e.Call.Verb == event.VerbOpen && e.Success == event.Yes:
+		return uint32(e.Exit), true
+	}
+	return 0, false
+}
+
+// An opened is what a process's descriptor turned out to be open on.
+type opened struct {
+	pid, fd uint32
+	event   uint64 // for which it was asked, by its first sequence
+	path    string
+	key     event.Inode
+	ok      bool
+}
+
+// openDir is the directory that the event's process has a descriptor open on. An
+// event that wants to know it again gets the same answer.
+func (s *Stream) openDir(e *work, fd uint32) (path string, key event.Inode, ok bool) {
+	o := &s.opened
+	if o.event != e.First || o.pid != e.PID || o.fd != fd {
+		*o = opened{pid: e.PID, fd: fd, event: e.First}
+		o.path, o.key.Dev, o.key.Ino, o.ok = s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli()+clockStep)
+	}
+	return o.path, o.key, o.ok
+}
+
+// belowFD is the path of a relative name below the directory that n's descriptor is
+// open on by now.
+func (s *Stream) belowFD(e *work, n *place, name []byte) (path []byte, ok bool) {
+	fd, ok := e.descriptor(n)
+	if !ok || s.lookup == nil {
+		return nil, false
+	}
+	dir, _, ok := s.openDir(e, fd)
+	if !ok || !isAbs([]byte(dir)) {
+		return nil, false
+	}
+	return appendJoined(nil, []byte(dir), name, true)
+}
+
+// maxGuesses bounds how many words of a command line are tried.
+const maxGuesses = 8
+
+// eachWord calls f with the paths that the words of the command line may be, until
+// it returns true.
+func (s *Stream) eachWord(e *work, f func(path []byte) bool) {
+	if !isAbs(e.Cwd) {
+		return
+	}
+	_, rest, _ := bytes.Cut(e.Title, []byte{0})
+	for range maxGuesses {
+		if len(rest) == 0 {
+			return
+		}
+		var word []byte
+		word, rest, _ = bytes.Cut(rest, []byte{0})
+		if len(word) > 0 && word[0] == '-' { // --backup-dir=DIR
+			_, word, _ = bytes.Cut(word, []byte("="))
+		}
+		if len(word) == 0 {
+			continue
+		}
+		base := e.Cwd
+		if isAbs(word) {
+			base = nil
+		}
+		path, plain := appendJoined(nil, base, word, base != nil)
+		if plain && f(path) {
+			return
+		}
+	}
+}
+
+// maxFinds bounds how many names are looked up at a time.
+const maxFinds = 512
+
+// findHeld looks for the directories of those who wait where they were found.
+func (s *Stream) findHeld() {
+	if s.lookup == nil {
+		return
+	}
+	n := 0
+	held := s.in.Held()
+	for ev := held.Head; ev != nil && n < maxFinds; ev = held.Next(ev) {
+		e := workOf(ev)
+		e.eachWaiting(func(name *place) {
+			if name.node == nil || name.wait.next == nil {
+				return
+			}
+			n++
+			id := name.node.ID()
+			if path := s.lookup.Found(event.Dev(id.Dev), id.Ino); path != "" {
+				if at := s.lookAlong([]byte(path), true); at == name.node {
+					e.looked = max(e.looked, s.lookup.Now())
+				}
+			}
+		})
+	}
+}
+
+// What deletes a tree is faster than whoever looks where each directory was, and names
+// the tree only when all of it is gone. But it stands somewhere in the tree meanwhile.
+// Where it stands, and what is above that, is looked at from time to time: below a
+// directory of which that is known, the records tell all the names.
+
+// An acquaintance is a process that was looked around at.
+type acquaintance struct {
+	pid uint32
+	at  int64 // when, in Unix milliseconds
+}
+
+const (
+	meetAgain = 100 // milliseconds between two looks around at a process
+	maxMet    = 64  // processes of which it is known when that was
+)
+
+// Meet looks around at a process that deletes or renames, unless that was done just now:
+// at the directories that it has open, works in or was called with. It reports whether
+// it did.
+func (s *Stream) Meet(pid uint32) bool {
+	if s.lookup == nil || pid == 0 {
+		return false
+	}
+	a, now := s.acquaintance(pid), s.lookup.Now()
+	if max(now-a.at, a.at-now) < meetAgain {
+		return false
+	}
+	a.at = now
+	seen := map[string]*dirtree.Node{"": s.lookAlong([]byte("/"), true)}
+	s.lookup.Around(pid, func(path string, dev event.Dev, ino uint64, born int64) {
+		dir, name := splitName(path)
+		if above := seen[strings.TrimSuffix(dir, "/")]; above != nil && name != "" {
+			seen[path] = s.saw(dirtree.ID{Dev: uint64(dev), Ino: ino}, dirtree.Edge{Parent: above, Name: name}, born, true)
+		}
+	})
+	return true
+}
+
+// acquaintance is the process with that number, as one that was not looked at yet if it
+// is none of the last.
+func (s *Stream) acquaintance(pid uint32) *acquaintance {
+	oldest := &s.met[0]
+	for i := range s.met {
+		a := &s.met[i]
+		if a.pid == pid {
+			return a
+		}
+		if a.at < oldest.at {
+			oldest = a
+		}
+	}
+	*oldest = acquaintance{pid: pid}
+	return oldest
+}
+
+// idOf is the directory's identity in the tree.
+func idOf(k event.Inode) dirtree.ID { return dirtree.ID{Dev: uint64(k.Dev), Ino: k.Ino} }

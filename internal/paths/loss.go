@@ -1,0 +1,32 @@
+package paths
+
+import "time"
+
+// A rename that the kernel dropped spoils what is seen after it, and no record says so.
+// That something was dropped is known later than what was seen: so an answer counts
+// only once it is known for the time between its event and itself.
+
+// A loss is a time in which records may be missing, in Unix milliseconds.
+type loss struct{ from, to int64 }
+
+// patience is how long an answer waits for that, in milliseconds.
+const patience = 3000
+
+// Dropped notes that records are missing from between two times.
+func (s *Stream) Dropped(from, to time.Time) { s.dropped = loss{from.UnixMilli(), to.UnixMilli()} }
+
+// Complete notes that all that is missing up to a time was told to Dropped. Before it is
+// called first, nobody can tell, and nothing waits for it.
+func (s *Stream) Complete(until time.Time) { s.complete = until.UnixMilli() }
+
+// spans says whether records may be missing from between an event and a look.
+func (l loss) spans(e *work, looked int64) bool {
+	at := e.ID.UnixMilli()
+	return l.to != 0 && min(at, looked) <= l.to && max(at, looked)+aside >= l.from
+}
+
+// dated says whether it is known what is missing up to the looks for an event, or it
+// has waited for that in vain. now is by the clock that it waits by.
+func (s *Stream) dated(e *work, now int64) bool {
+	return s.complete == 0 || e.looked <= s.complete || now >= e.looked+patience
+}

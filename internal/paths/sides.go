@@ -1,0 +1,212 @@
+package paths
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/auditshipper/auditshipper/internal/dirtree"
+	"github.com/auditshipper/auditshipper/internal/event"
+)
+
+// A rename from one directory to another prints a PARENT record for each, and which
+// is the old name's depends on how the kernel was compiled. The names in the records
+// tell the two apart where their directory parts differ. Where they do not, as in
+// mv report.csv archive/, the order of this boot's kernel tells, once a rename has
+// shown it: the daemon's own at the start, or one whose names differ. No process can
+// forge that: the kernel prints each name beside the directory that it led to.
+//
+// Until then a rename waits. What else tells is the next record of the same file, if
+// the same process takes it away, or if it is a directory, which has one name only;
+// and a look at the file.
+
+// sides are the directories of a rename that nothing tells apart yet.
+type sides struct {
+	two   [2]*event.Item // in the order of their records
+	order order          // once records have told
+	seen  order          // what a look told
+	at    int64          // when that was, in Unix milliseconds
+}
+
+// divide lets e wait for its sides.
+func (s *Stream) divide(e *work) {
+	two := e.parents()
+	e.sides = &sides{two: [2]*event.Item{two[0], two[1]}}
+	e.unsolved++
+	if s.lookup != nil && !e.Silent {
+		for i := range 4 { // while the process lives, whichever name is whose
+			n, p := []*place{&e.path, &e.dest}[i%2], two[i/2]
+			s.gather(e, &place{event: e, given: n.given, parent: p, dirArg: n.dirArg, node: s.tree.Node(idOf(p.Key))}, &inquiry{})
+		}
+	}
+	if e.path.item == nil || e.dest.item == nil || e.mayExchange() { // the file may be on the other side
+		return
+	}
+	if s.lookup != nil && !e.Silent {
+		s.seeFile(e)
+	}
+	if key := e.dest.item.Key; !e.Silent && e.dest.item.HasIno {
+		if s.divided == nil {
+			s.divided = map[event.Inode][]*work{}
+		}
+		s.divided[key] = append(s.divided[key], e)
+	}
+}
+
+// seeFile looks in which of the two directories the file is, by its only name there.
+//
+// Claim: that directory is the new name's. Why it is sound: the look is our own, at the
+// inodes of the directory and of the file, and any later move of the file is an event
+// that ends what was seen. What would break it: a move out of sight. It tells the sides
+// of this rename, and nothing of others.
+func (s *Stream) seeFile(e *work) {
+	key, last := e.dest.item.Key, lastPart(e.dest.given)
+	if e.dest.item.IsDir() || e.Exchange || len(last) == 0 {
+		return
+	}
+	var there [2]bool
+	for i, p := range e.sides.two {
+		n := s.tree.Node(idOf(p.Key))
+		path, ok := s.appendLatest(nil, n)
+		if !ok || s.lookAlong(path, false) != n {
+			return
+		}
+		file, plain := appendJoined(nil, path, last, true)
+		there[i] = plain && s.lookup.Only(file, key.Dev, key.Ino, anyAge)
+	}
+	if there[0] == there[1] {
+		return
+	}
+	e.sides.seen, e.sides.at = orderOldFirst, s.lookup.Now()
+	if there[0] {
+		e.sides.seen = orderNewFirst
+	}
+	e.looked = max(e.looked, e.sides.at)
+}
+
+// rejoin takes from an event what it says of the sides of those who wait: the next
+// record of a renamed file tells in which directory it was.
+func (s *Stream) rejoin(e *work) {
+	if len(s.divided) == 0 || e.Success == event.No {
+		return
+	}
+	for i := range e.Items {
+		p := &e.Items[i]
+		if p.Kind != event.KindDelete && p.Kind != event.KindCreate {
+			continue
+		}
+		waiting := s.divided[p.Key]
+		delete(s.divided, p.Key)
+		for _, w := range waiting {
+			if w.sides != nil { // it may have gone when another one taught the order
+				w.sides.seen = orderUnknown // it may have been seen after this event
+				s.takes(e, p, w)
+			}
+		}
+	}
+}
+
+// forgo ends e's wait for the next record of its file.
+func (s *Stream) forgo(e *work) {
+	if e.dest.item == nil {
+		return
+	}
+	key := e.dest.item.Key
+	if left := slices.DeleteFunc(s.divided[key], func(w *work) bool { return w == e }); len(left) > 0 {
+		s.divided[key] = left
+	} else {
+		delete(s.divided, key)
+	}
+}
+
+// takes finds w's sides if e takes its file away by the name that w gave it. A layer's
+// identity of a file tells nothing: the next one may have its number.
+func (s *Stream) takes(e *work, it *event.Item, w *work) {
+	gone := &e.path
+	if it != gone.item || it.Kind != event.KindDelete || e.Stacked || it.Mode&event.ModeType != w.dest.item.Mode&event.ModeType || gone.parent == nil || !gone.parent.HasIno || e.Exchange ||
+		!bytes.Equal(lastPart(gone.given), lastPart(w.dest.given)) || e.PID != w.PID && !it.IsDir() {
+		return
+	}
+	d := w.sides
+	if d.order != orderUnknown {
+		return
+	}
+	switch gone.parent.Key {
+	case d.two[0].Key:
+		d.order = orderNewFirst
+	case d.two[1].Key:
+		d.order = orderOldFirst
+	default:
+		return
+	}
+	s.unite(w)
+}
+
+// learnOrder is told by records; events that waited for nothing else go on.
+func (s *Stream) learnOrder(o order) {
+	if o == orderUnknown || s.order == o {
+		return
+	}
+	s.order = o
+	s.endWait(o)
+}
+
+// nextBoot forgets the order: another kernel may have another one. Those who wait for
+// it will never know.
+func (s *Stream) nextBoot() {
+	s.order = orderUnknown
+	s.endWait(orderDisputed)
+}
+
+// unpaired is for a rename that nothing tells the sides of: a name that needs no
+// directory is what the caller claims.
+func (n *place) unpaired(e *work) {
+	if n.given == nil {
+		return // the call failed, and only its directories are known
+	}
+	base, _, ok := e.base(n.given, n.dirArg)
+	if !ok {
+		n.unresolved()
+		return
+	}
+	start := len(e.Built)
+	e.Built, _ = appendJoined(e.Built, base, n.given, base != nil)
+	n.Path, n.From = e.Built[start:len(e.Built):len(e.Built)], event.FromClaimed
+}
+
+// endWait tells all who wait for the order what it is.
+func (s *Stream) endWait(o order) {
+	held := s.in.Held()
+	for ev := held.Head; ev != nil; {
+		e, next := workOf(ev), held.Next(ev)
+		if e.sides != nil && e.sides.order == orderUnknown {
+			e.sides.order = o
+			s.unite(e)
+		}
+		ev = next
+	}
+}
+
+// unite gives the names of a rename the sides that were told, or none, and looks for
+// their directories.
+func (s *Stream) unite(e *work) {
+	d := e.sides
+	e.sides = nil
+	s.forgo(e)
+	if d.order == orderUnknown && s.hasRead(dirtree.Look{At: d.at}) && !s.dropped.spans(e, d.at) && !s.barred(e) {
+		d.order = d.seen
+	}
+	switch d.order {
+	case orderOldFirst:
+		e.path.parent, e.dest.parent = d.two[0], d.two[1]
+	case orderNewFirst:
+		e.path.parent, e.dest.parent = d.two[1], d.two[0]
+	default:
+		e.path.unpaired(e)
+		e.dest.unpaired(e)
+		s.solved(e)
+		return
+	}
+	s.locate(e, &e.path)
+	s.locate(e, &e.dest)
+	s.solved(e)
+}
