@@ -250,6 +250,12 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	}
 	d.deliver.stream.relayed, d.deliver.stream.host = !d.hearsKernel(), d.host
 	d.deliver.stream.options = paths.Options{ResolveWait: wait(d.cfg.Source.ResolveWait)}
+	if d.hearsKernel() {
+		d.deliver.memory = &memory{dir: d.cfg.StateDir, mounts: d.mounts.Mounts, log: d.log}
+		if d.source.took {
+			d.deliver.memory.load(d.deliver.stream.Stream, d.journal.Stat().Oldest, d.journal.Next())
+		}
+	}
 	st := d.journal.Stat()
 	d.ours = newOurs(d.cfg.StateDir, st.Low <= st.Newest, d.log)
 	out, err := d.newOutput(d.cfg)

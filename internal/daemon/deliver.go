@@ -51,6 +51,7 @@ type deliverer struct {
 	mounts  *host.MountTable
 	now     func() time.Time
 	whose   func(seq uint64) ship.Identity // which host received a record
+	memory  *memory                        // nil: nothing outlives the process
 
 	reader  *journal.Reader
 	yields  bool // to a flood of records
@@ -86,9 +87,11 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			if d.stream.Pending() == 0 {
 				d.flowed.Store(d.stream.Low() - 1)
 			}
+			d.memory.save(d.stream.Stream, d.stream.Read(), d.now())
 			err = errors.Join(d.shipAside(ctx), d.breathe(ctx, turn), d.wait(ctx))
 			turn = 0
 		} else if err == nil && turn%giveWayEvery == giveWayEvery-1 {
+			d.memory.save(d.stream.Stream, d.stream.Read(), d.now())
 			err = errors.Join(d.glance(), d.giveWay(ctx))
 		}
 		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) { // out of descriptors, which passes

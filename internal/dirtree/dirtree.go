@@ -99,6 +99,7 @@ type Node struct {
 	sights []Sight // in the order of Last; at most maxSights
 	bytes  int     // what the tree counts for it; nodeBytes at least
 	lost   uint64  // facts of events up to this Seq may have been forgotten
+	pruned uint64  // facts up to this record were forgotten, since nobody asks for them any more
 
 	older, newer *Node // ring of the tree's nodes by last use; nil once it is forgotten
 }
@@ -260,10 +261,18 @@ func (t *Tree) grow(n *Node) {
 	}
 }
 
+// has says whether an event has told its fact already.
+func (n *Node) has(m Moment) bool {
+	return slices.ContainsFunc(n.facts, func(f fact) bool { return f.Seq == m.Seq })
+}
+
 // record adds a fact.
 func (t *Tree) record(n *Node, f fact) {
 	if len(n.facts) >= maxFacts {
 		t.prune(n)
+	}
+	if n.has(f.Moment) {
+		return // the event is read again
 	}
 	at := len(n.facts)
 	for at > 0 && n.facts[at-1].Seq > f.Seq {
@@ -285,6 +294,9 @@ func (t *Tree) prune(n *Node) {
 		old += lost
 		n.facts[old].obsolete = true
 	}
+	if old > 0 {
+		n.pruned = n.facts[old-1].Done
+	}
 	n.facts = append(n.facts[:0], n.facts[old:]...)
 }
 
@@ -300,7 +312,7 @@ func (t *Tree) Made(n *Node, at Edge, m Moment) { t.record(n, fact{Moment: m, is
 // made a new directory n elsewhere already, the event comes late and tells of the
 // older one.
 func (t *Tree) Removed(n *Node, at Edge, m Moment) {
-	if k := len(n.facts); k > 0 {
+	if k := len(n.facts); k > 0 && !n.has(m) {
 		last := &n.facts[k-1]
 		if last.made && last.is.Known() && !last.is.Same(at) {
 			if !last.was.Known() {

@@ -301,6 +301,18 @@ func (a *Assembler) Low() uint64 {
 	return a.high + 1
 }
 
+// Heard is the oldest sequence of any event that is not returned, or was not given to
+// Options.Ended yet, though it was delivered before a restart.
+func (a *Assembler) Heard() uint64 {
+	low := a.Low()
+	for _, open := range []*List{&a.young, &a.stale} {
+		if e := open.Head; e != nil {
+			low = min(low, e.First)
+		}
+	}
+	return low
+}
+
 // Read is the sequence of the last record pushed.
 func (a *Assembler) Read() uint64 { return a.high }
 

@@ -136,3 +136,10 @@ func (d *decoder) took(n int) uint64 {
 	d.rest = d.rest[n:]
 	return 0
 }
+
+// GoBack lets an Assembler that was resumed read from an earlier record on: what lies
+// before the mark's Low only teaches. It returns where to begin.
+func (a *Assembler) GoBack(low uint64) uint64 {
+	a.high = min(a.high, low-1)
+	return a.high + 1
+}

@@ -112,6 +112,19 @@ func goneDevices(before []Mount, stay map[Mount]bool) (gone []event.Dev) {
 	return gone
 }
 
+// Replaced returns the devices of which no mount of before is there now. The lists are of
+// two processes, whose mount namespaces number the same mounts differently.
+func Replaced(before, now []Mount) []event.Dev {
+	plain := func(list []Mount) []Mount {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].ID, list[i].Parent = "", ""
+		}
+		return list
+	}
+	return goneDevices(plain(before), setOf(plain(now)))
+}
+
 // News reports whether mounts have changed since it was last called, and which devices
 // have gone.
 func (t *MountTable) News() (gone []event.Dev, changed bool) {

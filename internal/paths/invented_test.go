@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"math/rand/v2"
@@ -70,6 +71,14 @@ type world struct {
 	mortal bool             // processes may be gone when they are looked at
 	gone   map[int]bool
 	pace   int // how many steps it takes to read all that is there, on average
+
+	// Of one whose reader is killed at times.
+	options  Options
+	restarts bool
+	mark     []byte // where the next reader goes on
+	memory   []byte // what it knows
+
+	names, unresolved, claimed int // of the events taken
 }
 
 // Kinds of worlds.
@@ -92,7 +101,7 @@ func newWorld(t *testing.T, seed uint64, kind int) *world {
 		rnd: rand.New(rand.NewPCG(seed, 3)), next: 10,
 		root: &node{dir: true, ino: 2, kids: map[string]*node{}}, cwds: map[int]*node{}, truth: map[uint64][2]string{},
 	}
-	eyes.world = w
+	eyes.world, w.options = w, options
 	switch kind {
 	case mixed:
 		w.mix = true
@@ -108,7 +117,7 @@ func newWorld(t *testing.T, seed uint64, kind int) *world {
 	for range 12 {
 		w.make(true)
 	}
-	w.tells = kind == asked && seed&4 == 0
+	w.tells, w.restarts = kind == asked && seed&4 == 0, kind == asked && seed&8 == 0
 	return w
 }
 
@@ -378,31 +387,15 @@ func noPathInvented(t *testing.T, kind int) {
 		for range 60 {
 			w.step()
 			w.follow()
+			if w.restarts {
+				w.killReader(seed)
+			}
 		}
 		w.catchUp()
 		w.read(len(w.behind))
 		w.s.Flush()
-		for e, ok := w.s.Next(); ok; e, ok = w.s.Next() {
-			for i, n := range []*event.Name{&e.Path, &e.Dest} {
-				want := w.truth[e.ID.Serial][i]
-				if want == "" {
-					continue
-				}
-				names++
-				switch {
-				case n.From == event.FromUnresolved:
-					unresolved++
-				case n.From == event.FromClaimed && e.PID == attacker:
-					claimed++
-				case string(n.Path) != want:
-					for i, line := range w.lines {
-						t.Log(i+1, line)
-					}
-					t.Fatalf("seed %d, event %d: %s %q (%v), truly %q", seed, e.ID.Serial, e.Action, n.Path, n.From, want)
-				}
-			}
-			w.s.Free(e)
-		}
+		w.take(seed)
+		names, unresolved, claimed = names+w.names, unresolved+w.unresolved, claimed+w.claimed
 		if err := w.s.tree.Check(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -410,6 +403,66 @@ func noPathInvented(t *testing.T, kind int) {
 	t.Logf("%d names, %d unresolved, %d lies that are claimed", names, unresolved, claimed)
 	if unresolved*10 > names*6 {
 		t.Errorf("%d of %d names unresolved: the test shows little", unresolved, names)
+	}
+}
+
+// take takes the events that are ready, and compares them with the truth.
+func (w *world) take(seed int) {
+	for e, ok := w.s.Next(); ok; e, ok = w.s.Next() {
+		for i, n := range []*event.Name{&e.Path, &e.Dest} {
+			want := w.truth[e.ID.Serial][i]
+			if want == "" {
+				continue
+			}
+			w.names++
+			switch {
+			case n.From == event.FromUnresolved:
+				w.unresolved++
+			case n.From == event.FromClaimed && e.PID == attacker:
+				w.claimed++
+			case string(n.Path) != want:
+				for i, line := range w.lines {
+					w.t.Log(i+1, line)
+				}
+				w.t.Fatalf("seed %d, event %d: %s %q (%v), truly %q", seed, e.ID.Serial, e.Action, n.Path, n.From, want)
+			}
+		}
+		w.s.Free(e)
+	}
+}
+
+// killReader lets the reader note at times where to go on and what it knows, and at other
+// times puts another one in its place, who goes on from there.
+func (w *world) killReader(seed int) {
+	switch w.rnd.IntN(40) {
+	case 0, 1:
+		w.take(seed)
+		w.mark = w.s.AppendMark(w.mark[:0])
+	case 2, 3:
+		var memory bytes.Buffer
+		if err := w.s.Save(&memory); err != nil {
+			w.t.Fatal(err)
+		}
+		w.memory = memory.Bytes()
+	case 4:
+		w.s = NewStream(w.options)
+		low := uint64(1)
+		if len(w.memory) > 0 {
+			if err := w.s.Load(bytes.NewReader(w.memory), 1, w.seq+1); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		if len(w.mark) > 0 {
+			var err error
+			if low, err = w.s.Resume(w.mark); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		w.behind = nil
+		for seq := low; seq <= w.seq; seq++ {
+			r := w.journal[seq-1]
+			w.behind = append(w.behind, sequenced{seq, r.typ, r.text})
+		}
 	}
 }
 

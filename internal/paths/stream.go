@@ -96,6 +96,8 @@ type Stream struct {
 	seams   bool                    // the daemon that wrote the journal marks where it was away
 	boot    string
 	scratch []byte
+
+	recalled recalled
 }
 
 // NewStream returns a Stream that knows nothing yet.
@@ -194,7 +196,9 @@ func (s *Stream) missed(e *work) {
 	for w := s.firstHeld(); w != nil && w.First < e.First; w = s.firstHeld() {
 		s.release(w)
 	}
-	s.forget()
+	if e.First > s.recalled.high { // else that was done before the tree was saved
+		s.forget()
+	}
 	s.barrier = max(s.barrier, e.First)
 }
 
@@ -386,6 +390,9 @@ func (s *Stream) Resume(mark []byte) (low uint64, err error) {
 	end := 3 + int(mark[2])
 	if low, err = s.in.Resume(mark[end:]); err == nil {
 		s.order, s.boot = order(mark[1]), string(mark[3:end]) // a note tells if it is another one now
+		if s.recalled.low != 0 {
+			low = s.in.GoBack(s.recalled.low)
+		}
 	}
 	return low, err
 }
