@@ -14,6 +14,9 @@ import (
 // which directory moved: the statements about torn names. Records that are read again
 // tell of the tears.
 
+// A file that is damaged, of another format or of a tree that breaks its own invariants is
+// refused as a whole (see Check): nothing is better than something untrue.
+
 // saved is a tree as it lies in a file.
 type saved struct {
 	Lost  uint64

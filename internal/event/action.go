@@ -38,7 +38,7 @@ func (e *Event) Describe() bool {
 		e.Action = "rules"
 	case first == TypeSyscall || first == TypeUringop || first == TypePath || first == TypeCWD || first == TypeProctitle:
 		if e.Call.Verb != VerbOther || len(e.Items) > 0 {
-			e.collectBeside()
+			collector{e}.collectBeside()
 			return false
 		}
 		e.Action = "syscall"

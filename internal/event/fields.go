@@ -15,8 +15,12 @@ type Field struct {
 // maxFields bounds what one event keeps; what is beyond makes it truncated.
 const maxFields = 256
 
+// A collector puts the fields of records into an event.
+type collector struct{ *Event }
+
 // CollectFields collects the fields of an event that is not about files.
 func (e *Event) CollectFields() {
+	c := collector{e}
 	rules := e.Action == "rules"
 	for i := range e.records {
 		typ, rest := e.records[i].typ, e.Body(i)
@@ -30,23 +34,23 @@ func (e *Event) CollectFields() {
 		}
 		switch {
 		case typ.IsNote():
-			e.collectNote(e.scan(i))
+			c.collectNote(e.scan(i))
 		case typ.IsForeign():
-			e.collectWords(rest)
+			c.collectWords(rest)
 		case typ.IsUser():
-			e.collectUser(e.scan(i))
+			c.collectUser(e.scan(i))
 		case typ == typeAVC:
-			e.collectSaid("msg", rest)
-			e.collect(e.scan(i), typ)
+			c.collectSaid("msg", rest)
+			c.collect(e.scan(i), typ)
 		default:
-			e.collect(e.scan(i), typ)
+			c.collect(e.scan(i), typ)
 		}
 	}
 }
 
 // collectBeside collects what other records say of a call that is about files: which they
 // are, in also, and their fields, except for what the call's own records say of the caller.
-func (e *Event) collectBeside() {
+func (e collector) collectBeside() {
 	for i := range e.records {
 		typ := e.records[i].typ
 		if typ == TypeSyscall || typ == TypeUringop || typ == TypeCut || typ.Continues() || typ.IsUser() || typ.IsForeign() {
@@ -64,7 +68,7 @@ func (e *Event) collectBeside() {
 	}
 }
 
-func (e *Event) collectBesideOne(s *scanner) {
+func (e collector) collectBesideOne(s *scanner) {
 	if ofFiles[string(s.key)] {
 		start := len(e.decoded)
 		e.decoded = append(append(e.decoded, "also_"...), s.key...)
@@ -92,7 +96,7 @@ func keySet(keys string) map[string]bool {
 
 // collectSaid keeps what a text says before its first pair:
 // avc:  denied  { read } for, PAM: authentication, or all of a plain message.
-func (e *Event) collectSaid(key string, text []byte) {
+func (e collector) collectSaid(key string, text []byte) {
 	if i := bytes.IndexByte(text, '='); i >= 0 {
 		text = text[:bytes.LastIndexByte(text[:i], ' ')+1]
 	}
@@ -101,7 +105,7 @@ func (e *Event) collectSaid(key string, text []byte) {
 	}
 }
 
-func (e *Event) collect(s scanner, typ Type) {
+func (e collector) collect(s scanner, typ Type) {
 	for s.next() {
 		switch {
 		case string(s.key) == "saddr" && typ == typeSockaddr:
@@ -115,7 +119,7 @@ func (e *Event) collect(s scanner, typ Type) {
 // collectUser takes a record whose text is a program's. The kernel writes pid=, uid=,
 // auid=, ses= and subj= in front of it, each once; all from the first other key on are
 // the program's words, whatever they look like.
-func (e *Event) collectUser(s scanner) {
+func (e collector) collectUser(s scanner) {
 	s.prefix = true
 	seen := 0
 	for {
@@ -151,7 +155,7 @@ func insideMsg(text []byte) []byte {
 // collectWords takes a program's words: its pairs under names of their own (msg_acct),
 // all as strings, and what it says before the first as msg_text. Nothing of it is known to
 // be true.
-func (e *Event) collectWords(text []byte) {
+func (e collector) collectWords(text []byte) {
 	e.collectSaid("msg_text", text)
 	s := scanner{rest: text, loose: true}
 	for s.next() {
@@ -176,7 +180,7 @@ func (e *Event) collectWords(text []byte) {
 var wordsInHex = map[string]bool{"exe": true, "comm": true, "cwd": true, "key": true}
 
 // collectNote takes the fields of a note, whose kinds their form tells.
-func (e *Event) collectNote(s scanner) {
+func (e collector) collectNote(s scanner) {
 	for s.next() {
 		f := Field{Key: s.key, Val: s.val}
 		switch {
@@ -213,7 +217,7 @@ func isNumber(b []byte) bool {
 
 // collectOne takes a field of the kernel's or of user space: into its place if
 // it has one in every event, else under its own name.
-func (e *Event) collectOne(s *scanner) {
+func (e collector) collectOne(s *scanner) {
 	if s.isNull() || string(s.val) == "?" {
 		return
 	}
@@ -254,7 +258,7 @@ func (e *Event) collectOne(s *scanner) {
 	}
 }
 
-func (e *Event) collectOther(s *scanner) {
+func (e collector) collectOther(s *scanner) {
 	f := Field{Key: s.key, Val: s.val}
 	switch {
 	case s.quoted:
@@ -305,7 +309,7 @@ var reserved = map[string]string{
 
 // addField adds a field under a name that JSON, and queries over it, can use;
 // what occurs again with another value gets a number.
-func (e *Event) addField(f Field) {
+func (e collector) addField(f Field) {
 	if len(e.fields) >= maxFields {
 		e.Truncated = true
 		return

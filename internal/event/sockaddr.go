@@ -17,7 +17,7 @@ const (
 )
 
 // collectSockaddr decodes a struct sockaddr, which a SOCKADDR record holds as hex.
-func (e *Event) collectSockaddr(hex []byte) {
+func (e collector) collectSockaddr(hex []byte) {
 	start := len(e.decoded)
 	decoded, ok := appendUnhex(e.decoded, hex)
 	raw := decoded[start:]

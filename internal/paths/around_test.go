@@ -85,7 +85,7 @@ func TestMeetAhead(t *testing.T) {
 		return fakeLookup{files: files, around: []string{"/home", "/home/trash", path}, now: called + 100}
 	}
 	mvInto := func(k *fakeKernel) { // mv big trash/, by a descriptor of trash
-		k.exe, k.title, k.s.order = "/usr/bin/mv", "mv\x00big\x00trash/", orderNewFirst
+		k.exe, k.title, k.s.pairs.order = "/usr/bin/mv", "mv\x00big\x00trash/", orderNewFirst
 		k.call(316, "a0=ffffff9c a1=1 a2=3 a3=2", pathRecord{k.cwd, 20, dirMode, "PARENT"}, pathRecord{k.cwd, 10, dirMode, "PARENT"},
 			pathRecord{"big", 7, dirMode, "DELETE"}, pathRecord{"big", 7, dirMode, "CREATE"})
 	}

@@ -124,7 +124,7 @@ func TestPlacesBytes(t *testing.T) {
 	if used := heapBytes() - began; used > most {
 		t.Errorf("the heap grew by %d bytes, want at most %d", used, most)
 	}
-	if err := k.s.tree.Check(); err != nil {
+	if err := k.s.Check(); err != nil {
 		t.Error(err)
 	}
 	runtime.KeepAlive(k)

@@ -29,6 +29,14 @@ type naming struct {
 	path string
 }
 
+// A claims is what processes said of where directories are. Each claim is in both maps,
+// unless a later one of the same process has its path.
+type claims struct {
+	of    map[claimant]claim    // at most maxClaims
+	named map[naming]dirtree.ID // the directories by the paths that processes gave them; likewise
+	bytes int                   // of the paths in of, or a little more; at most maxClaimBytes and a path
+}
+
 // Bounds of what is remembered; all is forgotten when there is more.
 const (
 	maxClaims     = 1 << 13
@@ -36,54 +44,27 @@ const (
 )
 
 // claim notes that the event's process says that a directory is at a path.
-func (s *Stream) claim(e *work, it *event.Item, path []byte) {
+func (s *resolver) claim(e *work, it *event.Item, path []byte) {
 	if it == nil || !it.HasIno || it.Key.Ino == 0 || e.PID == 0 {
 		return
 	}
 	by := claimant{e.PID, idOf(it.Key)}
-	if c, ok := s.claims[by]; ok && c.path == string(path) {
+	if c, ok := s.claims.of[by]; ok && c.path == string(path) {
 		c.Moment = e.moment()
-		s.claims[by] = c
+		s.claims.of[by] = c
 		return
 	}
-	if s.claims == nil || len(s.claims) >= maxClaims || len(s.named) >= maxClaims || s.claimBytes > maxClaimBytes {
-		s.claims, s.named, s.claimBytes = make(map[claimant]claim), make(map[naming]dirtree.ID), 0
+	if s.claims.of == nil || len(s.claims.of) >= maxClaims || len(s.claims.named) >= maxClaims || s.claims.bytes > maxClaimBytes {
+		s.claims = claims{of: make(map[claimant]claim), named: make(map[naming]dirtree.ID)}
 	}
-	s.claimBytes += len(path)
+	s.claims.bytes += len(path)
 	c := claim{string(path), e.moment()}
-	s.claims[by] = c
-	if before, ok := s.named[naming{e.PID, c.path}]; ok && before != by.dir {
+	s.claims.of[by] = c
+	if before, ok := s.claims.named[naming{e.PID, c.path}]; ok && before != by.dir {
 		s.renamed.note(lastPart(path), c.Moment) // it moved out of sight
 	}
-	s.named[naming{e.PID, c.path}] = by.dir
+	s.claims.named[naming{e.PID, c.path}] = by.dir
 	s.settle(by.dir)
-}
-
-// ruleOwnWords.
-//
-// Claim: a directory is where the event's own process said, if nothing is known that
-// contradicts, and then the path says that it is claimed.
-// Why it is sound: a caller's words name the caller's own events only.
-// What would break it: a rename between the claim and the event, so none may have had
-// a name that is part of the path, nor moved the directory.
-// Test: TestOwnWords, TestNoPathInvented.
-func (s *Stream) ruleOwnWords(e *work, n *dirtree.Node, t *way) bool {
-	c, ok := s.claims[claimant{e.PID, n.ID()}]
-	if !ok || t.answer == never || s.barred(e) || n.Lost(e.moment()) || c.Seq < s.barrier || max(e.ID.UnixMilli()-c.At, c.At-e.ID.UnixMilli()) > ownWord {
-		return false
-	}
-	from, to := e.moment(), c.Moment
-	if from.Seq > to.Seq {
-		from, to = to, from
-	}
-	if n.Lost(from) || from.Seq != to.Seq && (n.At(to).Since.Seq >= from.Seq && n.At(to).Since.Seq != 0 || s.renamed.between(c.path, from, to)) {
-		return false
-	}
-	if s.lookup != nil && s.contradicts(e, n, []byte(c.path)) {
-		return false
-	}
-	t.answer, t.from, t.base, t.block = proven, event.FromClaimed, c.path, nil
-	return true
 }
 
 // renames are the last events by which a name became or ceased to be a directory's or

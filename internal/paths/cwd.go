@@ -15,6 +15,10 @@ import (
 
 // movesCwd says whether the call may have changed the path of its process's
 // working directory.
+//
+// For example, a shell in /srv/a/b renames /srv/a to /srv/c. The record says cwd="/srv/c/b",
+// though the name that it gave began in /srv/a/b. A name that starts there is not looked
+// for along the words, but by the inode of its directory.
 func (e *work) movesCwd() bool {
 	if e.Success == event.No {
 		return false
@@ -49,24 +53,6 @@ func (e *work) isHere(n *place) bool {
 	}
 	for _, p := range e.parents() {
 		if bytes.Equal(p.Name, e.Cwd) || len(p.Name) > 0 && !isAbs(p.Name) && !bytes.Contains(p.Name, []byte("..")) {
-			return true
-		}
-	}
-	return false
-}
-
-// elsewhere says whether the working directory cannot have the path that is printed,
-// for its file system is not mounted there: what a name of one part starts from is the
-// PARENT.
-func (s *Stream) elsewhere(e *work) bool {
-	if s.lookup == nil {
-		return false
-	}
-	for _, n := range []*place{&e.path, &e.dest} {
-		if n.parent == nil || !n.parent.HasIno || !e.fromCWD(n.dirArg) {
-			continue
-		}
-		if dir, last := splitName(n.given); len(dir) == 0 && len(last) > 0 && !s.lookup.Lies(e.Cwd, n.parent.Key.Dev) {
 			return true
 		}
 	}

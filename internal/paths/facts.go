@@ -5,13 +5,26 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
+// This file is the only one that changes what the tree holds as facts. Each event does so
+// once, when its names have been looked for first, so that an event's own fact counts as
+// after it:
+//
+//	mkdir a/b         b was made, in a
+//	rmdir a/b         b was in a until then, and is no more
+//	rename a/b c/d    b was "b" in a until then, and is "d" in c from then on
+//	mount, umount     every name that a path leads through may be another's
+//
+// A rename of which the sides are not known moves its directory from somewhere to
+// somewhere. An event that tells no inode tears: it tells that some directory moved from
+// or to a name.
+
 // apply puts the facts of an event into the tree: which directories it made, removed and
 // moved, by their inodes and those of their parents, and the last parts of names.
-func (s *Stream) apply(e *work) {
+func (s *resolver) apply(e *work) {
 	if e.Success == event.No || !e.HasCall {
 		return
 	}
-	s.tree.Keep(s.Low())
+	s.tree.Keep(s.in.Low())
 	switch e.Call.Verb {
 	case event.VerbMount, event.VerbUnmount:
 		s.doubt = max(s.doubt, e.ID.UnixMilli())
@@ -49,17 +62,8 @@ func (s *Stream) apply(e *work) {
 	s.settle(node.ID())
 }
 
-// edgeOf is the place that a name is; unknown without its directory or its last part.
-func (s *Stream) edgeOf(n *place) dirtree.Edge {
-	last := lastPart(n.given)
-	if n.parent == nil || !n.parent.HasIno || n.parent.Key.Ino == 0 || len(last) == 0 || string(last) == "." || string(last) == ".." {
-		return dirtree.Edge{}
-	}
-	return dirtree.Edge{Parent: s.tree.Node(idOf(n.parent.Key)), Name: string(last)}
-}
-
 // applyRename notes where a rename moved directories, and which one it replaced.
-func (s *Stream) applyRename(e *work) {
+func (s *resolver) applyRename(e *work) {
 	old, dest, m := &e.path, &e.dest, e.moment()
 	if e.overwritten != nil && e.overwritten.IsDir() {
 		replaced := s.tree.Node(idOf(e.overwritten.Key))
@@ -96,7 +100,7 @@ func isDirOrLink(it *event.Item) bool {
 }
 
 // moved notes that the directory it is moved.
-func (s *Stream) moved(e *work, it *event.Item, from, to dirtree.Edge) {
+func (s *resolver) moved(e *work, it *event.Item, from, to dirtree.Edge) {
 	if !it.IsDir() {
 		return
 	}
@@ -110,7 +114,10 @@ func (s *Stream) moved(e *work, it *event.Item, from, to dirtree.Edge) {
 
 // tear notes that an event may have moved a directory of which it does not tell the
 // inode: from or to a name in one of the event's directories.
-func (s *Stream) tear(e *work) {
+//
+// Of a whole event without a PARENT, or of one of which records are missing, nobody knows what
+// it moved. It counts as a loss of records (missed).
+func (s *resolver) tear(e *work) {
 	known := false
 	for i := range e.Items {
 		if p := &e.Items[i]; p.Kind == event.KindParent && p.HasIno {
@@ -125,7 +132,7 @@ func (s *Stream) tear(e *work) {
 }
 
 // tearNames is tear for an event that tells the names, which end alike.
-func (s *Stream) tearNames(e *work) {
+func (s *resolver) tearNames(e *work) {
 	for _, p := range e.parents() {
 		s.tree.Tear(idOf(p.Key), string(lastPart(e.dest.given)), e.moment())
 	}
@@ -133,7 +140,7 @@ func (s *Stream) tearNames(e *work) {
 
 // applyDivided notes that a rename moved directories, and that nothing tells from which
 // of its two directories to which.
-func (s *Stream) applyDivided(e *work) {
+func (s *resolver) applyDivided(e *work) {
 	if e.Success != event.No {
 		for _, it := range []*event.Item{e.path.item, e.exchanged} {
 			s.moved(e, it, dirtree.Edge{}, dirtree.Edge{})
@@ -150,6 +157,6 @@ func (s *Stream) applyDivided(e *work) {
 		}
 	}
 	s.given(e)
-	s.reunite(e)
-	s.rejoin(e)
+	s.orphans.reunite(e)
+	s.pairs.rejoin(e)
 }

@@ -1,12 +1,24 @@
 package paths
 
 import (
-	"bytes"
 	"strings"
 
 	"github.com/auditshipper/auditshipper/internal/dirtree"
 	"github.com/auditshipper/auditshipper/internal/event"
 )
+
+// This file looks. What is seen goes into the tree as sights, each with the time of the look
+// and with how far records were read by then; whether it counts for an event is decided
+// later, by policy.go, and may be decided again for every event that asks.
+//
+// Looks are made where they cost least and tell most:
+//
+//  1. At once when a name has to wait, along the paths that the directory had by the latest
+//     of what is known, by the caller's words, and by its descriptors (gather).
+//  2. Every tenth of a second around a process that deletes or renames (Meet), since what
+//     deletes a tree is faster than whoever looks.
+//  3. In the background, below the words of the command line, for a directory that nobody
+//     names (Seek and Found).
 
 // A Lookup answers what only the running system knows. No method may wait for a file
 // server or for another process.
@@ -58,10 +70,22 @@ type Lookup interface {
 	Now() int64
 }
 
+// A looks looks at the running system, for names that wait, and puts what it sees into the
+// tree. It decides nothing.
+type looks struct {
+	memory
+
+	waits     map[dirtree.ID]*slot    // rings of the names that wait for a directory's place; none is empty
+	unsettled []sighting              // that those who wait may count once their records are read; at most maxUnsettled
+	asking    map[event.Inode]inquiry // at most maxAsking
+	opened    opened                  // the last descriptor that was looked at
+	met       [maxMet]acquaintance    // in no order
+}
+
 // lookAlong looks where the directories along a path are, and puts what it sees into the
 // tree. It returns the directory at the path; nil if that is not there. process says
 // that a process's descriptors or words told the path.
-func (s *Stream) lookAlong(path []byte, process bool) (at *dirtree.Node) {
+func (s *looks) lookAlong(path []byte, process bool) (at *dirtree.Node) {
 	var above *dirtree.Node
 	s.lookup.Walk(path, func(dir []byte, dev event.Dev, ino uint64, born int64) {
 		edge := dirtree.Root
@@ -77,7 +101,7 @@ func (s *Stream) lookAlong(path []byte, process bool) (at *dirtree.Node) {
 }
 
 // saw notes that a directory was seen at a place just now.
-func (s *Stream) saw(id dirtree.ID, at dirtree.Edge, born int64, process bool) *dirtree.Node {
+func (s *looks) saw(id dirtree.ID, at dirtree.Edge, born int64, process bool) *dirtree.Node {
 	n := s.tree.Node(id)
 	look := dirtree.Look{At: s.lookup.Now(), Read: s.in.Read()} // what moved while we looked came before
 	if at.Parent != n {
@@ -95,7 +119,10 @@ const maxUnsettled = 1 << 15
 
 // settleLater completes the names that wait for a directory once all records up to a
 // look are read.
-func (s *Stream) settleLater(id dirtree.ID, look dirtree.Look) {
+//
+// Several looks in one round see the same directory; one entry is enough for those. When there
+// are too many, the older half goes: its names are looked at when their wait ends.
+func (s *looks) settleLater(id dirtree.ID, look dirtree.Look) {
 	if k := len(s.unsettled); k > 0 && s.unsettled[k-1].dir == id && s.unsettled[k-1].At == look.At {
 		return
 	}
@@ -111,21 +138,6 @@ type sighting struct {
 	dirtree.Look
 }
 
-// settleSeen completes the names that wait for directories which were seen, as soon as
-// all records up to the look are read.
-func (s *Stream) settleSeen() {
-	n := 0
-	for n < len(s.unsettled) && s.hasRead(s.unsettled[n].Look) {
-		n++
-	}
-	for i := range n {
-		s.settle(s.unsettled[i].dir)
-	}
-	if n > 0 {
-		s.unsettled = append(s.unsettled[:0], s.unsettled[n:]...)
-	}
-}
-
 // An inquiry is what was looked at for the names that wait for a directory.
 type inquiry struct {
 	tried int64  // when its last known path was looked at, in Unix milliseconds
@@ -136,7 +148,7 @@ type inquiry struct {
 
 // gather looks for the directory that a name waits for, where the caller, its words and
 // what is known of the directory tell to look. It decides nothing.
-func (s *Stream) gather(e *work, n *place, a *inquiry) {
+func (s *looks) gather(e *work, n *place, a *inquiry) {
 	if s.lookup == nil || s.barred(e) {
 		return
 	}
@@ -164,7 +176,7 @@ func (s *Stream) gather(e *work, n *place, a *inquiry) {
 }
 
 // lookAgain looks where a name's directory, or the one above it that blocks, was last.
-func (s *Stream) lookAgain(n *place) bool {
+func (s *looks) lookAgain(n *place) bool {
 	for _, dir := range []*dirtree.Node{n.node, n.block} {
 		if dir == nil {
 			continue
@@ -179,148 +191,11 @@ func (s *Stream) lookAgain(n *place) bool {
 	return false
 }
 
-// appendLatest appends the path that a directory had by the latest of what is known.
-func (s *Stream) appendLatest(dst []byte, n *dirtree.Node) (path []byte, ok bool) {
-	s.parts = s.parts[:0]
-	for range maxDepth {
-		if n = s.tree.Live(n); n == nil {
-			return dst, false
-		}
-		at := n.Latest()
-		if !at.Known() {
-			return dst, false
-		}
-		if at.Parent == nil {
-			return cmpRoot(s.appendTrace(dst, way{})), true
-		}
-		s.parts = append(s.parts, at.Name)
-		n = at.Parent
-	}
-	return dst, false
-}
-
-// cmpRoot is a path, "/" if it is empty.
-func cmpRoot(path []byte) []byte {
-	if len(path) == 0 {
-		return append(path, '/')
-	}
-	return path
-}
-
-// lookAsCaller looks along the paths that the event's process tells: of its descriptor,
-// of the directories it has named, and of the words of its command line. It says
-// whether the directory was there.
-func (s *Stream) lookAsCaller(e *work, n *place) (found bool) {
-	key := n.node.ID()
-	at := func(path []byte) bool {
-		found = found || isAbs(path) && s.lookAlong(path, true) == n.node
-		return found
-	}
-	if fd, ok := e.standing(n); ok {
-		if path, open, ok := s.openDir(e, fd); ok && idOf(open) == key && at([]byte(path)) {
-			return true
-		}
-	}
-	if dir, _ := splitName(n.given); n.parent != nil && len(dir) > 0 {
-		if path, ok := s.belowFD(e, n, dir); ok && at(path) {
-			return true
-		}
-	}
-	if n.dirArg >= 0 && n.parent == nil && len(n.given) > 0 {
-		s.eachVisit(e, n.given, func(path []byte, _ int) bool { return at(bytes.Clone(path)) })
-	}
-	if !found {
-		s.eachWord(e, func(path []byte) bool { return at(bytes.Clone(path)) })
-	}
-	return found
-}
-
-// standing is the descriptor which stands for n's directory: the one which the name
-// starts from, or the one that the call is about itself.
-func (e *work) standing(n *place) (fd uint32, ok bool) {
-	switch file, open := e.openFile(n); {
-	case n.parent != nil:
-		return e.descriptor(n)
-	case open:
-		return uint32(file), true
-	case e.Call.Verb == event.VerbOpen && e.Success == event.Yes:
-		return uint32(e.Exit), true
-	}
-	return 0, false
-}
-
-// An opened is what a process's descriptor turned out to be open on.
-type opened struct {
-	pid, fd uint32
-	event   uint64 // for which it was asked, by its first sequence
-	path    string
-	key     event.Inode
-	ok      bool
-}
-
-// openDir is the directory that the event's process has a descriptor open on. An
-// event that wants to know it again gets the same answer.
-func (s *Stream) openDir(e *work, fd uint32) (path string, key event.Inode, ok bool) {
-	o := &s.opened
-	if o.event != e.First || o.pid != e.PID || o.fd != fd {
-		*o = opened{pid: e.PID, fd: fd, event: e.First}
-		o.path, o.key.Dev, o.key.Ino, o.ok = s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli()+clockStep)
-	}
-	return o.path, o.key, o.ok
-}
-
-// belowFD is the path of a relative name below the directory that n's descriptor is
-// open on by now.
-func (s *Stream) belowFD(e *work, n *place, name []byte) (path []byte, ok bool) {
-	fd, ok := e.descriptor(n)
-	if !ok || s.lookup == nil {
-		return nil, false
-	}
-	dir, _, ok := s.openDir(e, fd)
-	if !ok || !isAbs([]byte(dir)) {
-		return nil, false
-	}
-	return appendJoined(nil, []byte(dir), name, true)
-}
-
-// maxGuesses bounds how many words of a command line are tried.
-const maxGuesses = 8
-
-// eachWord calls f with the paths that the words of the command line may be, until
-// it returns true.
-func (s *Stream) eachWord(e *work, f func(path []byte) bool) {
-	if !isAbs(e.Cwd) {
-		return
-	}
-	_, rest, _ := bytes.Cut(e.Title, []byte{0})
-	for range maxGuesses {
-		if len(rest) == 0 {
-			return
-		}
-		var word []byte
-		word, rest, _ = bytes.Cut(rest, []byte{0})
-		if len(word) > 0 && word[0] == '-' { // --backup-dir=DIR
-			_, word, _ = bytes.Cut(word, []byte("="))
-		}
-		if len(word) == 0 {
-			continue
-		}
-		base := e.Cwd
-		if isAbs(word) {
-			base = nil
-		}
-		path, plain := appendJoined(nil, base, word, base != nil)
-		if plain && f(path) {
-			return
-		}
-	}
-}
-
 // maxFinds bounds how many names are looked up at a time.
 const maxFinds = 512
 
 // findHeld looks for the directories of those who wait where they were found.
-func (s *Stream) findHeld() {
+func (s *looks) findHeld() {
 	if s.lookup == nil {
 		return
 	}
@@ -354,15 +229,12 @@ type acquaintance struct {
 	at  int64 // when, in Unix milliseconds
 }
 
-const (
-	meetAgain = 100 // milliseconds between two looks around at a process
-	maxMet    = 64  // processes of which it is known when that was
-)
+const maxMet = 64 // processes of which it is known when they were looked around at
 
 // Meet looks around at a process that deletes or renames, unless that was done just now:
 // at the directories that it has open, works in or was called with. It reports whether
 // it did.
-func (s *Stream) Meet(pid uint32) bool {
+func (s *looks) Meet(pid uint32) bool {
 	if s.lookup == nil || pid == 0 {
 		return false
 	}
@@ -383,7 +255,7 @@ func (s *Stream) Meet(pid uint32) bool {
 
 // acquaintance is the process with that number, as one that was not looked at yet if it
 // is none of the last.
-func (s *Stream) acquaintance(pid uint32) *acquaintance {
+func (s *looks) acquaintance(pid uint32) *acquaintance {
 	oldest := &s.met[0]
 	for i := range s.met {
 		a := &s.met[i]

@@ -7,6 +7,16 @@ import "github.com/auditshipper/auditshipper/internal/event"
 // and then set its owner, mode and times by the same descriptor and name, or by
 // the descriptor they have it open on; what made it does have the directory.
 
+// A memory is what processes did a moment ago with files and directories, by which they
+// are known again where the records lack a directory.
+type memory struct {
+	knowledge
+
+	givings map[event.Inode]giving // how files were named; at most maxGivings
+	visits  []visit                // the directories that processes named, the latest first; maxVisits or none
+	scratch []byte                 // a path that is valid until the next one
+}
+
 // A giving is how a process named a file a moment ago, and in which directory.
 type giving struct {
 	pid  uint32
@@ -30,7 +40,7 @@ const maxGivings = 4096
 
 // given remembers how the event named files in directories it tells of. A rename
 // ends what was known: programs do all the rest before it.
-func (s *Stream) given(e *work) {
+func (s *memory) given(e *work) {
 	if e.Success != event.Yes {
 		return
 	}
@@ -69,7 +79,15 @@ func (s *Stream) given(e *work) {
 
 // recall finds the directory of a file that its process has named in the same
 // way a moment ago.
-func (s *Stream) recall(e *work, n *place) {
+//
+// Claim: the same process, by the same number of a descriptor and the same name, means the
+// directory in which it made the file a moment ago.
+// Why it is sound: the event that made the file has its PARENT, the inode is the same, and a
+// rename of the file would have ended what is remembered.
+// What would break it: the descriptor closed and opened again on another directory, where
+// the file has a second name alike, within five seconds (briefly).
+// Test: TestRecallName.
+func (s *memory) recall(e *work, n *place) {
 	if n.item == nil || n.parent != nil || n.given == nil || n.item.IsDir() || e.isVia(n) {
 		return
 	}
@@ -82,7 +100,13 @@ func (s *Stream) recall(e *work, n *place) {
 
 // recallOpen finds the name of a file by the descriptor on which its process has
 // opened it a moment ago, if that was what made it: no link was followed then.
-func (s *Stream) recallOpen(e *work, n *place) bool {
+//
+// Claim: a file that a process has open is in the directory in which it opened it.
+// Why it is sound: the open made the file, so no link was followed, and the PARENT is the
+// directory; a rename since would have ended what is remembered.
+// What would break it: the descriptor closed and opened again on a second name of the file.
+// Test: TestRecallName.
+func (s *memory) recallOpen(e *work, n *place) bool {
 	fd, open := e.openFile(n)
 	if !open || n.parent != nil {
 		return false
@@ -96,7 +120,7 @@ func (s *Stream) recallOpen(e *work, n *place) bool {
 }
 
 // giving returns how the event's process named a file a moment ago.
-func (s *Stream) giving(e *work, key event.Inode) (giving, bool) {
+func (s *memory) giving(e *work, key event.Inode) (giving, bool) {
 	g, known := s.givings[key]
 	now := e.ID.UnixMilli()
 	return g, known && g.pid == e.PID && max(now-g.at, g.at-now) <= briefly
@@ -109,4 +133,17 @@ func (e *work) descriptor(n *place) (fd uint32, ok bool) {
 	}
 	fd = uint32(e.Args[n.dirArg])
 	return fd, fd != atFDCWD
+}
+
+// recallLoose seeks a file that is known by its own descriptor by the name that its
+// process opened it by.
+func (s *memory) recallLoose(e *work, n *place, fd int32) {
+	g, known := s.giving(e, n.item.Key)
+	if !known || g.file != int64(fd) {
+		return
+	}
+	n.orphan = orphan{name: []byte(g.name), fd: g.fd, start: g.start, dir: g.dir}
+	if g.path != "" {
+		n.orphan = orphan{name: []byte(g.path), fd: g.fd, start: g.start}
+	}
 }

@@ -6,18 +6,21 @@ import "time"
 // That something was dropped is known later than what was seen: so an answer counts
 // only once it is known for the time between its event and itself.
 
+// Three things tell of missing records, and each bounds what is believed:
+//
+//	barrier   a note in the journal: nothing known of before counts behind it, and the other way round
+//	dropped   the daemon has noticed that records of a time are missing: no look counts across it
+//	complete  up to here it is known whether any are: a look of later has to wait
+
 // A loss is a time in which records may be missing, in Unix milliseconds.
 type loss struct{ from, to int64 }
 
-// patience is how long an answer waits for that, in milliseconds.
-const patience = 3000
-
 // Dropped notes that records are missing from between two times.
-func (s *Stream) Dropped(from, to time.Time) { s.dropped = loss{from.UnixMilli(), to.UnixMilli()} }
+func (s *knowledge) Dropped(from, to time.Time) { s.dropped = loss{from.UnixMilli(), to.UnixMilli()} }
 
 // Complete notes that all that is missing up to a time was told to Dropped. Before it is
 // called first, nobody can tell, and nothing waits for it.
-func (s *Stream) Complete(until time.Time) { s.complete = until.UnixMilli() }
+func (s *knowledge) Complete(until time.Time) { s.complete = until.UnixMilli() }
 
 // spans says whether records may be missing from between an event and a look.
 func (l loss) spans(e *work, looked int64) bool {
@@ -27,6 +30,6 @@ func (l loss) spans(e *work, looked int64) bool {
 
 // dated says whether it is known what is missing up to the looks for an event, or it
 // has waited for that in vain. now is by the clock that it waits by.
-func (s *Stream) dated(e *work, now int64) bool {
+func (s *knowledge) dated(e *work, now int64) bool {
 	return s.complete == 0 || e.looked <= s.complete || now >= e.looked+patience
 }

@@ -2,6 +2,9 @@ package paths
 
 import "bytes"
 
+// This file has what can be said of a name by its text alone. Nothing here looks at the
+// tree or the host.
+
 // lastPart is a name without the directories before it. Slashes at its end,
 // which ask for a directory, are dropped, as the kernel does.
 func lastPart[T string | []byte](name T) T {

@@ -112,7 +112,7 @@ func TestOrphanGone(t *testing.T) {
 					t.Errorf("event %d: got %q, want %q", i+1, got[i], want)
 				}
 			}
-			if n := len(k.s.orphans); n != 0 {
+			if n := len(k.s.orphans.of); n != 0 {
 				t.Errorf("%d orphans are left", n)
 			}
 		})

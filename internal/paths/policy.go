@@ -35,43 +35,38 @@ const (
 	// ownWord is how long a process's own words anchor what it does.
 	ownWord = 60_000
 
+	// patience is how long an answer waits to know what the kernel dropped up to then.
+	patience = 3_000
+
+	// meetAgain is between two looks around at a process.
+	meetAgain = 100
+
 	// unconfirmed is how long a fact is believed if nobody can look: changes may happen
 	// out of sight, by clients of a file server or by processes that are not audited.
 	unconfirmed = 600_000
 )
 
-// An answer is the resolver's answer to where a directory was at an event.
-type answer uint8
-
-const (
-	notYet answer = iota // records or looks to come may prove a place
-	proven               // the place is proven
-	never                // statements contradict each other
-)
-
-// An edgeProof is where a directory was at an event, and how that is known.
-type edgeProof struct {
-	dirtree.Edge
-	answer answer
-	from   event.From
-	until  int64 // the look that a notYet waits to have read up to, 0 for none
-}
-
-// edge decides where the directory n was at an event. final says that the event waits
-// no longer.
-func (s *Stream) edge(e *work, n *dirtree.Node, final bool) edgeProof {
+// edge decides where the directory n was at an event, by the first rule that may. final says
+// that the event waits no longer.
+//
+// The order of the rules is that of their strength. A fact of after the event says where
+// the directory was until then, whatever anybody sees. A fact of before says where it was
+// from then on, unless it moved out of sight. A look says neither, and must be bound to the
+// event by what did not happen between the two.
+//
+// No rule may be asked where statements may be missing: of before the barrier, of facts
+// that the tree has forgotten, and of places where an unknown directory came or went.
+func (s *knowledge) edge(e *work, n *dirtree.Node, final bool) proof {
 	m := e.moment()
 	f := n.At(m)
-	if s.barred(e) || n.Lost(m) {
-		return edgeProof{}
-	}
-	if f.Cut {
-		return edgeProof{}
-	}
-	if f.After.Known() && !s.tornBetween(f.After, m, f.Until) {
+	switch {
+	case s.barred(e):
+		return proof{why: whyMissing}
+	case n.Lost(m), f.Cut:
+		return proof{why: whyForgotten}
+	case f.After.Known() && !s.tornBetween(f.After, m, f.Until):
 		return ruleNextFact(f)
-	}
-	if f.Before.Known() && !s.tornBetween(f.Before, f.Since, m) {
+	case f.Before.Known() && !s.tornBetween(f.Before, f.Since, m):
 		return s.ruleLastFact(e, n, f, final)
 	}
 	return s.ruleSights(e, n, f, final)
@@ -86,11 +81,11 @@ func (s *Stream) edge(e *work, n *dirtree.Node, final bool) edgeProof {
 // What would break it: a move out of sight and back (another client of a file server,
 // an unaudited process). If the fact before says otherwise, that has happened.
 // Test: TestTrail, TestNoPathInvented.
-func ruleNextFact(f dirtree.Facts) edgeProof {
+func ruleNextFact(f dirtree.Facts) proof {
 	if f.Before.Known() && !f.Before.Same(f.After) {
-		return edgeProof{answer: never}
+		return proof{answer: never, why: whyContradicted}
 	}
-	return edgeProof{Edge: f.After, answer: proven, from: event.FromTrail}
+	return proof{Edge: f.After, answer: proven, rule: byNextFact, from: event.FromTrail, fact: f.Until}
 }
 
 // ruleLastFact.
@@ -98,10 +93,12 @@ func ruleNextFact(f dirtree.Facts) edgeProof {
 // Claim: a directory is where an event put it, if a look made no earlier than the
 // event in question finds it there, or if nobody can look.
 // Why it is sound: records are read in order, so a move before the event is known.
-// What would break it: a move out of sight. The look shows it.
+// What would break it: a move out of sight. The look shows it. Where nobody can look, the
+// fact is believed for ten minutes: longer than a program works in one tree, shorter than
+// another client of a file server needs to be noticed.
 // Test: TestTrail, TestMeet.
-func (s *Stream) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, final bool) edgeProof {
-	p := edgeProof{Edge: f.Before, from: event.FromTrail}
+func (s *knowledge) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, final bool) proof {
+	p := proof{Edge: f.Before, rule: byLastFact, from: event.FromTrail, fact: f.Since}
 	now := e.ID.UnixMilli()
 	if s.lookup == nil {
 		if now-f.Since.At <= unconfirmed {
@@ -120,7 +117,7 @@ func (s *Stream) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, final b
 		case look.At < now:
 			lately = false
 		case s.hasRead(look):
-			p.answer = never
+			p.answer, p.why = never, whySeenElsewhere
 			return false
 		default:
 			p.until = max(p.until, look.At)
@@ -143,10 +140,10 @@ func (s *Stream) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, final b
 // record tells of the end of the first. So a look after the event counts only for a
 // directory that was made before it, or if no directory moved meanwhile.
 // Test: TestNewInOldInode, TestNoPathInvented.
-func (s *Stream) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts, final bool) edgeProof {
+func (s *knowledge) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts, final bool) proof {
 	now := e.ID.UnixMilli()
 	if at, from, ok := s.spans(e, n); ok {
-		return edgeProof{Edge: at, answer: proven, from: from}
+		return proof{Edge: at, answer: proven, rule: bySpan, from: from}
 	}
 	var before, after dirtree.Edge
 	var beforeAt, afterAt dirtree.Look
@@ -168,14 +165,14 @@ func (s *Stream) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts, final boo
 	if process {
 		from = event.FromProc
 	}
-	p := edgeProof{from: from}
+	p := proof{rule: bySight, from: from}
 	switch {
 	case before.Known() && after.Known() && before.Same(after), before.Known() && !after.Known() && now-beforeAt.At <= clockStep:
 		p.Edge, p.answer = before, proven
 	case after.Known() && !s.hasRead(afterAt):
 		p.Edge, p.until = after, afterAt.At
 	case after.Known() && before.Known():
-		p.answer = never
+		p.answer, p.why = never, whySeenElsewhere
 	case after.Known():
 		p.Edge, p.answer = after, proven
 	case before.Known() && final && !s.movedSince(beforeAt, e):
@@ -187,8 +184,15 @@ func (s *Stream) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts, final boo
 }
 
 // spans says whether a directory was seen at a place both before an event, however long,
-// and after it. Nothing that happened to it is known in between, and it is still there.
-func (s *Stream) spans(e *work, n *dirtree.Node) (at dirtree.Edge, from event.From, ok bool) {
+// and after it.
+//
+// Claim: it was there at the event.
+// Why it is sound: no fact about the directory stands between the two looks, so what was
+// seen both times is the same directory, which did not move in sight.
+// What would break it: records that are missing between the looks (dropped, barrier), an
+// unknown directory that came to or left the place (torn), a move out of sight and back.
+// Test: TestSeen, TestNoPathInvented.
+func (s *knowledge) spans(e *work, n *dirtree.Node) (at dirtree.Edge, from event.From, ok bool) {
 	m := e.moment()
 	var later *dirtree.Sight
 	n.Sights(m, slow, func(g *dirtree.Sight, look dirtree.Look) bool {
@@ -211,15 +215,45 @@ func (s *Stream) spans(e *work, n *dirtree.Node) (at dirtree.Edge, from event.Fr
 }
 
 // nothingTorn says whether no unknown directory came to or left a place between a look
-// and a moment.
-func (s *Stream) nothingTorn(at dirtree.Edge, look dirtree.Look, m dirtree.Moment) bool {
+// and a moment. Records of io_uring and of exchanges whose names end alike do not tell which
+// directory moved; until a look has seen the place again, nothing counts there.
+func (s *knowledge) nothingTorn(at dirtree.Edge, look dirtree.Look, m dirtree.Moment) bool {
 	ok := true
 	s.tree.Torn(at, func(torn dirtree.Moment) { ok = ok && dirtree.SameSide(torn, look, m, slow) })
 	return ok
 }
 
-// sights calls f with the sights of a directory that may count for an event.
-func (s *Stream) sights(e *work, n *dirtree.Node, f func(*dirtree.Sight, dirtree.Look) bool) {
+// ruleOwnWords is for directories of which nothing else is proven.
+//
+// Claim: a directory is where the event's own process said, if nothing is known that
+// contradicts, and then the path says that it is claimed.
+// Why it is sound: a caller's words name the caller's own events only.
+// What would break it: a rename between the claim and the event, so none may have had
+// a name that is part of the path, nor moved the directory.
+// Test: TestAttacks, TestNoPathInvented.
+func (s *knowledge) ruleOwnWords(e *work, n *dirtree.Node, t *way) bool {
+	c, ok := s.claims.of[claimant{e.PID, n.ID()}]
+	if !ok || t.answer == never || s.barred(e) || n.Lost(e.moment()) || c.Seq < s.barrier || max(e.ID.UnixMilli()-c.At, c.At-e.ID.UnixMilli()) > ownWord {
+		return false
+	}
+	from, to := e.moment(), c.Moment
+	if from.Seq > to.Seq {
+		from, to = to, from
+	}
+	if n.Lost(from) || from.Seq != to.Seq && (n.At(to).Since.Seq >= from.Seq && n.At(to).Since.Seq != 0 || s.renamed.between(c.path, from, to)) {
+		return false
+	}
+	if s.lookup != nil && s.contradicts(e, n, []byte(c.path)) {
+		return false
+	}
+	t.answer, t.from, t.base, t.block = proven, event.FromClaimed, c.path, nil
+	return true
+}
+
+// sights calls f with the sights of a directory that may count for an event, the latest
+// first. The tree leaves out those from which a fact about the directory itself separates
+// the event; lookCounts leaves out the rest.
+func (s *knowledge) sights(e *work, n *dirtree.Node, f func(*dirtree.Sight, dirtree.Look) bool) {
 	m := e.moment()
 	n.Sights(m, slow, func(g *dirtree.Sight, look dirtree.Look) bool {
 		if !s.lookCounts(e, n, g.Edge, look) {
@@ -229,9 +263,16 @@ func (s *Stream) sights(e *work, n *dirtree.Node, f func(*dirtree.Sight, dirtree
 	})
 }
 
-// lookCounts says whether a look may say something of an event: it is not too far from
-// it, and nothing lies between the two that may have changed what was seen.
-func (s *Stream) lookCounts(e *work, n *dirtree.Node, at dirtree.Edge, look dirtree.Look) bool {
+// lookCounts says whether a look may say something of an event.
+//
+// Claim: what was seen may be of the event's time.
+// Why it is sound: it is not too far from it, and no statement is known or missing between
+// the two by which the place may have changed: no loss of records, no barrier, no
+// change of mounts where the place is a mount's, no torn name.
+// What would break it: a change that leaves no record. For local directories there is none
+// but an unaudited process; how far apart the two may be (soon) bounds the others.
+// Test: TestDoubt, TestDropped, TestNoPathInvented.
+func (s *knowledge) lookCounts(e *work, n *dirtree.Node, at dirtree.Edge, look dirtree.Look) bool {
 	m := e.moment()
 	if at.Parent == nil {
 		return true // the root stays
@@ -245,92 +286,44 @@ func (s *Stream) lookCounts(e *work, n *dirtree.Node, at dirtree.Edge, look dirt
 	return s.nothingTorn(at, look, m)
 }
 
-// tornBetween says whether an unknown directory came to or left a place between two events.
-func (s *Stream) tornBetween(at dirtree.Edge, from, to dirtree.Moment) (found bool) {
+// tornBetween says whether an unknown directory came to or left a place between two events,
+// the two themselves included.
+func (s *knowledge) tornBetween(at dirtree.Edge, from, to dirtree.Moment) (found bool) {
 	s.tree.Torn(at, func(m dirtree.Moment) { found = found || m.Seq >= from.Seq && m.Seq <= to.Seq })
 	return found
 }
 
-// movedBetween says whether any directory moved between an event and a later look.
-func (s *Stream) movedBetween(e *work, look dirtree.Look) bool {
+// movedBetween says whether any directory moved between an event and a later look. If none
+// did, a directory whose age is not known was there at the event as it was at the look.
+func (s *knowledge) movedBetween(e *work, look dirtree.Look) bool {
 	last := s.tree.LastMove()
 	return last.Seq > e.First && last.At <= look.At
 }
 
-// movedSince says whether any directory moved between a look and a later event.
-func (s *Stream) movedSince(look dirtree.Look, e *work) bool {
+// movedSince says whether any directory moved between a look and a later event. A move
+// that began before the look, and that was read after it, counts for a second (slow).
+func (s *knowledge) movedSince(look dirtree.Look, e *work) bool {
 	last := s.tree.LastMove()
 	return last.Seq > look.Read && last.At+slow >= look.At && last.Seq <= e.First
 }
 
 // barred says whether records are missing since the event, so that no statement in the
-// tree is of its time.
-func (s *Stream) barred(e *work) bool { return e.First < s.barrier }
+// tree is of its time. Only its own words are left to it then.
+func (s *knowledge) barred(e *work) bool { return e.First < s.barrier }
 
-// hasRead says whether all records are read of what happened before a look, as far as
-// the kernel has not dropped them.
-func (s *Stream) hasRead(look dirtree.Look) bool {
+// hasRead says whether all records are read of what happened before a look.
+//
+// Claim: no fact of before the look will come any more.
+// Why it is sound: no event that began before the look is open; the clock of events is past
+// the look by what records of different processors come out of order (aside), or the wall
+// clock is by what records take to come (underway); and what the kernel dropped
+// up to the look is known.
+// What would break it: a process that is held up between two records for longer. Such an
+// event is late (see event.State), and its facts find no room before the look.
+// Test: TestMeetAhead, TestNoPathInvented with a reader that lags.
+func (s *knowledge) hasRead(look dirtree.Look) bool {
 	if s.in.Expects(look.At) {
 		return false // an event of before has begun and not ended
 	}
 	return s.wait < 0 || (look.At+aside < s.in.Clock() || look.At+underway <= s.in.Ticked()) && (s.complete == 0 || look.At <= s.complete)
-}
-
-// A way is how it leads the way from a directory up to the root, as far as it is proven.
-type way struct {
-	answer answer
-	from   event.From    // how the first edge was proven
-	block  *dirtree.Node // the directory whose place is not proven, if the answer is not
-	until  int64         // see edgeProof
-	base   string        // the path that block has by the caller's own words, if those anchor it
-}
-
-// maxDepth is more than the parts of any name that a call takes.
-const maxDepth = 4096
-
-// climb decides where a directory was at an event: edge by edge up to the root, or to a
-// directory that the event's own process has named. It leaves the names in s.parts,
-// the last one first.
-func (s *Stream) climb(e *work, n *dirtree.Node, final bool) way {
-	t := way{answer: proven, from: event.FromTrail}
-	s.parts, s.steps = s.parts[:0], s.steps[:0]
-	for range maxDepth {
-		n = s.tree.Live(n)
-		if n == nil {
-			return way{answer: never}
-		}
-		s.steps = append(s.steps, n)
-		p := s.edge(e, n, final)
-		if p.answer != proven {
-			t.answer, t.block, t.until = p.answer, n, p.until
-			for i := len(s.steps) - 1; i >= 0 && t.answer != proven && (s.lookup == nil || final); i-- {
-				if s.ruleOwnWords(e, s.steps[i], &t) {
-					s.parts = s.parts[:i]
-				}
-			}
-			return t
-		}
-		if len(s.steps) == 1 {
-			t.from = p.from
-		}
-		if p.Parent == nil {
-			return t
-		}
-		s.parts = append(s.parts, p.Name)
-		n = p.Parent
-	}
-	return way{answer: never}
-}
-
-// appendTrace appends the path that climb has found.
-func (s *Stream) appendTrace(dst []byte, t way) []byte {
-	start := len(dst)
-	dst = append(dst, t.base...)
-	if len(dst) == start+1 {
-		dst = dst[:start] // the root
-	}
-	for i := len(s.parts) - 1; i >= 0; i-- {
-		dst = append(append(dst, '/'), s.parts[i]...)
-	}
-	return dst
 }

@@ -9,6 +9,11 @@ import (
 // directories that a process has open, or stands in.
 var procLinks = [...]string{"fd", "cwd", "root", "exe", "map_files"}
 
+//
+// Only one kind tells something: /proc/self/fd/N and its like is the process's own
+// descriptor N, and what that is open on can be looked at. All others make a name that no
+// words can prove, and that is looked for by its inode.
+
 // viaProc says whether a name leads through such a link. fd is the descriptor that
 // it stands for if it is the whole name and the event's process's own, else -1.
 func (e *work) viaProc(name []byte) (fd int32, via bool) {

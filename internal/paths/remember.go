@@ -7,6 +7,16 @@ import (
 	"io"
 )
 
+// A stream that goes on after a kill knows what the one before it knew: without that, every
+// directory would have to be found anew, and those of a removal under way never could be.
+//
+//	       Low            High
+//	-------|--------------|------|-----------   the journal
+//	 in the tree  perhaps in it  |  not in it
+//	                             Resume goes back to Low, and tells the tree once more
+//
+// Facts that are told twice change nothing, since each has its event's place in time.
+
 // remembered is what a stream knows besides its tree, for the process that comes after.
 type remembered struct {
 	Boot     string

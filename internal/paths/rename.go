@@ -61,6 +61,10 @@ func (e *work) chooseRename() {
 // merged is the DELETE record of a rename onto a file whose name ends alike. The
 // kernel takes that file's for the old name's, and prints one, with the old name and
 // the inode of what was overwritten. Both names may be the same, from two directories.
+//
+// Without the old name's own record nothing has the inode of what was moved but the CREATE.
+// So the DELETE gets that, and what was overwritten keeps the DELETE's own. A link that
+// is renamed onto another name of its file does nothing, and has no CREATE.
 func (e *work) merged(created *event.Item) *event.Item {
 	d := e.first(event.KindDelete)
 	if d == nil || created == nil || d.Name == nil || created.Name == nil || !d.HasIno || !created.HasIno ||
@@ -79,6 +83,11 @@ func (e *work) merged(created *event.Item) *event.Item {
 // crossed says whether an exchange lost a record: where both names end alike, the
 // kernel takes the second CREATE for the first one's, so that the file which had
 // the new name seems to have been created there.
+//
+// For example, an exchange of a/n (inode 1) and b/n (inode 2):
+//
+//	DELETE a/n 1    DELETE b/n 2    CREATE b/n 1    CREATE a/n 2     as it should be
+//	DELETE b/n 1    CREATE b/n 1    DELETE a/n 2                     as it comes
 func crossed(deleted, created, other *event.Item) bool {
 	return deleted.Name != nil && bytes.Equal(deleted.Name, created.Name) && deleted.HasIno && created.HasIno && deleted.Key == created.Key &&
 		other.HasIno && other.Key != created.Key && !bytes.Equal(other.Name, created.Name) && bytes.Equal(lastPart(other.Name), lastPart(created.Name))
@@ -149,7 +158,16 @@ func (e *work) sameName() {
 
 // pair gives each of a rename's names its PARENT record; false if nothing tells
 // which is whose.
-func (s *Stream) pair(e *work) bool {
+//
+// In this order:
+//
+//  1. io_uring prints no names, but the new name's PARENT twice.
+//  2. One PARENT record is the directory of both, or of whom the call's failure left.
+//  3. Records without the file's names are told apart by the order of this kernel.
+//  4. A name that lost its slash has its PARENT once more.
+//  5. The directory parts of the names, which the kernel prints with the inodes they led to.
+//  6. The order of this kernel (learnOrder), where both parts are alike.
+func (s *pairing) pair(e *work) bool {
 	if e.Uring {
 		e.pairUring()
 		return true
@@ -213,18 +231,6 @@ func (e *work) pairOne(p *event.Item) {
 	}
 }
 
-// startsFrom says whether the directory that a name is relative to is certainly dir.
-func (s *Stream) startsFrom(e *work, n *place, dir *event.Item) bool {
-	if e.fromCWD(n.dirArg) {
-		return s.lookup != nil && s.lookup.Is(e.Cwd, dir.Key.Dev, dir.Key.Ino)
-	}
-	if s.lookup == nil || n.dirArg < 0 {
-		return false
-	}
-	_, key, ok := s.openDir(e, uint32(e.Args[n.dirArg]))
-	return ok && dir.Key == key
-}
-
 // pairUring tells the PARENTs of an io_uring rename apart. Without names the
 // kernel does not find an item again, so it prints the new name's PARENT twice:
 // when it checks that the name may be made, and when it has been.
@@ -272,7 +278,7 @@ func (e *work) matches(parent *event.Item, n *place) bool {
 
 // pairBlind gives the PARENTs of a call that failed, and of whose names the
 // records tell at most the old one; false if nothing tells which is whose.
-func (s *Stream) pairBlind(e *work, two []*event.Item) bool {
+func (s *pairing) pairBlind(e *work, two []*event.Item) bool {
 	newFirst, oldFirst := s.order == orderNewFirst, s.order == orderOldFirst
 	if e.path.item != nil {
 		if zero, one := e.matches(two[0], &e.path), e.matches(two[1], &e.path); zero != one {

@@ -27,8 +27,16 @@ type sides struct {
 	at    int64          // when that was, in Unix milliseconds
 }
 
+// A pairing tells of renames which of their two directories is the old name's.
+type pairing struct {
+	*resolver
+
+	order   order                   // of this boot's kernel; never orderDisputed
+	divided map[event.Inode][]*work // that wait for their sides, by the file they rename; no list is empty
+}
+
 // divide lets e wait for its sides.
-func (s *Stream) divide(e *work) {
+func (s *pairing) divide(e *work) {
 	two := e.parents()
 	e.sides = &sides{two: [2]*event.Item{two[0], two[1]}}
 	e.unsolved++
@@ -54,11 +62,13 @@ func (s *Stream) divide(e *work) {
 
 // seeFile looks in which of the two directories the file is, by its only name there.
 //
-// Claim: that directory is the new name's. Why it is sound: the look is our own, at the
-// inodes of the directory and of the file, and any later move of the file is an event
-// that ends what was seen. What would break it: a move out of sight. It tells the sides
-// of this rename, and nothing of others.
-func (s *Stream) seeFile(e *work) {
+// Claim: that directory is the new name's.
+// Why it is sound: the look is our own, at the inodes of the directory and of the file,
+// and any later move of the file is an event that ends what was seen (rejoin).
+// What would break it: a move out of sight. It tells the sides of this rename, and
+// nothing of others.
+// Test: TestSides, TestNoPathInvented.
+func (s *pairing) seeFile(e *work) {
 	key, last := e.dest.item.Key, lastPart(e.dest.given)
 	if e.dest.item.IsDir() || e.Exchange || len(last) == 0 {
 		return
@@ -85,7 +95,7 @@ func (s *Stream) seeFile(e *work) {
 
 // rejoin takes from an event what it says of the sides of those who wait: the next
 // record of a renamed file tells in which directory it was.
-func (s *Stream) rejoin(e *work) {
+func (s *pairing) rejoin(e *work) {
 	if len(s.divided) == 0 || e.Success == event.No {
 		return
 	}
@@ -106,7 +116,7 @@ func (s *Stream) rejoin(e *work) {
 }
 
 // forgo ends e's wait for the next record of its file.
-func (s *Stream) forgo(e *work) {
+func (s *pairing) forgo(e *work) {
 	if e.dest.item == nil {
 		return
 	}
@@ -120,7 +130,14 @@ func (s *Stream) forgo(e *work) {
 
 // takes finds w's sides if e takes its file away by the name that w gave it. A layer's
 // identity of a file tells nothing: the next one may have its number.
-func (s *Stream) takes(e *work, it *event.Item, w *work) {
+//
+// Claim: the directory from which e takes the file is the one that w moved it to.
+// Why it is sound: a directory has one name only, so whoever takes it away tells where it
+// was. A file may have several, so only the same process counts, with the same last part.
+// What would break it: a second name of the file in the other directory with the same last
+// part, deleted by the same process, next of all. Nothing would tell; programs do not.
+// Test: TestRenameSides, TestNoPathInvented.
+func (s *pairing) takes(e *work, it *event.Item, w *work) {
 	gone := &e.path
 	if it != gone.item || it.Kind != event.KindDelete || e.Stacked || it.Mode&event.ModeType != w.dest.item.Mode&event.ModeType || gone.parent == nil || !gone.parent.HasIno || e.Exchange ||
 		!bytes.Equal(lastPart(gone.given), lastPart(w.dest.given)) || e.PID != w.PID && !it.IsDir() {
@@ -142,7 +159,14 @@ func (s *Stream) takes(e *work, it *event.Item, w *work) {
 }
 
 // learnOrder is told by records; events that waited for nothing else go on.
-func (s *Stream) learnOrder(o order) {
+//
+// Claim: every rename of this boot prints its PARENT records in that order.
+// Why it is sound: the order is that in which the compiler left two calls in one function of
+// the kernel's. Names whose directory parts differ show it, and the kernel prints each name
+// beside the inode that it led to, which no process chooses.
+// What would break it: another kernel, which a note of another boot announces (nextBoot).
+// Test: TestRenameSides, TestAttacks.
+func (s *pairing) learnOrder(o order) {
 	if o == orderUnknown || s.order == o {
 		return
 	}
@@ -152,7 +176,7 @@ func (s *Stream) learnOrder(o order) {
 
 // nextBoot forgets the order: another kernel may have another one. Those who wait for
 // it will never know.
-func (s *Stream) nextBoot() {
+func (s *pairing) nextBoot() {
 	s.order = orderUnknown
 	s.endWait(orderDisputed)
 }
@@ -174,7 +198,7 @@ func (n *place) unpaired(e *work) {
 }
 
 // endWait tells all who wait for the order what it is.
-func (s *Stream) endWait(o order) {
+func (s *pairing) endWait(o order) {
 	held := s.in.Held()
 	for ev := held.Head; ev != nil; {
 		e, next := workOf(ev), held.Next(ev)
@@ -188,7 +212,7 @@ func (s *Stream) endWait(o order) {
 
 // unite gives the names of a rename the sides that were told, or none, and looks for
 // their directories.
-func (s *Stream) unite(e *work) {
+func (s *pairing) unite(e *work) {
 	d := e.sides
 	e.sides = nil
 	s.forgo(e)

@@ -61,8 +61,8 @@ func TestSides(t *testing.T) {
 			if got := k.paths()[tt.at]; got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
-			if len(k.s.divided) > 0 {
-				t.Errorf("%d files are waited for still", len(k.s.divided))
+			if len(k.s.pairs.divided) > 0 {
+				t.Errorf("%d files are waited for still", len(k.s.pairs.divided))
 			}
 		})
 	}

@@ -24,7 +24,7 @@ var passOn = map[string]bool{
 }
 
 // unslash gives the event's names what their slash has lost them.
-func (s *Stream) unslash(e *work) {
+func (s *knowledge) unslash(e *work) {
 	old, dest := e.lostSlash(&e.path), e.lostSlash(&e.dest)
 	if !old && !dest || !passOn[string(e.Exe)] || len(e.Title) >= event.MaxTitle {
 		return
@@ -69,7 +69,7 @@ func (e *work) parentAgain(it *event.Item) (found *event.Item) {
 
 // pairSlashed tells the sides of a rename by the PARENT that comes again before
 // a name that was not found.
-func (s *Stream) pairSlashed(e *work, two []*event.Item) bool {
+func (s *pairing) pairSlashed(e *work, two []*event.Item) bool {
 	if e.Partial || two[0].Name == nil || two[1].Name == nil || two[0].Key == two[1].Key {
 		return false
 	}
@@ -119,6 +119,14 @@ func (e *work) operands(f func(word, dir, last []byte)) {
 
 // operand is the one word that names something in the directory of a PARENT
 // record. Where there are several, it is the one whose last part is like.
+//
+// Claim: that word is the name which the kernel has lost.
+// Why it is sound: the program passes its words on as they are, the word ends in a slash as
+// only such a name does, its directory part is what the kernel printed for the PARENT, and no
+// other word is like that.
+// What would break it: a program that is replaced, or a command line that is overwritten.
+// Either makes words of its own event only, and the PARENT's inode is proven apart from them.
+// Test: TestLostSlash.
 func (e *work) operand(parent *event.Item, like []byte) []byte {
 	var word, alike []byte
 	several := false
@@ -160,14 +168,4 @@ func (e *work) prints(parent *event.Item, dir []byte) bool {
 		return bytes.Equal(parent.Name, e.Cwd)
 	}
 	return bytes.Equal(parent.Name, dir)
-}
-
-// answered is where the event's directory was seen.
-func (s *Stream) answered(key event.Inode) string {
-	if n := s.tree.Find(idOf(key)); n != nil {
-		if path, ok := s.appendLatest(nil, n); ok {
-			return string(path)
-		}
-	}
-	return ""
 }

@@ -35,6 +35,13 @@ type twins struct {
 	limit int
 }
 
+// learn notes that a directory has one identity below and another one above.
+//
+// Claim: whoever names the one means the other.
+// Why it is sound: a single event told of both, and left no choice (learnTwins).
+// What would break it: the layer gives the inode to another directory. Then find knows
+// neither for a while.
+// Test: TestStrangersTop, TestTruth over captures of overlayfs.
 func (t *twins) learn(below, above event.Inode, now int64) {
 	if below.Ino == 0 || above.Ino == 0 {
 		return
@@ -70,6 +77,12 @@ func (t *twins) dropDev(dev event.Dev) {
 	}
 }
 
+// A layers makes of the records on stacked file systems those of any other one.
+type layers struct {
+	tree  *dirtree.Tree // that of the resolver
+	twins twins
+}
+
 // A stack is an event on a stacked file system. The caller saw its files on the
 // device top.
 type stack struct {
@@ -84,7 +97,7 @@ func (k stack) below(p *event.Item) bool { return p.Name == nil && (!p.HasIno ||
 
 // unstack makes of the records of a stacked file system those that any other
 // one would have given.
-func (s *Stream) unstack(e *work) {
+func (s *layers) unstack(e *work) {
 	top, ok := e.stacked()
 	if !ok {
 		return
@@ -144,7 +157,7 @@ func (e *work) stacked() (top event.Dev, ok bool) {
 // learnTwins notes which directories of the layers are the caller's one, if the
 // event was in a single one and a layer leaves no doubt either. A link copies
 // the file up in its old directory first.
-func (s *Stream) learnTwins(k stack) {
+func (s *layers) learnTwins(k stack) {
 	if k.Success == event.No || k.Call.Verb == event.VerbLink {
 		return
 	}
@@ -230,7 +243,7 @@ func (k stack) whitedOut(dev event.Dev) *event.Item {
 // unstackGone gives a deleted directory the identity under which its contents
 // were seen. Where that is not known, an equal inode number must not live on:
 // layers usually have the same one.
-func (s *Stream) unstackGone(k stack, it *event.Item) {
+func (s *layers) unstackGone(k stack, it *event.Item) {
 	if k.Success == event.No {
 		return
 	}
@@ -278,7 +291,7 @@ func (k stack) topDev() []byte {
 
 // unstackRename gives the DELETEs of a rename the identity that their CREATEs
 // have. The kernel looks at the old name first, then at the new one.
-func (s *Stream) unstackRename(k stack) {
+func (s *layers) unstackRename(k stack) {
 	gone, made := k.named(event.KindDelete), k.named(event.KindCreate)
 	switch {
 	case len(gone) == 2 && len(made) == 2: // an exchange
@@ -329,7 +342,7 @@ func moved(gone []*event.Item, made *event.Item) *event.Item {
 }
 
 // sameFile says that two records are of one file.
-func (s *Stream) sameFile(k stack, gone, made *event.Item) {
+func (s *layers) sameFile(k stack, gone, made *event.Item) {
 	if gone.Key.Dev == k.top || made.Key.Dev != k.top || gone.Mode&event.ModeType != made.Mode&event.ModeType {
 		return
 	}

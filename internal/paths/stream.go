@@ -46,6 +46,10 @@ type Options struct {
 	// carried over a restart only if it is still the same, and is forgotten
 	// when a daemon note comes with another one in its field boot_id.
 	Boot string
+
+	// Explain is an event of which Explained tells how its paths came about. It takes
+	// memory for every event; the zero ID stands for none.
+	Explain event.ID
 }
 
 // Offline are the Options for records of the past, as in a log file: all later
@@ -60,59 +64,26 @@ func Offline() Options {
 //
 // A Stream is not safe for concurrent use.
 type Stream struct {
-	in *event.Assembler
+	resolver
 
-	heldLimit int
-	maxBytes  int   // that the events may have which are open or held
-	wait      int64 // milliseconds
-	lookup    Lookup
-
-	tree      *dirtree.Tree
-	parts     []string             // scratch of climb: the names on the way, the last one first
-	steps     []*dirtree.Node      // likewise: the directories
-	waits     map[dirtree.ID]*slot // rings of the names that wait for a directory's place; none is empty
-	unsettled []sighting           // that those who wait may count once their records are read
-	asking    map[event.Inode]inquiry
-	claims    map[claimant]claim
-	named     map[naming]dirtree.ID // the directories of claims by their paths
-
-	claimBytes int // of the paths in claims
-	renamed    renames
-	barrier    uint64 // records are missing before the event that begins here: nothing known is of before
-	doubt      int64  // when mounts changed last, Unix milliseconds
-
-	twins   twins
-	givings map[event.Inode]giving
-	orphans map[event.Inode]*slot // rings of those who wait, by their files
-	visits  []visit               // the latest first
-	opened  opened
-	met     [maxMet]acquaintance
-
-	dropped  loss  // the last one
-	complete int64 // it is known of all up to this time what is missing, Unix milliseconds; 0 for never
-
-	order   order
-	divided map[event.Inode][]*work // that wait for their sides, by the file they rename
-	seams   bool                    // the daemon that wrote the journal marks where it was away
-	boot    string
-	scratch []byte
-
-	recalled recalled
+	maxBytes int    // that the events may have which are open or held
+	boot     string // the running kernel's; at most 255 bytes
+	seams    bool   // the daemon that wrote the journal marks where it was away
 }
 
 // NewStream returns a Stream that knows nothing yet.
 func NewStream(o Options) *Stream {
-	s := &Stream{
-		heldLimit: or(o.Held, DefaultHeld),
-		maxBytes:  or(o.Bytes, DefaultBytes),
-		wait:      or(o.ResolveWait, DefaultWait).Milliseconds(),
-		lookup:    o.Lookup,
-		tree:      dirtree.New(or(o.Places, DefaultPlaces)),
-		waits:     make(map[dirtree.ID]*slot),
-		boot:      o.Boot[:min(len(o.Boot), 255)],
-	}
-	s.twins.limit = or(o.Places, DefaultPlaces)
+	s := &Stream{maxBytes: or(o.Bytes, DefaultBytes), boot: o.Boot[:min(len(o.Boot), 255)]}
 	s.in = event.NewAssembler(event.Options{Limit: o.Limit, GiveUp: o.GiveUp, Process: o.Process, Ended: func(e *event.Event) { s.find(workOf(e)) }})
+	s.wait, s.lookup = or(o.ResolveWait, DefaultWait).Milliseconds(), o.Lookup
+	s.heldLimit = or(o.Held, DefaultHeld)
+	s.tree = dirtree.New(or(o.Places, DefaultPlaces))
+	s.layers = layers{tree: s.tree, twins: twins{limit: or(o.Places, DefaultPlaces)}}
+	s.waits = make(map[dirtree.ID]*slot)
+	if o.Explain != (event.ID{}) {
+		s.explain = &explainer{id: o.Explain, ids: make(map[uint64]event.ID)}
+	}
+	s.pairs, s.orphans = &pairing{resolver: &s.resolver}, &orphanage{resolver: &s.resolver}
 	return s
 }
 
@@ -153,6 +124,7 @@ func (s *Stream) Pending() int { return s.in.Pending() }
 
 // find finds the paths of an event that has ended.
 func (s *Stream) find(e *work) {
+	s.explain.heard(e.Event)
 	switch {
 	case e.Silent && e.Partial: // reading again began in its midst
 		s.in.Yield(e.Event)
@@ -166,6 +138,15 @@ func (s *Stream) find(e *work) {
 	default:
 		s.hold(e)
 	}
+}
+
+// Explained tells how the names of the event that Options.Explain names got their paths, as
+// far as they were looked for below a directory.
+func (s *Stream) Explained() []Explanation {
+	if s.explain == nil {
+		return nil
+	}
+	return s.explain.told
 }
 
 // heed draws the consequences of what a note of our own says. What was lost may
@@ -185,84 +166,8 @@ func (s *Stream) heed(e *work) {
 	if boot := e.Field("boot_id"); typ.IsNote() && len(boot) > 0 && string(boot) != s.boot {
 		s.Forget()
 		s.boot = string(boot)
-		s.nextBoot()
+		s.pairs.nextBoot()
 	}
-}
-
-// missed forgets what was learnt, since records are missing before e: what is told or
-// seen later does not hold for what came before, nor the other way round. Names that
-// wait get what is known by now.
-func (s *Stream) missed(e *work) {
-	for w := s.firstHeld(); w != nil && w.First < e.First; w = s.firstHeld() {
-		s.release(w)
-	}
-	if e.First > s.recalled.high { // else that was done before the tree was saved
-		s.forget()
-	}
-	s.barrier = max(s.barrier, e.First)
-}
-
-// firstHeld is the event that waits longest, nil for none.
-func (s *Stream) firstHeld() *work {
-	if e := s.in.Held().Head; e != nil {
-		return workOf(e)
-	}
-	return nil
-}
-
-func (s *Stream) hold(e *work) {
-	if s.in.Held().Len >= s.heldLimit {
-		s.release(s.firstHeld())
-	}
-	e.heldAt = 0 // likewise
-	s.in.Hold(e.Event)
-	if s.wait < 0 {
-		s.release(e)
-	}
-}
-
-// solved counts one of e's names as found; a held event that has all goes.
-func (s *Stream) solved(e *work) {
-	e.unsolved--
-	if e.unsolved <= 0 && e.State() == event.Held {
-		s.letGo(e)
-	}
-}
-
-// release lets a held event go with what is known of it.
-func (s *Stream) release(e *work) {
-	if e.sides != nil {
-		s.unite(e)
-	}
-	e.eachWaiting(func(n *place) {
-		if s.stopWaiting(n) {
-			s.giveUp(n)
-		}
-	})
-	if e.unsolved > 0 {
-		e.unsolved = 0
-		s.letGo(e)
-	}
-}
-
-// letGo makes an event ready, whose names wait for nothing any more.
-func (s *Stream) letGo(e *work) {
-	e.SetAction()
-	e.Path.Under, e.Dest.Under = e.path.under(), e.dest.under()
-	s.in.Yield(e.Event)
-}
-
-// stopWaiting takes n from the ring that it waits in, if it does.
-func (s *Stream) stopWaiting(n *place) bool {
-	switch {
-	case n.wait.next == nil:
-		return false
-	case n.node == nil:
-		s.leave(n)
-	default:
-		s.leaveRing(n)
-	}
-	return true
 }
 
 // expire lets held events go whose time is over.
@@ -275,16 +180,6 @@ func (s *Stream) expire() {
 		}
 		s.release(e)
 	}
-}
-
-// overdue has an event whose wait is over wait on for the looks that may tell a path of
-// it still: records up to then must be read, and known to be complete.
-func (s *Stream) overdue(e *work) {
-	e.eachWaiting(func(n *place) {
-		if n.node != nil && n.wait.next != nil {
-			s.blocked(n, s.climb(e, n.node, false))
-		}
-	})
 }
 
 // Tick lets time pass on a host where no records come. now is the wall clock's.
@@ -344,12 +239,12 @@ func (s *Stream) Doubt(now time.Time) {
 // DropDev forgets what was learnt of a file system: it goes away.
 func (s *Stream) DropDev(dev event.Dev) {
 	s.tree.ForgetDevice(uint64(dev))
-	for by := range s.claims {
+	for by := range s.claims.of {
 		if by.dir.Dev == uint64(dev) {
-			delete(s.claims, by)
+			delete(s.claims.of, by)
 		}
 	}
-	s.twins.dropDev(dev)
+	s.layers.twins.dropDev(dev)
 	s.givings = nil
 }
 
@@ -362,21 +257,13 @@ func (s *Stream) Forget() {
 	s.barrier = s.in.Read() + 1
 }
 
-func (s *Stream) forget() {
-	s.tree.Forget()
-	s.claims, s.named = nil, nil
-	s.twins.of = nil
-	s.givings = nil
-	s.doubtOrphans()
-}
-
 // markVersion is the first byte of a mark.
 const markVersion = 1
 
 // AppendMark appends where to go on if all events returned so far are
 // delivered, except those in but: what a cursor must hold besides Low.
 func (s *Stream) AppendMark(dst []byte, but ...*event.Event) []byte {
-	dst = append(dst, markVersion, byte(s.order), byte(len(s.boot)))
+	dst = append(dst, markVersion, byte(s.pairs.order), byte(len(s.boot)))
 	dst = append(dst, s.boot...)
 	return s.in.AppendMark(dst, but...)
 }
@@ -389,7 +276,7 @@ func (s *Stream) Resume(mark []byte) (low uint64, err error) {
 	}
 	end := 3 + int(mark[2])
 	if low, err = s.in.Resume(mark[end:]); err == nil {
-		s.order, s.boot = order(mark[1]), string(mark[3:end]) // a note tells if it is another one now
+		s.pairs.order, s.boot = order(mark[1]), string(mark[3:end]) // a note tells if it is another one now
 		if s.recalled.low != 0 {
 			low = s.in.GoBack(s.recalled.low)
 		}

@@ -15,8 +15,8 @@ import (
 // wordTypes are the types of records whose text is a program's, or a stranger's.
 var wordTypes = []event.Type{1005, 1100, 1107, 1112, 1123, 1124, 1130, 1199, 2100, 2404, 2999, event.TypeGap.Foreign(), event.TypeRules.Foreign()}
 
-// claims are what a program may say of itself and of others.
-var claims = []string{
+// sayings are what a program may say of itself and of others.
+var sayings = []string{
 	"pid=1", "uid=0", "auid=0", "ses=1", "subj=x", "ppid=1", "tty=pts0", "exe=\"/bin/rm\"", "comm=rm", "key=\"efs_changes\"", "success=yes", "res=success",
 	"container=c", "unit=\"u.service\"", "path=\"/mnt/efs/a\"", "dest=b", "path_from=absolute", "action=delete", "time=1", "id=1", "host=h", "v=2", "type=gap",
 	"cause=\"overrun\"", "count=3", "op=\"stop\"", "boot_id=\"b\"", "errno=EACCES", "syscall=rename", "overwrote=7", "partial=true", "truncated=true", "msg='", "'", "\"", " ",
@@ -27,20 +27,20 @@ var claims = []string{
 // kernel says, and all else is under msg_…, in both formats that have fields.
 func FuzzWords(f *testing.F) {
 	f.Add(uint8(3), "op=login acct=\"o'brien\" exe=\"/usr/sbin/sshd\" res=success")
-	for i, claim := range claims {
+	for i, claim := range sayings {
 		f.Add(uint8(i), claim)
 		f.Add(uint8(i), "x' "+claim)
 	}
 	f.Fuzz(func(t *testing.T, n uint8, text string) { checkWords(t, wordTypes[int(n)%len(wordTypes)], text) })
 }
 
-// TestWords does the same with claims put together at random.
+// TestWords does the same with sayings put together at random.
 func TestWords(t *testing.T) {
 	for seed := range uint64(2000) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		text := ""
 		for range rnd.IntN(12) {
-			text += claims[rnd.IntN(len(claims))] + strings.Repeat(" ", rnd.IntN(2))
+			text += sayings[rnd.IntN(len(sayings))] + strings.Repeat(" ", rnd.IntN(2))
 		}
 		checkWords(t, wordTypes[rnd.IntN(len(wordTypes))], text)
 		if t.Failed() {

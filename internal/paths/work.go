@@ -7,6 +7,9 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
+// This file has what is known of one event and of its names while their paths are looked
+// for. It hangs on the event (event.Event.Work) and is used again with it.
+
 // A work is an event and what is found out of its names.
 type work struct {
 	*event.Event
