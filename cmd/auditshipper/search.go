@@ -6,12 +6,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/elastic/go-libaudit/v2/auparse"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/query"
 	"github.com/auditshipper/auditshipper/internal/rules"
 )
@@ -69,6 +71,9 @@ func search(cmd *cobra.Command, s *searchWords) (err error) {
 	if err != nil {
 		return err
 	}
+	if s.explain != (event.ID{}) {
+		return explainEvent(cmd, src, raw, s.explain)
+	}
 	found := false
 	for {
 		e, err := src.Next()
@@ -124,7 +129,40 @@ func (s *searchWords) options(p *query.Printer) query.Options {
 		From: s.from, To: s.to, Keep: s.want.Match, Facts: facts || s.want.File != "" && !s.compat, JSON: json,
 		Names: s.users, Host: host, Numbers: s.numbers(), EOETimeout: s.timeout, Unfinished: s.check != "",
 	}
+	if at := s.explain; at != (event.ID{}) {
+		o.Explain, o.From, o.To = at, time.Unix(at.Sec, 0), time.Unix(at.Sec, 0)
+		o.Keep = func(e *query.Event) bool { return e.ID == at }
+	}
 	return o
+}
+
+// explainEvent prints how the paths of an event came about, for each node that has one.
+func explainEvent(cmd *cobra.Command, src query.Source, raw bool, id event.ID) error {
+	if !raw {
+		return withStatus(exitUsage, errors.New("--explain: this source has no records, only events"))
+	}
+	out, found := forTerminal(cmd.OutOrStdout()), false
+	for {
+		e, err := src.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if e.ID != id {
+			continue
+		}
+		found = true
+		if _, err := io.WriteString(out, e.Why); err != nil {
+			return brokenPipe(err)
+		}
+	}
+	if found {
+		return nil
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "<no matches>")
+	return errNothing
 }
 
 // open opens the source that the flags name: a log group, files, a pipe, or the

@@ -24,6 +24,7 @@ type searchWords struct {
 	check   string // checkpoint file
 	extras  query.Extras
 	escape  string
+	explain event.ID // of which it is told how its paths came about; zero for none
 }
 
 // sourceWords say where to look, and when. search and report share them.
@@ -164,6 +165,12 @@ func (s *searchWords) prints() words {
 		{names: "--escape", value: "MODE", help: "of names in other formats than raw: raw, tty, shell, shell_quote", set: func(v, _ string) (int, error) {
 			s.escape = v
 			return 1, oneWord(v, "raw", "tty", "shell", "shell_quote")
+		}},
+		{names: "--explain", value: "ID", help: "tell why the paths of this event are as they are: which facts, which rules", set: func(v, _ string) (used int, err error) {
+			if s.explain, err = event.ParseID(v); err != nil {
+				return 1, query.Say("Event ids look like 1785139200.123:48213, as in the field id, was %s", v)
+			}
+			return 1, nil
 		}},
 		switchWord("--extra-keys", "csv: a column with keys", &s.extras.Keys),
 		switchWord("--extra-labels", "csv: columns with security contexts", &s.extras.Labels),

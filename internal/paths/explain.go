@@ -30,6 +30,8 @@ type explainer struct {
 // An Explanation tells how one name of an event got its path.
 type Explanation struct {
 	Dest  bool   // of the second name
+	Given string // the name that the caller gave
+	Words string // the directory by the caller's own words; empty without such
 	Steps []Step // from the name's directory up; empty if none was asked
 	Final bool   // the event waited for as long as it may
 }
@@ -80,7 +82,7 @@ func (x *explainer) name(n *place, final bool) {
 	if x == nil || n.event.ID != x.id {
 		return
 	}
-	told := Explanation{Dest: n == &n.event.dest, Steps: append([]Step(nil), x.steps...), Final: final}
+	told := Explanation{Dest: n == &n.event.dest, Given: string(n.given), Words: string(n.words), Steps: append([]Step(nil), x.steps...), Final: final}
 	for i := range x.told {
 		if x.told[i].Dest == told.Dest {
 			x.told[i] = told

@@ -14,6 +14,7 @@ type Event struct {
 	Stream  string // of the log group that it is from, where it is from one
 	Records []Record
 	Facts   *Facts // nil unless Options asked for them
+	Why     string // how its paths came about, if Options.Explain asked for it
 	JSON    []byte // as DESIGN.md's one line, if Options asked for it
 
 	// Enriched says that auditd appended names to at least one record.

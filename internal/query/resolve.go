@@ -52,7 +52,7 @@ func (r *resolver) node(name string) *nodeStream {
 			r.dropNode()
 		}
 		opt := paths.Offline()
-		opt.Held = maxHeld
+		opt.Held, opt.Explain = maxHeld, r.opt.Explain
 		n = &nodeStream{stream: paths.NewStream(opt), wait: map[uint64]waiting{}}
 		r.nodes[name] = n
 	}
@@ -147,6 +147,9 @@ func (n *nodeStream) drain(r *resolver) {
 		r.bytes -= w.cost
 		if w.event != nil {
 			r.fill(w.event, v)
+			if v.ID == r.opt.Explain {
+				w.event.Why = explain(v, n.stream.Explained())
+			}
 		}
 		n.stream.Free(v)
 	}

@@ -39,6 +39,10 @@ type Options struct {
 	Facts bool // find out what the records mean
 	JSON  bool // encode what they mean; implies Facts
 
+	// Explain is an event of which Event.Why tells how its paths came about; it implies
+	// Facts. The zero ID stands for none.
+	Explain event.ID
+
 	Names encode.Names // gives users their names in Facts and JSON; nil: numbers only
 	Host  string       // whose events these are, if a record does not say it
 
@@ -94,7 +98,7 @@ type stream struct {
 
 func newStream(in reader, opt Options) *stream {
 	s := &stream{opt: opt, in: in, asm: newAssembler(&opt)}
-	if opt.Facts || opt.JSON {
+	if opt.Facts || opt.JSON || opt.Explain != (event.ID{}) {
 		s.solve, s.slack = newResolver(opt), around
 	}
 	return s
