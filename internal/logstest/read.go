@@ -66,8 +66,11 @@ func (s *Server) getLogEvents(body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, st, err := s.stream(identified(in.LogGroupName, in.LogGroupIdentifier), in.LogStreamName)
+	g, st, err := s.stream(identified(in.LogGroupName, in.LogGroupIdentifier), in.LogStreamName)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.mayRead(); err != nil {
 		return nil, err
 	}
 	st.sort()
@@ -205,6 +208,9 @@ func (s *Server) filterLogEvents(body []byte) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := g.mayRead(); err != nil {
+		return nil, err
+	}
 	events, err := g.search(&in)
 	if err != nil {
 		return nil, err
@@ -220,10 +226,18 @@ type filterInput struct {
 	Limit              *int
 }
 
+// mayRead refuses what groups of the Infrequent Access class do not have.
+func (g *group) mayRead() error {
+	if g.class == "INFREQUENT_ACCESS" {
+		return &apiError{code: "InvalidOperationException", message: "The operation is not supported for log groups of the INFREQUENT_ACCESS class."}
+	}
+	return nil
+}
+
 // A found is an event with its stream's name.
 type found struct {
 	Event
-	stream string
+	stream, group string
 }
 
 // search returns all events of the streams and the time asked for, in order.
@@ -240,7 +254,7 @@ func (g *group) search(in *filterInput) ([]found, error) {
 		}
 		st.sort()
 		for _, e := range within(st.events, in.StartTime, in.EndTime, true) {
-			out = append(out, found{e, name})
+			out = append(out, found{e, name, g.name})
 		}
 	}
 	slices.SortFunc(out, func(a, b found) int { return compareEvents(a.Event, b.Event) })

@@ -35,6 +35,13 @@ type Options struct {
 	// page without a match comes back empty, with a token. 0 is 10,000.
 	ScanPerPage int
 
+	// Of Logs Insights: how many bytes a query reads in a second (0: all at once),
+	// after what time it is ended, and how many may run at once. 0 is what the
+	// documentation says: 60 minutes and 100.
+	ScanRate     float64
+	QueryTimeout time.Duration
+	MaxQueries   int
+
 	// Discard counts events without keeping them.
 	Discard bool
 }
@@ -46,8 +53,9 @@ type Server struct {
 	mu         sync.Mutex
 	groups     map[string]*group
 	queries    []queryDefinition
-	arrived    uint64 // events ever accepted
-	bytes      uint64 // of their messages
+	started    map[string]*query // of Logs Insights, by id
+	arrived    uint64            // events ever accepted
+	bytes      uint64            // of their messages
 	requests   uint64
 	calls      map[string]int
 	violations []string
@@ -67,8 +75,14 @@ func New(o Options) *Server {
 	if o.ScanPerPage == 0 {
 		o.ScanPerPage = 10_000
 	}
+	if o.QueryTimeout == 0 {
+		o.QueryTimeout = time.Hour
+	}
+	if o.MaxQueries == 0 {
+		o.MaxQueries = 100
+	}
 	return &Server{
-		opt: o, groups: map[string]*group{}, calls: map[string]int{}, stop: make(chan struct{}),
+		opt: o, groups: map[string]*group{}, started: map[string]*query{}, calls: map[string]int{}, stop: make(chan struct{}),
 		faults: faults{random: rand.New(rand.NewPCG(o.Seed, 0))},
 	}
 }
@@ -139,12 +153,15 @@ var operations = map[string]func(s *Server, body []byte) (any, error){
 	"DescribeQueryDefinitions": (*Server).describeQueryDefinitions,
 	"FilterLogEvents":          (*Server).filterLogEvents,
 	"GetLogEvents":             (*Server).getLogEvents,
+	"GetQueryResults":          (*Server).getQueryResults,
 	"ListTagsForResource":      (*Server).listTagsForResource,
 	"PutIndexPolicy":           (*Server).putIndexPolicy,
 	"PutLogEvents":             (*Server).putLogEvents,
 	"PutMetricFilter":          (*Server).putMetricFilter,
 	"PutQueryDefinition":       (*Server).putQueryDefinition,
 	"PutRetentionPolicy":       (*Server).putRetentionPolicy,
+	"StartQuery":               (*Server).startQuery,
+	"StopQuery":                (*Server).stopQuery,
 	"TagResource":              (*Server).tagResource,
 }
 
