@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/config"
+	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/query"
 	"github.com/auditshipper/auditshipper/internal/rules"
@@ -188,6 +189,9 @@ func (s *sourceWords) open(cmd *cobra.Command, o query.Options, want *query.Sear
 	}
 	c, err := s.load()
 	if err != nil {
+		return nil, false, err
+	}
+	if o.HostOf, err = daemon.ReceivedBy(c.StateDir); err != nil {
 		return nil, false, err
 	}
 	src, err = query.OpenJournal(filepath.Join(c.StateDir, "journal"), o)

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/query"
 	"github.com/auditshipper/auditshipper/internal/ship"
@@ -104,7 +105,11 @@ func (t *tail) followJournal(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	f, err := query.FollowJournal(filepath.Join(c.StateDir, "journal"), time.Now().Add(-history), query.Options{Names: t.users, Host: host, JSON: t.json})
+	hostOf, err := daemon.ReceivedBy(c.StateDir)
+	if err != nil {
+		return err
+	}
+	f, err := query.FollowJournal(filepath.Join(c.StateDir, "journal"), time.Now().Add(-history), query.Options{Names: t.users, Host: host, HostOf: hostOf, JSON: t.json})
 	if errors.Is(err, os.ErrNotExist) {
 		return hinted{err, "is the daemon set up here? --log-group GROUP follows a log group"}
 	}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,17 +42,39 @@ type identities struct {
 // the start: its events then go out under the present identity.
 func openIdentities(stateDir string, low func() uint64, log *zap.Logger) *identities {
 	ids := &identities{path: filepath.Join(stateDir, "identity"), low: low, log: log}
-	var list []identity
-	text, err := safefile.ReadFile(ids.path)
-	if err == nil {
-		err = json.Unmarshal(text, &list)
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	list, err := ids.read()
+	if err != nil {
 		log.Error("which host received the journal's records is not known: they go out as this host's", zap.Error(err))
-		list = nil
 	}
 	ids.list.Store(&list)
 	return ids
+}
+
+// ReceivedBy tells under which host's name the daemon of a state directory received a
+// record: an image of a host, or one that was renamed, holds records of another time.
+func ReceivedBy(stateDir string) (func(seq uint64) string, error) {
+	ids := &identities{path: filepath.Join(stateDir, "identity")}
+	list, err := ids.read()
+	if err != nil {
+		return nil, fmt.Errorf("read which host received the journal's records: %w", err)
+	}
+	ids.list.Store(&list)
+	return func(seq uint64) string { return ids.of(seq).Host }, nil
+}
+
+// read returns what the file says, nothing if there is none.
+func (ids *identities) read() (list []identity, err error) {
+	text, err := safefile.ReadFile(ids.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &list); err != nil {
+		return nil, fmt.Errorf("%s: %w", ids.path, err)
+	}
+	return list, nil
 }
 
 // begin says who receives the records from next on. oldest is the first record

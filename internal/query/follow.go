@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -86,7 +87,8 @@ func (f *Follower) wait(ctx context.Context) error {
 func (f *Follower) fill(v *event.Event) *Event {
 	e := &f.event
 	json := e.JSON[:0]
-	*e = Event{ID: v.ID, Facts: factsOf(v, f.opt.Names)}
+	*e = Event{ID: v.ID, Node: f.opt.otherHost(v.First), Facts: factsOf(v, f.opt.Names)}
+	f.encode.Host = cmp.Or(e.Node, f.opt.Host)
 	e.first = typeOf(jsonEvent{Action: v.Action, Syscall: v.Syscall})
 	if f.opt.JSON {
 		e.JSON = f.encode.AppendJSON(json, v)

@@ -21,7 +21,7 @@ func OpenJournal(dir string, opt Options) (Source, error) {
 			return nil, errors.Join(err, v.Close())
 		}
 	}
-	s := newStream(&journalReader{view: v}, opt)
+	s := newStream(&journalReader{view: v, opt: opt}, opt)
 	// After a kill or a power cut the journal may have the last records twice.
 	s.seen, s.asm.unique = newSeen(), true
 	return s, nil
@@ -30,6 +30,7 @@ func OpenJournal(dir string, opt Options) (Source, error) {
 // A journalReader makes lines of what a journal holds.
 type journalReader struct {
 	view *journal.View
+	opt  Options
 	buf  []byte
 }
 
@@ -65,6 +66,9 @@ func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
 		id = event.NoteID(id, seq)
 		text = append([]byte("audit("+id.String()+"): "), rest...)
 	}
+	if other := r.opt.otherHost(seq); len(node) == 0 && other != "" {
+		node = []byte(other)
+	}
 	r.buf = event.AppendLine(r.buf[:0], typ, nil, node)
 	*l = line{typ: typ, id: id, text: len(r.buf), node: node}
 	r.buf = event.AppendText(r.buf, bytes.TrimRight(text, "\n\x00"))
@@ -75,3 +79,14 @@ func (r *journalReader) fill(l *line, seq uint64, rec []byte) bool {
 }
 
 var _ io.Closer = (*journalReader)(nil)
+
+// otherHost is the host that received a record, if that was not Host.
+func (o *Options) otherHost(seq uint64) string {
+	if o.HostOf == nil {
+		return ""
+	}
+	if host := o.HostOf(seq); host != o.Host {
+		return host
+	}
+	return ""
+}

@@ -3,7 +3,9 @@ package query
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/journal"
@@ -124,6 +126,50 @@ func TestJournalTwice(t *testing.T) {
 			if want := "[1/4 2/4 3/4 4/4]"; fmt.Sprint(got) != want {
 				t.Errorf("cut at %d, again from %d: got %v, want %s", cut, back, got, want)
 			}
+		}
+	}
+}
+
+// TestJournalOfAnotherHost reads the journal of a host that was renamed, or copied: each
+// event is of the host that received it.
+func TestJournalOfAnotherHost(t *testing.T) {
+	dir := t.TempDir()
+	j, err := journal.Open(dir, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		l, err := event.ParseLine(fmt.Appendf(nil, "type=USER_LOGIN msg=audit(1700000000.010:%d): pid=1 uid=0 msg='op=login res=success'", i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.Append([][]byte{event.AppendRecord(nil, l)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	opt := Options{JSON: true, Host: "now", HostOf: func(seq uint64) string { return map[uint64]string{1: "then", 2: "now", 3: "now"}[seq] }}
+	src, err := OpenJournal(dir, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	var got []string
+	each(t, src, func(e *Event) { got = append(got, e.Node+" "+string(e.JSON)) })
+	if len(got) != 3 || !strings.HasPrefix(got[0], "then ") || !strings.Contains(got[0], `"host":"then"`) || !strings.Contains(got[1], `"host":"now"`) {
+		t.Errorf("%q", got)
+	}
+	f, err := FollowJournal(dir, time.Unix(0, 0), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for i, want := range []string{"then", "now", "now"} {
+		e, _, err := f.Next(t.Context())
+		if err != nil || !strings.Contains(string(e.JSON), `"host":"`+want+`"`) {
+			t.Fatalf("event %d: %s, %v, want of %s", i, e.JSON, err, want)
 		}
 	}
 }

@@ -46,6 +46,10 @@ type Options struct {
 	Names encode.Names // gives users their names in Facts and JSON; nil: numbers only
 	Host  string       // whose events these are, if a record does not say it
 
+	// HostOf says under which host's name a journal's record was received, empty for
+	// Host. nil: all were received by Host.
+	HostOf func(seq uint64) string
+
 	// Numbers lets a source of lines take what a search printed, too: records
 	// that were interpreted, and those that stand the last first.
 	Numbers *Numbers
