@@ -53,16 +53,17 @@ type deliverer struct {
 	whose   func(seq uint64) ship.Identity // which host received a record
 	memory  *memory                        // nil: nothing outlives the process
 
-	reader  *journal.Reader
-	yields  bool // to a flood of records
-	losses  func() *known
-	known   *known
-	flood   flood
-	glanced time.Time
-	beat    atomic.Uint64 // turns of the loop, for the watchdog
-	poked   chan struct{} // makes an idle loop turn once
-	added   uint64        // items given to the shipper
-	line    []byte
+	reader   *journal.Reader
+	yields   bool // to a flood of records
+	losses   func() *known
+	known    *known
+	flood    flood
+	glanced  time.Time
+	beat     atomic.Uint64 // turns of the loop, for the watchdog
+	shipping atomic.Bool   // the shipper is asked to take an event
+	poked    chan struct{} // makes an idle loop turn once
+	added    uint64        // items given to the shipper
+	line     []byte
 
 	aside atomic.Pointer[ship.Item] // to be shipped that is not in the journal: figures
 
@@ -91,6 +92,7 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			err = errors.Join(d.shipAside(ctx), d.breathe(ctx, turn), d.wait(ctx))
 			turn = 0
 		} else if err == nil && turn%giveWayEvery == giveWayEvery-1 {
+			d.cursor.snapshot(d.stream, d.added) // others' events move it, too
 			d.memory.save(d.stream.Stream, d.stream.Read(), d.now())
 			err = errors.Join(d.glance(), d.giveWay(ctx))
 		}
@@ -147,7 +149,14 @@ func (d *deliverer) shipAside(ctx context.Context) error {
 	}
 	d.added++
 	it.Mark = d.added
-	return d.ship.Add(ctx, *it)
+	return d.add(ctx, *it)
+}
+
+// add gives an item to the shipper, who may be waiting for the service.
+func (d *deliverer) add(ctx context.Context, it ship.Item) error {
+	d.shipping.Store(true)
+	defer d.shipping.Store(false)
+	return d.ship.Add(ctx, it)
 }
 
 // drain waits until all that is in the journal is with the shipper, or ctx is
@@ -238,7 +247,7 @@ func (d *deliverer) one(ctx context.Context, e *event.Event, of origin) error {
 	out.speakFor(from.Host, of)
 	d.line = out.encode(d.line[:0], e)
 	d.added++
-	return d.ship.Add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Serial: e.ID.Serial, Line: d.line, Mark: d.added, From: from})
+	return d.add(ctx, ship.Item{Millis: e.ID.UnixMilli(), Serial: e.ID.Serial, Line: d.line, Mark: d.added, From: from})
 }
 
 // wait returns when the journal has more, or after a tick while events wait.

@@ -42,8 +42,8 @@ func (p *pulse) look(now time.Time) bool {
 const pulseEvery = 10 * time.Second
 
 // watchLoops keeps for the status which loop does not move, and tells the service
-// manager that we live while both do. The deliver loop may rest while the service does
-// not answer.
+// manager that we live while both do. The deliver loop may rest while the shipper
+// waits for the service, whose calls have a timeout.
 func (d *Daemon) watchLoops(ctx context.Context) {
 	receive := &pulse{loop: "receive", beat: d.receiver.beat.Load}
 	deliver := &pulse{loop: "deliver", beat: d.deliver.beat.Load}
@@ -54,7 +54,7 @@ func (d *Daemon) watchLoops(ctx context.Context) {
 	rounds(ctx, every, func() {
 		now := time.Now()
 		received := receive.look(now)
-		delivered := deliver.look(now) || !d.shipper.State().StalledSince.IsZero()
+		delivered := deliver.look(now) || d.deliver.shipping.Load()
 		if received && delivered {
 			d.tell("WATCHDOG=1")
 		}
