@@ -48,6 +48,7 @@ type keeper struct {
 	never   bool              // never,task was loaded
 	repairs uint64
 	failed  string
+	trouble string // why the rules were not kept when they were looked at last
 
 	addedAtStart bool // rules were missing when they were put in effect
 }
@@ -93,10 +94,24 @@ func (k *keeper) run(ctx context.Context) error {
 		if !k.load.await(ctx) {
 			return nil
 		}
-		if err := k.keep(); err != nil {
-			k.log.Warn("rules not kept", zap.Error(err))
-		}
+		k.complain(k.keep())
 	}
+}
+
+// complain logs why the rules are not kept, once as long as the reason stays.
+func (k *keeper) complain(err error) {
+	trouble := ""
+	if err != nil {
+		trouble = err.Error()
+	}
+	switch {
+	case trouble == k.trouble:
+	case err != nil:
+		k.log.Warn("rules not kept", zap.Error(err))
+	default:
+		k.log.Info("rules are kept again")
+	}
+	k.trouble = trouble
 }
 
 func pauseFor(ctx context.Context, d time.Duration) bool {
@@ -218,6 +233,7 @@ type repair struct {
 	renewed []string
 	waiting []string // watches that began to wait
 	failed  string
+	trouble string // why the rules were not kept when they were looked at last
 }
 
 func (r *repair) none() bool {

@@ -99,20 +99,6 @@ func diffLines(t *testing.T, got, want []byte) {
 	}
 }
 
-// readAll returns all captures, those of the workloads included.
-func readAll(t *testing.T) [][]byte {
-	t.Helper()
-	names, err := filepath.Glob("../event/testdata/truth/*.log.gz")
-	if err != nil || len(names) == 0 {
-		t.Fatalf("no workloads: %v", err)
-	}
-	logs := readCorpus(t)
-	for _, name := range names {
-		logs = append(logs, gunzip(t, name))
-	}
-	return logs
-}
-
 func readCorpus(t testing.TB) (logs [][]byte) {
 	t.Helper()
 	names, err := filepath.Glob("../event/testdata/corpus/*.log")
