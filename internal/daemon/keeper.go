@@ -233,7 +233,6 @@ type repair struct {
 	renewed []string
 	waiting []string // watches that began to wait
 	failed  string
-	trouble string // why the rules were not kept when they were looked at last
 }
 
 func (r *repair) none() bool {
