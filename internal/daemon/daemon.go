@@ -244,7 +244,7 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now, mounts: &d.mounts,
 		whose: d.identities.of, yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
 		stream: newNodeStreams(paths.NewStream(paths.Options{
-			ResolveWait: wait(d.cfg.Source.ResolveWait), Lookup: d.lookup, Boot: d.boot,
+			ResolveWait: wait(d.cfg.Source.ResolveWait), Host: d.lookup, Boot: d.boot,
 			Process: host.NewHomes(d.lookup).Of,
 		})),
 	}

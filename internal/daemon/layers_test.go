@@ -16,7 +16,7 @@ var may = map[string][]string{
 	"paths":      {"dirtree", "event"},
 	"encode":     {"event"},
 	"query":      {"encode", "event", "journal", "paths"},
-	"host":       {"event"}, // its types
+	"host":       {"event", "paths"}, // their types
 	"journal":    {"safefile"},
 	"kaudit":     {"safefile"},
 	"kerneltest": {"kaudit"},

@@ -71,7 +71,7 @@ func (s *nodeStreams) told(t *testing.T, into map[string]bool) {
 }
 
 // noLookup panics if anything is asked.
-type noLookup struct{ paths.Lookup }
+type noLookup struct{ paths.Host }
 
 // TestNodes: events of several hosts with the same ids, inodes and processes stay
 // apart, also over a restart at any record, and nobody asks this host about them.
@@ -93,7 +93,7 @@ func TestNodes(t *testing.T) {
 		}
 	}
 	asked := func(uint32) (string, string) { t.Error("this host was asked about a process"); return "", "" }
-	options := paths.Options{ResolveWait: -1, Lookup: noLookup{}, Process: asked}
+	options := paths.Options{ResolveWait: -1, Host: noLookup{}, Process: asked}
 	for cut := range len(recs) + 1 {
 		got := map[string]bool{}
 		s := logStreams(options, now)

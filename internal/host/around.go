@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // Bounds of a look around at a process.
@@ -23,14 +23,10 @@ const (
 	aroundTime = 50 * time.Millisecond
 )
 
-// Around implements paths.Lookup. Only local file systems count: they say when a
-// directory was made, by the clock that events have, and answer at once.
-func (l *System) Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64)) {
-	dirs, ok := askProcess(l, pid, func() ([]string, bool) { return processDirs(procPath(pid)), true })
-	if !ok {
-		return
-	}
-	d := descent{l: l, seen: map[string]bool{"/": true}, until: time.Now().Add(aroundTime), tell: f}
+// around tells of directories that a process has. Only local file systems count: they say
+// when a directory was made, by the clock that events have, and answer at once.
+func (l *System) around(dirs []string, tell func(path string, dir paths.File)) {
+	d := descent{l: l, seen: map[string]bool{"/": true}, until: time.Now().Add(aroundTime), tell: tell}
 	for _, dir := range dirs {
 		d.to(dir)
 	}
@@ -43,7 +39,7 @@ type descent struct {
 	seen  map[string]bool
 	looks int
 	until time.Time
-	tell  func(path string, dev event.Dev, ino uint64, born int64)
+	tell  func(path string, dir paths.File)
 }
 
 // to goes down to a path, as far as that leads through no link.
@@ -65,25 +61,25 @@ func (d *descent) to(path string) {
 		}
 		d.seen[dir] = true
 		if got.born != 0 {
-			d.tell(dir, got.dev, got.ino, got.born)
+			d.tell(dir, fileOf(got, local))
 		}
 	}
 }
 
 // processDirs are the paths that a process has open, works in or was called with. What is
 // deleted already has a path that leads nowhere.
-func processDirs(proc string) (paths []string) {
+func processDirs(proc string) (dirs []string) {
 	cwd, err := os.Readlink(proc + "/cwd")
 	if err != nil {
 		return nil
 	}
-	paths = append(paths, cwd)
+	dirs = append(dirs, cwd)
 	if dir, err := os.Open(proc + "/fd"); err == nil {
 		names, _ := dir.Readdirnames(mostOpen) // what it does not say is not known
 		dir.Close()
 		for _, fd := range names {
 			if to, err := os.Readlink(proc + "/fd/" + fd); err == nil && strings.HasPrefix(to, "/") {
-				paths = append(paths, to)
+				dirs = append(dirs, to)
 			}
 		}
 	}
@@ -91,9 +87,9 @@ func processDirs(proc string) (paths []string) {
 		if !path.IsAbs(word) {
 			word = cwd + "/" + word
 		}
-		paths = append(paths, path.Clean(word))
+		dirs = append(dirs, path.Clean(word))
 	}
-	return paths
+	return dirs
 }
 
 // words are those of a process's command line that may be paths, but for the first.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // TestAround looks around at a process: at what it has open, where it works, and what
@@ -53,9 +53,9 @@ func TestAround(t *testing.T) {
 	mounts := mountsHere(t)
 	l := newTestSystem(t, mounts)
 	var got []string
-	l.Around(uint32(cmd.Process.Pid), func(path string, dev event.Dev, ino uint64, born int64) {
-		if now := identify(mounts, path, followNone); now.identity != (identity{dev, ino}) || now.born != born || born > time.Now().UnixMilli() {
-			t.Errorf("%s: %v %d born %d, is %+v", path, dev, ino, born, now)
+	l.Process(uint32(cmd.Process.Pid), func(path string, f paths.File) {
+		if now := identify(mounts, path, followNone); now.Inode != f.Inode || now.born != f.Born || f.Born > time.Now().UnixMilli() {
+			t.Errorf("%s: %+v, is %+v", path, f, now)
 		}
 		if rel, err := filepath.Rel(top, path); err == nil && filepath.IsLocal(rel) {
 			got = append(got, rel)
@@ -74,6 +74,6 @@ func TestAround(t *testing.T) {
 		list[i].Type = "nfs4"
 	}
 	mounts.Set(list)
-	l.Around(uint32(cmd.Process.Pid), func(path string, _ event.Dev, _ uint64, _ int64) { t.Errorf("looked at %s", path) })
-	l.Around(1<<22+1, func(path string, _ event.Dev, _ uint64, _ int64) { t.Errorf("nobody is at %s", path) })
+	l.Process(uint32(cmd.Process.Pid), func(path string, _ paths.File) { t.Errorf("looked at %s", path) })
+	l.Process(1<<22+1, func(path string, _ paths.File) { t.Errorf("nobody is at %s", path) })
 }

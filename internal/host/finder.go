@@ -26,7 +26,7 @@ type finder struct {
 	off    atomic.Bool
 
 	mu     sync.Mutex
-	found  map[identity]string
+	found  map[event.Inode]string
 	size   int                  // bytes of the paths in found
 	walked map[string]time.Time // when a root was, so that it is not again at once
 }
@@ -53,7 +53,7 @@ const (
 func newFinder(mounts *MountTable) *finder {
 	f := &finder{
 		mounts: mounts, crew: newCrew(mostWalks, 1, walkWait, nil),
-		roots: make(chan region, mostWaiters), found: map[identity]string{}, walked: map[string]time.Time{},
+		roots: make(chan region, mostWaiters), found: map[event.Inode]string{}, walked: map[string]time.Time{},
 	}
 	go func() {
 		for s := range f.roots {
@@ -92,7 +92,7 @@ func (f *finder) seek(s region) {
 }
 
 // of is where a directory was found, empty for nowhere.
-func (f *finder) of(id identity) string {
+func (f *finder) of(id event.Inode) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.found[id]
@@ -108,7 +108,7 @@ func (f *finder) walk(s region) {
 		queue, size = queue[1:], size-len(dir)
 		err := f.eachDirectory(dir, s.dev, func(name string, ino uint64) bool {
 			path := strings.TrimSuffix(dir, "/") + "/" + name
-			f.note(identity{s.dev, ino}, path)
+			f.note(event.Inode{Dev: s.dev, Ino: ino}, path)
 			if len(queue) < walkDirs && size+len(path) <= mostBytes {
 				queue, size = append(queue, path), size+len(path)
 			}
@@ -118,7 +118,7 @@ func (f *finder) walk(s region) {
 	}
 }
 
-func (f *finder) note(id identity, path string) {
+func (f *finder) note(id event.Inode, path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.found) >= mostFound || f.size+len(path) > mostBytes {
@@ -137,7 +137,7 @@ func (f *finder) eachDirectory(dir string, dev event.Dev, do func(name string, i
 		return err
 	}
 	defer unix.Close(w.fd)
-	if got, err := lookAt(w.fd); err != nil || !got.isDir || got.dev != dev {
+	if got, err := lookAt(w.fd); err != nil || !got.isDir || got.Dev != dev {
 		return err
 	}
 	fd, err := unix.Openat(w.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)

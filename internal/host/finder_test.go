@@ -30,12 +30,12 @@ func TestFinder(t *testing.T) {
 	defer f.close()
 
 	f.walk(region{root, event.MakeDev(9, 9)})
-	f.walk(region{"/nonexistent", dir.dev})
-	if got := f.of(dir.identity); got != "" {
+	f.walk(region{"/nonexistent", dir.Dev})
+	if got := f.of(dir.Inode); got != "" {
 		t.Errorf("found at %s, on another device", got)
 	}
-	f.walk(region{root, dir.dev})
-	if got := f.of(dir.identity); got != deep {
+	f.walk(region{root, dir.Dev})
+	if got := f.of(dir.Inode); got != deep {
 		t.Errorf("found at %q, it is at %s", got, deep)
 	}
 }
@@ -51,8 +51,8 @@ func TestFinderIsAsked(t *testing.T) {
 	dir := identify(mounts, sub, followNone)
 	f := newFinder(mounts)
 	defer f.close()
-	f.seek(region{root, dir.dev})
-	for deadline := time.Now().Add(10 * time.Second); f.of(dir.identity) == ""; {
+	f.seek(region{root, dir.Dev})
+	for deadline := time.Now().Add(10 * time.Second); f.of(dir.Inode) == ""; {
 		if time.Now().After(deadline) {
 			t.Fatal("not found")
 		}
@@ -61,19 +61,19 @@ func TestFinderIsAsked(t *testing.T) {
 	f.mu.Lock()
 	clear(f.found)
 	f.mu.Unlock()
-	f.seek(region{root, dir.dev}) // too soon
+	f.seek(region{root, dir.Dev}) // too soon
 	f.stop()
-	f.seek(region{sub, dir.dev})
-	if len(f.walked) != 1 || len(f.roots) != 0 || f.of(dir.identity) != "" {
+	f.seek(region{sub, dir.Dev})
+	if len(f.walked) != 1 || len(f.roots) != 0 || f.of(dir.Inode) != "" {
 		t.Errorf("walked %v, %d waiting", f.walked, len(f.roots))
 	}
 }
 
 // TestFinderIsBounded walks a tree that is larger than it may be.
 func TestFinderIsBounded(t *testing.T) {
-	f := &finder{roots: make(chan region, 2*mostWalked), found: map[identity]string{}, walked: map[string]time.Time{}}
+	f := &finder{roots: make(chan region, 2*mostWalked), found: map[event.Inode]string{}, walked: map[string]time.Time{}}
 	for i := range mostFound + 10 {
-		f.note(identity{1, uint64(i)}, "/d")
+		f.note(event.Inode{Dev: 1, Ino: uint64(i)}, "/d")
 	}
 	for i := range mostWalked + 10 {
 		f.seek(region{fmt.Sprint("/nonexistent", i), 1})

@@ -275,10 +275,10 @@ func TestCrewIsFair(t *testing.T) {
 
 // TestFinderIsBoundedInBytes finds more than it may keep.
 func TestFinderIsBoundedInBytes(t *testing.T) {
-	f := &finder{found: map[identity]string{}}
+	f := &finder{found: map[event.Inode]string{}}
 	long := strings.Repeat("/x", 2000)
 	for i := range 4 * mostBytes / len(long) {
-		f.note(identity{1, uint64(i % 1500)}, long)
+		f.note(event.Inode{Dev: 1, Ino: uint64(i % 1500)}, long)
 	}
 	kept := 0
 	for _, path := range f.found {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/event"
 )
 
 // TestSlowDescriptor asks about a descriptor of which /proc tells thousands of lines: the
@@ -84,8 +86,8 @@ func TestWalk(t *testing.T) {
 		}
 		got, err := lookAt(w.fd)
 		var st unix.Stat_t
-		if e := unix.Lstat(want, &st); e != nil || err != nil || got.ino != st.Ino {
-			t.Errorf("%s is inode %d, want %d (%v, %v)", tt.path, got.ino, st.Ino, e, err)
+		if e := unix.Lstat(want, &st); e != nil || err != nil || got.Ino != st.Ino {
+			t.Errorf("%s is inode %d, want %d (%v, %v)", tt.path, got.Ino, st.Ino, e, err)
 		}
 		unix.Close(w.fd)
 	}
@@ -94,9 +96,9 @@ func TestWalk(t *testing.T) {
 // TestWideDirectory walks a directory of more directories than are kept, and requires
 // that memory and time stay within bounds.
 func TestWideDirectory(t *testing.T) {
-	f := &finder{mounts: mountsHere(t), found: map[identity]string{}, walked: map[string]time.Time{}}
+	f := &finder{mounts: mountsHere(t), found: map[event.Inode]string{}, walked: map[string]time.Time{}}
 	for i := range 400_000 {
-		f.note(identity{1, uint64(i)}, fmt.Sprintf("/srv/wide/%0100d", i))
+		f.note(event.Inode{Dev: 1, Ino: uint64(i)}, fmt.Sprintf("/srv/wide/%0100d", i))
 	}
 	var now runtime.MemStats
 	runtime.GC()

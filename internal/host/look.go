@@ -10,15 +10,9 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 )
 
-// An identity tells a file from all others that there are.
-type identity struct {
-	dev event.Dev
-	ino uint64
-}
-
 // A look is what there is at a path.
 type look struct {
-	identity
+	event.Inode
 	links  uint32
 	isDir  bool
 	isLink bool
@@ -28,15 +22,11 @@ type look struct {
 	born, changed int64
 }
 
-// before says whether the file was there at a time, in Unix milliseconds, or may
-// have been.
-func (k look) before(at int64) bool { return k.born <= at }
-
 // on corrects the device of what is on a mount. A btrfs tells a subvolume's in a
 // file's attributes, and its own in records and in the mount table.
 func (k look) on(m Mount) look {
-	if dev, ok := parseDev(m.Dev); ok && m.Type == "btrfs" && k.ino != 0 {
-		k.dev = dev
+	if dev, ok := parseDev(m.Dev); ok && m.Type == "btrfs" && k.Ino != 0 {
+		k.Dev = dev
 	}
 	return k
 }
@@ -87,7 +77,7 @@ func lookAt(fd int) (look, error) {
 	if err != nil {
 		return look{}, err
 	}
-	got := look{identity: identity{event.MakeDev(st.Dev_major, st.Dev_minor), st.Ino}, links: st.Nlink}
+	got := look{Inode: event.Inode{Dev: event.MakeDev(st.Dev_major, st.Dev_minor), Ino: st.Ino}, links: st.Nlink}
 	got.isDir, got.isLink = st.Mode&unix.S_IFMT == unix.S_IFDIR, st.Mode&unix.S_IFMT == unix.S_IFLNK
 	if st.Mask&unix.STATX_MNT_ID != 0 {
 		got.mount = strconv.FormatUint(st.Mnt_id, 10)

@@ -5,9 +5,10 @@ import (
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
-// A System answers what the event package asks of the running system, in a bounded
+// A System answers what package paths asks of the running system, in a bounded
 // time or not at all.
 //
 // Processes and paths belong to others, who may make a look at them hang. So each look
@@ -63,44 +64,53 @@ func (l *System) pointOf(key uint64) string {
 	return "the file system at " + m.Point
 }
 
-// Seek implements paths.Lookup.
-func (l *System) Seek(root []byte, dev event.Dev) { l.finder.seek(region{string(root), dev}) }
+// Search implements paths.Host.
+func (l *System) Search(root []byte, of event.Inode) string {
+	if len(root) > 0 {
+		l.finder.seek(region{string(root), of.Dev})
+	}
+	return l.finder.of(of)
+}
 
-// Found implements paths.Lookup.
-func (l *System) Found(dev event.Dev, ino uint64) string { return l.finder.of(identity{dev, ino}) }
-
-// FD implements paths.Lookup.
-func (l *System) FD(pid uint32, fd int32, at int64) (string, event.Dev, uint64, bool) {
-	d, ok := askProcess(l, pid, func() (d directory, ok bool) {
-		d, ok = procFD(int(pid), int(fd), l.mounts)
-		return d, ok && !startedAfter(int(pid), at)
+// Descriptor implements paths.Host.
+func (l *System) Descriptor(pid uint32, fd int32) (string, paths.File, int64, bool) {
+	type found struct {
+		directory
+		began int64
+	}
+	d, ok := askProcess(l, pid, func() (d found, ok bool) {
+		if d.directory, ok = procFD(int(pid), int(fd), l.mounts); ok {
+			d.began, ok = began(int(pid))
+		}
+		return d, ok
 	})
 	if !ok {
-		return "", 0, 0, false
+		return "", paths.File{}, 0, false
 	}
+	f := paths.File{Inode: event.Inode{Dev: d.dev, Ino: d.ino}}
 	if m, known := l.mounts.of(d.path); known && !m.Network() {
 		// The path may be of another mount namespace: then it is not this file's age.
-		got, _ := l.look(d.path, followWay)
-		ok = got.identity != identity{d.dev, d.ino} || got.before(at)
+		if got, _ := l.look(d.path, followWay); got.Inode == f.Inode {
+			f.Born = got.born
+		}
 	}
-	return d.path, d.dev, d.ino, ok
+	return d.path, f, d.began, true
 }
 
-// Is implements paths.Lookup.
-func (l *System) Is(path []byte, dev event.Dev, ino uint64) bool {
-	got, _ := l.look(string(path), followWay)
-	return got.identity == identity{dev, ino}
+// Stat implements paths.Host. A server's clock is another one than the kernel's, so the
+// age of its files tells nothing.
+func (l *System) Stat(path []byte) paths.File { return fileOf(l.look(string(path), followWay)) }
+
+func fileOf(got look, local bool) paths.File {
+	f := paths.File{Inode: got.Inode, Dir: got.isDir, Local: local, Links: got.links}
+	if local {
+		f.Born, f.Changed = got.born, got.changed
+	}
+	return f
 }
 
-// Only implements paths.Lookup. A server's clock is another one than the
-// kernel's, so the age of its files tells nothing.
-func (l *System) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
-	got, local := l.look(string(path), followWay)
-	return got.identity == identity{dev, ino} && got.links == 1 && (!local || got.before(at))
-}
-
-// Lies implements paths.Lookup. What the table denies is looked at: it may be behind.
-func (l *System) Lies(path []byte, dev event.Dev) bool {
+// Mounted implements paths.Host. What the table denies is looked at: it may be behind.
+func (l *System) Mounted(path []byte, dev event.Dev) bool {
 	if c := &l.lies; c.dev != dev || c.path != string(path) || c.version != l.mounts.version.Load() {
 		*c = lie{string(path), dev, l.mounts.version.Load(), l.mounts.holds(string(path), dev)}
 	}
@@ -108,29 +118,11 @@ func (l *System) Lies(path []byte, dev event.Dev) bool {
 		return true
 	}
 	got, _ := l.look(string(path), followWay)
-	return got.ino != 0 && got.dev == dev
+	return got.Ino != 0 && got.Dev == dev
 }
 
-// Still implements paths.Lookup. Names are part of what the time of a file's last
-// change is of.
-func (l *System) Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool {
-	got, local := l.look(string(path), followWay)
-	for i := dir + 1; local && i < len(path); i++ {
-		if path[i] == '/' {
-			way, _ := l.look(string(path[:i]), followWay)
-			local = way.isDir
-		}
-	}
-	return local && got.identity == identity{dev, ino} && got.links == 1 && got.before(at) &&
-		got.changed != 0 && got.changed <= at+clockStep
-}
-
-// Now implements paths.Lookup.
+// Now implements paths.Host.
 func (l *System) Now() int64 { return time.Now().UnixMilli() }
-
-// clockStep is how much later than an event the file it changed may say that it
-// was, in milliseconds: the clock of events goes on in steps of up to ten.
-const clockStep = 10
 
 // look says what is at path, the zero look for nothing or for not knowing, and whether
 // that is certainly on a file system that this kernel alone keeps. The last part of

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,41 +119,27 @@ func TestLookupAge(t *testing.T) {
 		t.Skip("the file system does not tell when a file was made")
 	}
 	pid, fd := uint32(os.Getpid()), int32(f.Fd())
-	for at, want := range map[int64]bool{made.born - 1: false, made.born: true} {
-		if _, _, _, ok := l.FD(pid, fd, at); ok != want {
-			t.Errorf("FD answers %v for an event %d ms after the file was made", ok, at-made.born)
+	now := time.Now().UnixMilli()
+	if _, got, began, ok := l.Descriptor(pid, fd); !ok || got.Inode != made.Inode || got.Born != made.born || began > now || began < now-24*time.Hour.Milliseconds() {
+		t.Errorf("the descriptor is of %+v, ok %v, and of a process that began %d ms ago", got, ok, now-began)
+	}
+	if _, _, _, ok := l.Descriptor(1<<22+1, fd); ok {
+		t.Error("a process that is no more has a descriptor")
+	}
+	stat := func(links uint32) {
+		t.Helper()
+		is := identify(mounts, path, followNone)
+		if got := l.Stat([]byte(path)); got.Inode != is.Inode || got.Links != links || got.Dir || !got.Local || got.Born != is.born || got.Changed != is.changed {
+			t.Errorf("%+v is seen as %+v", is, got)
 		}
-		if ok := l.Only([]byte(path), made.dev, made.ino, at); ok != want {
-			t.Errorf("Only answers %v for an event %d ms after the file was made", ok, at-made.born)
-		}
 	}
-	if startedAfter(int(pid), time.Now().UnixMilli()) {
-		t.Error("this process is said to be of the future")
-	}
-	if !startedAfter(int(pid), time.Now().Add(-24*time.Hour).UnixMilli()) {
-		t.Error("this process is said to be a day old")
-	}
-	if !startedAfter(1<<22+1, time.Now().UnixMilli()) {
-		t.Error("a process that is no more is said to live")
-	}
-	if ticks, ok := startOf([]byte("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")); !ok || ticks != 4711 {
-		t.Errorf("start %d, %v", ticks, ok)
-	}
+	stat(1)
 	if err := os.Link(path, path+"2"); err != nil {
 		t.Fatal(err)
 	}
-	if l.Only([]byte(path), made.dev, made.ino, made.born+1) {
-		t.Error("a file with two names has one only")
-	}
-	old := time.Now().Add(-time.Hour) // a change, whatever it is made to
-	if err := errors.Join(os.Remove(path+"2"), os.Chtimes(path, old, old)); err != nil {
-		t.Fatal(err)
-	}
-	now := identify(mounts, path, followNone)
-	for at, want := range map[int64]bool{now.changed - clockStep - 1: false, now.changed - clockStep: now.born <= now.changed-clockStep, now.changed: true} {
-		if ok := l.Still([]byte(path), len(path), now.dev, now.ino, at); ok != want {
-			t.Errorf("Still answers %v for an event %d ms before the file was changed", ok, now.changed-at)
-		}
+	stat(2)
+	if ticks, ok := startOf([]byte("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")); !ok || ticks != 4711 {
+		t.Errorf("start %d, %v", ticks, ok)
 	}
 }
 
@@ -217,10 +202,10 @@ func TestHolds(t *testing.T) {
 
 	l := newTestSystem(t, &mounts)
 	here := identify(mountsHere(t), t.TempDir(), followNone)
-	if !l.Lies([]byte(t.TempDir()), here.dev) {
+	if !l.Mounted([]byte(t.TempDir()), here.Dev) {
 		t.Error("what the table does not know is not looked at")
 	}
-	if l.Lies([]byte("/sub that is not there"), server) {
+	if l.Mounted([]byte("/sub that is not there"), server) {
 		t.Error("what is not there lies on a device that is not mounted")
 	}
 }

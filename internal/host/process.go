@@ -63,21 +63,19 @@ func readStart(path string, size int) ([]byte, error) {
 	return buf[:n], err
 }
 
-// startedAfter says whether a process is certainly younger than at, in Unix
-// milliseconds: then its number was another one's. The kernel counts its start in
-// hundredths of a second, and the time of events in steps of up to ten milliseconds.
-func startedAfter(pid int, at int64) bool {
+// began is when a process began, in Unix milliseconds, less what its clock is rough by; ok
+// is false if it is no more.
+func began(pid int) (at int64, ok bool) {
 	text, err := readStart("/proc/"+strconv.Itoa(pid)+"/stat", 1<<10)
 	if err != nil {
-		return true // it is no more
+		return 0, false
 	}
 	var real, boot unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_REALTIME, &real) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
-		return true
+		return 0, false
 	}
 	ticks, ok := startOf(text)
-	booted := (real.Nano() - boot.Nano()) / 1e6
-	return !ok || booted+ticks*10-10 > at
+	return (real.Nano()-boot.Nano())/1e6 + ticks*10 - 10, ok
 }
 
 // startOf reads when a process began from /proc/PID/stat, in hundredths of a

@@ -3,6 +3,8 @@ package host
 import (
 	"hash/fnv"
 	"os"
+
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // A process's view of the tree of names is its mount namespace and, within that,
@@ -17,12 +19,26 @@ func hostView() string {
 	return ns
 }
 
-// View implements paths.Lookup.
-func (l *System) View(pid uint32) (view uint64, ok bool) {
+// Process implements paths.Host.
+func (l *System) Process(pid uint32, around func(path string, dir paths.File)) (view uint64, ok bool) {
 	if int(pid) == os.Getpid() {
 		l.finder.stop() // whoever audits us would audit that, too
 	}
-	return askProcess(l, pid, func() (uint64, bool) { return viewOf(procPath(pid), l.host) })
+	type seen struct {
+		view uint64
+		dirs []string
+	}
+	got, ok := askProcess(l, pid, func() (got seen, ok bool) {
+		if around != nil {
+			got.dirs = processDirs(procPath(pid))
+		}
+		got.view, ok = viewOf(procPath(pid), l.host)
+		return got, ok
+	})
+	if around != nil {
+		l.around(got.dirs, around)
+	}
+	return got.view, ok
 }
 
 // viewOf is the view of the process at base, where host is the host's namespace.

@@ -3,7 +3,7 @@ package host
 import (
 	"golang.org/x/sys/unix"
 
-	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // A waypoint is a directory on the way along a path.
@@ -13,9 +13,9 @@ type waypoint struct {
 	mounted Mount
 }
 
-// Walk implements paths.Lookup. Each directory is opened from the one above it, so
+// Walk implements paths.Host. Each directory is opened from the one above it, so
 // that what is told of both is true at once, whatever is renamed meanwhile.
-func (l *System) Walk(path []byte, f func(path []byte, dev event.Dev, ino uint64, born int64)) {
+func (l *System) Walk(path []byte, f func(path []byte, dir paths.File)) {
 	steps, err := stepsAlong(l.mounts, string(path), kernelLooks().cached)
 	if mayWait(err) {
 		m, _ := l.mounts.of(string(path))
@@ -28,13 +28,10 @@ func (l *System) Walk(path []byte, f func(path []byte, dev event.Dev, ino uint64
 	}
 	for _, s := range steps {
 		got, local := l.placed(s.look, s.mounted)
-		if got.ino == 0 {
+		if got.Ino == 0 {
 			return
 		}
-		if !local {
-			got.born = 0 // a server's clock is another one than the events'
-		}
-		f(path[:s.end], got.dev, got.ino, got.born)
+		f(path[:s.end], fileOf(got, local))
 	}
 }
 

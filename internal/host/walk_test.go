@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/paths"
 )
 
 // TestStepsAlong goes along paths: it tells each directory from the root on, and ends at a
@@ -36,12 +37,12 @@ func TestStepsAlong(t *testing.T) {
 		{"/", "/"},
 	} {
 		last, steps := "", 0
-		l.Walk([]byte(tt.path), func(path []byte, dev event.Dev, ino uint64, _ int64) {
+		l.Walk([]byte(tt.path), func(path []byte, f paths.File) {
 			last = string(path)
 			steps++
 			var st unix.Stat_t
-			if err := unix.Lstat(last, &st); err != nil || st.Ino != ino || event.MakeDev(unix.Major(st.Dev), unix.Minor(st.Dev)) != dev {
-				t.Errorf("%s: got inode %d on %x, want %d on %x (%v)", last, ino, dev, st.Ino, st.Dev, err)
+			if err := unix.Lstat(last, &st); err != nil || st.Ino != f.Ino || event.MakeDev(unix.Major(st.Dev), unix.Minor(st.Dev)) != f.Dev {
+				t.Errorf("%s: got inode %d on %x, want %d on %x (%v)", last, f.Ino, f.Dev, st.Ino, st.Dev, err)
 			}
 		})
 		if last != tt.last {

@@ -64,9 +64,9 @@ func TestMeet(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: nothing})
+			k := newFakeKernel(t, Options{Host: nothing})
 			tt.run(k)
-			k.s.lookup = nothing
+			k.s.host = nothing
 			k.later(time.Second)
 			k.unlink(1, "/efs/later")
 			if got := k.paths()[0]; got != tt.want {
@@ -107,7 +107,7 @@ func TestMeetAhead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{files: map[string]fakeFile{"/home": {10, 2, 1}}, now: called}})
+			k := newFakeKernel(t, Options{Host: fakeLookup{files: map[string]fakeFile{"/home": {10, 2, 1}}, now: called}})
 			k.look(tt.seen)
 			tt.event(k)
 			k.later(time.Millisecond)
@@ -140,7 +140,7 @@ func TestNewInOldInode(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+			k := newFakeKernel(t, Options{Host: fakeLookup{
 				fds: map[int32]string{3: "/efs/new"}, files: map[string]fakeFile{"/efs/new": {7, 2, tt.born}}, now: called + 10,
 			}})
 			k.unlinkat(7, "f")
@@ -157,10 +157,10 @@ func TestNewInOldInode(t *testing.T) {
 
 // look has the stream look around at the process with that lookup.
 func (k *fakeKernel) look(l fakeLookup) {
-	was := k.s.lookup
-	k.s.lookup = l
+	was := k.s.host
+	k.s.host = l
 	k.s.Meet(uint32(k.pid))
-	k.s.lookup = was
+	k.s.host = was
 }
 
 func TestCaller(t *testing.T) {

@@ -30,45 +30,48 @@ type fakeFile struct {
 	born       int64 // 0 on a file system that does not say
 }
 
-func (l fakeLookup) FD(_ uint32, fd int32, at int64) (path string, dev event.Dev, ino uint64, ok bool) {
-	f, ok := l.files[l.fds[fd]]
-	return l.fds[fd], event.MakeDev(0xfe, 0), uint64(f.ino), ok && f.born <= at
+func (l fakeLookup) Descriptor(_ uint32, fd int32) (path string, f File, began int64, ok bool) {
+	at, ok := l.files[l.fds[fd]]
+	return l.fds[fd], at.file(), 0, ok
 }
 
-func (l fakeLookup) Is(path []byte, dev event.Dev, ino uint64) bool {
-	f, ok := l.files[string(cleaned(path))]
-	return ok && dev == event.MakeDev(0xfe, 0) && uint64(f.ino) == ino
+// file is what a host says of it.
+func (f fakeFile) file() File {
+	return File{Inode: event.Inode{Dev: event.MakeDev(0xfe, 0), Ino: uint64(f.ino)}, Local: true, Links: uint32(f.links), Born: f.born, Changed: 1}
 }
 
-func (l fakeLookup) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
-	f := l.files[string(path)]
-	return l.Is(path, dev, ino) && f.links == 1 && f.born <= at
+func (l fakeLookup) Stat(path []byte) (f File) {
+	if at, ok := l.files[string(cleaned(path))]; ok {
+		f = at.file()
+	}
+	f.Dir = !l.links[string(path)]
+	if changed, ok := l.changed[string(path)]; ok {
+		f.Changed = changed
+	}
+	return f
 }
 
-func (l fakeLookup) Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool {
-	for i := dir + 1; i < len(path); i++ {
-		if path[i] == '/' && l.links[string(path[:i])] {
-			return false
+func (l fakeLookup) Mounted(path []byte, _ event.Dev) bool { return !l.unmounted[string(path)] }
+
+func (l fakeLookup) Process(pid uint32, around func(path string, dir File)) (uint64, bool) {
+	for _, path := range l.around {
+		if around != nil {
+			around(path, l.files[path].file())
 		}
 	}
-	return l.Only(path, dev, ino, at) && l.changed[string(path)] <= at+clockStep
+	return l.views[pid], l.views[pid] != 1
 }
 
-func (l fakeLookup) Lies(path []byte, _ event.Dev) bool { return !l.unmounted[string(path)] }
-
-func (l fakeLookup) View(pid uint32) (uint64, bool) { return l.views[pid], l.views[pid] != 1 }
-
-func (l fakeLookup) Seek(root []byte, _ event.Dev) {
-	if l.sought != nil {
+func (l fakeLookup) Search(root []byte, of event.Inode) string {
+	if l.sought != nil && len(root) > 0 {
 		l.sought[string(root)] = true
 	}
+	return l.found[int(of.Ino)]
 }
 
-func (l fakeLookup) Found(_ event.Dev, ino uint64) string { return l.found[int(ino)] }
-
-func (l fakeLookup) Walk(path []byte, f func(path []byte, dev event.Dev, ino uint64, born int64)) {
+func (l fakeLookup) Walk(path []byte, f func(path []byte, dir File)) {
 	if _, ok := l.files["/"]; !ok {
-		f([]byte("/"), event.MakeDev(0xfe, 0), 1_000_000, 1)
+		f([]byte("/"), fakeFile{1_000_000, 2, 1}.file())
 	}
 	for end := range len(path) + 1 {
 		if end != len(path) && path[end] != '/' || l.links[string(path[:end])] {
@@ -85,7 +88,7 @@ func (l fakeLookup) Walk(path []byte, f func(path []byte, dev event.Dev, ino uin
 			}
 		}
 		if ok || end > 0 {
-			f(dir, event.MakeDev(0xfe, 0), uint64(at.ino), at.born)
+			f(dir, at.file())
 		}
 	}
 }
@@ -102,12 +105,6 @@ func (l fakeLookup) above(dir string) fakeFile {
 		}
 	}
 	return fakeFile{}
-}
-
-func (l fakeLookup) Around(_ uint32, f func(path string, dev event.Dev, ino uint64, born int64)) {
-	for _, path := range l.around {
-		f(path, event.MakeDev(0xfe, 0), uint64(l.files[path].ino), l.files[path].born)
-	}
 }
 
 func (l fakeLookup) Now() int64 { return l.now }
@@ -184,7 +181,7 @@ func TestAsk(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: tt.fds, files: tt.files, now: same}})
+			k := newFakeKernel(t, Options{Host: fakeLookup{fds: tt.fds, files: tt.files, now: same}})
 			tt.run(k)
 			k.s.Tick(time.UnixMilli(same + underway))
 			if got := k.paths()[0]; got != tt.want {
@@ -220,7 +217,7 @@ func TestFound(t *testing.T) {
 				files: map[string]fakeFile{"/srv": {1, 2, before}, "/srv/p": {7, 2, before}, "/srv/p/c": {8, 2, before}}, found: map[int]string{8: tt.at},
 				sought: map[string]bool{}, now: called + 200, views: map[uint32]uint64{100: 1},
 			}
-			k := newFakeKernel(t, Options{Lookup: l})
+			k := newFakeKernel(t, Options{Host: l})
 			find(k)
 			tt.then(k)
 			k.s.Tick(time.UnixMilli(called + 200))

@@ -76,7 +76,7 @@ func TestAttacks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+			k := newFakeKernel(t, Options{Host: fakeLookup{
 				files: map[string]fakeFile{
 					"/secret": {1, 2, 1}, "/secret/dir": {8, 2, 1}, "/home": {30, 2, 1}, "/home/m": {20, 2, 1},
 				},

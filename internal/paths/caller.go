@@ -68,16 +68,38 @@ func (s *looks) openDir(e *work, fd uint32) (path string, key event.Inode, ok bo
 	o := &s.opened
 	if o.event != e.First || o.pid != e.PID || o.fd != fd {
 		*o = opened{pid: e.PID, fd: fd, event: e.First}
-		o.path, o.key.Dev, o.key.Ino, o.ok = s.lookup.FD(e.PID, int32(fd), e.ID.UnixMilli()+clockStep)
+		o.path, o.key, o.ok = s.descriptor(e.PID, int32(fd), e.ID.UnixMilli()+clockStep)
 	}
 	return o.path, o.key, o.ok
+}
+
+// descriptor is what a process's descriptor is open on. Numbers of processes and inodes are
+// given again: ok is false if the process or the file is known to be younger than at.
+func (s *looks) descriptor(pid uint32, fd int32, at int64) (path string, key event.Inode, ok bool) {
+	path, f, began, ok := s.host.Descriptor(pid, fd)
+	return path, f.Inode, ok && began <= at && f.before(at)
+}
+
+// still says whether the file at a path is the one that a record tells of, with this only
+// name and not changed since at, and no directory below the first dir bytes of path is a link.
+func (s *looks) still(path []byte, dir int, key event.Inode, at int64) bool {
+	f := s.host.Stat(path)
+	if !f.only(key, at) || !f.unchanged(at) {
+		return false
+	}
+	for i := dir + 1; i < len(path); i++ {
+		if path[i] == '/' && !s.host.Stat(path[:i]).Dir {
+			return false
+		}
+	}
+	return true
 }
 
 // belowFD is the path of a relative name below the directory that n's descriptor is
 // open on by now.
 func (s *looks) belowFD(e *work, n *place, name []byte) (path []byte, ok bool) {
 	fd, ok := e.descriptor(n)
-	if !ok || s.lookup == nil {
+	if !ok || s.host == nil {
 		return nil, false
 	}
 	dir, _, ok := s.openDir(e, fd)
@@ -130,7 +152,7 @@ func (s *looks) eachWord(e *work, f func(path []byte) bool) {
 // Test: TestOrphanSeen.
 func (s *looks) nearby(e *work, n *place) (found string) {
 	s.eachVisit(e, n.orphan.name, func(path []byte, dir int) bool {
-		if !s.lookup.Still(path, dir, n.item.Key.Dev, n.item.Key.Ino, e.ID.UnixMilli()) {
+		if !s.still(path, dir, n.item.Key, e.ID.UnixMilli()) {
 			return false
 		}
 		found = string(path)
@@ -174,8 +196,8 @@ func (s *looks) ofFile(e *work, n *place) (path string, ok bool) {
 	if n.parent != nil {
 		at = anyAge // made by this call, hence younger
 	}
-	path, dev, ino, ok := s.lookup.FD(e.PID, fd, at)
-	if !ok || n.item.Key != (event.Inode{Dev: dev, Ino: ino}) || !isAbs([]byte(path)) {
+	path, key, ok := s.descriptor(e.PID, fd, at)
+	if !ok || n.item.Key != key || !isAbs([]byte(path)) {
 		return "", false
 	}
 	// A file system may give the inode of a deleted file to the next one, and the
@@ -184,7 +206,7 @@ func (s *looks) ofFile(e *work, n *place) (path string, ok bool) {
 	if last, via := lastPart(n.given), e.isVia(n); len(last) > 0 && !via && !bytes.Equal(last, base) {
 		return "", false
 	}
-	return path, n.parent == nil || s.lookup.Is(dir, n.parent.Key.Dev, n.parent.Key.Ino)
+	return path, n.parent == nil || s.host.Stat(dir).is(n.parent.Key)
 }
 
 // fromDir is the path of a name that starts from a descriptor. By now that
@@ -201,7 +223,7 @@ func (s *looks) fromDir(e *work, n *place) string {
 		return ""
 	}
 	path, ok := s.belowFD(e, n, n.given)
-	if !ok || !s.lookup.Only(path, n.item.Key.Dev, n.item.Key.Ino, sooner(e)) {
+	if !ok || !s.host.Stat(path).only(n.item.Key, sooner(e)) {
 		return ""
 	}
 	return string(path)
@@ -217,9 +239,9 @@ const anyAge = 1<<63 - 1
 // startsFrom says whether the directory that a name is relative to is certainly dir.
 func (s *looks) startsFrom(e *work, n *place, dir *event.Item) bool {
 	if e.fromCWD(n.dirArg) {
-		return s.lookup != nil && s.lookup.Is(e.Cwd, dir.Key.Dev, dir.Key.Ino)
+		return s.host != nil && s.host.Stat(e.Cwd).is(dir.Key)
 	}
-	if s.lookup == nil || n.dirArg < 0 {
+	if s.host == nil || n.dirArg < 0 {
 		return false
 	}
 	_, key, ok := s.openDir(e, uint32(e.Args[n.dirArg]))
@@ -230,14 +252,14 @@ func (s *looks) startsFrom(e *work, n *place, dir *event.Item) bool {
 // for its file system is not mounted there: what a name of one part starts from is the
 // PARENT.
 func (s *looks) elsewhere(e *work) bool {
-	if s.lookup == nil {
+	if s.host == nil {
 		return false
 	}
 	for _, n := range []*place{&e.path, &e.dest} {
 		if n.parent == nil || !n.parent.HasIno || !e.fromCWD(n.dirArg) {
 			continue
 		}
-		if dir, last := splitName(n.given); len(dir) == 0 && len(last) > 0 && !s.lookup.Lies(e.Cwd, n.parent.Key.Dev) {
+		if dir, last := splitName(n.given); len(dir) == 0 && len(last) > 0 && !s.host.Mounted(e.Cwd, n.parent.Key.Dev) {
 			return true
 		}
 	}

@@ -68,7 +68,7 @@ func TestMovedCwd(t *testing.T) {
 // TestUnmounted is about a working directory whose file system was unmounted lazily:
 // its path is printed from there.
 func TestUnmounted(t *testing.T) {
-	k := newFakeKernel(t, Options{Lookup: fakeLookup{unmounted: map[string]bool{"/sub": true}, now: 1_700_000_000_000}})
+	k := newFakeKernel(t, Options{Host: fakeLookup{unmounted: map[string]bool{"/sub": true}, now: 1_700_000_000_000}})
 	k.cwd = "/sub"
 	k.call(87, "a0=1", pathRecord{"/sub", 8, dirMode, "PARENT"}, pathRecord{"f", 9, fileMode, "DELETE"})
 	k.cwd = "/home"

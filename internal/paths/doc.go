@@ -117,6 +117,6 @@
 //
 // # Not here
 //
-// No clock, no files, no network: a [Lookup] answers what only the running system
+// No clock, no files, no network: a [Host] answers what only the running system
 // knows, and Tick brings the time.
 package paths

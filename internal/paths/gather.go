@@ -18,57 +18,7 @@ import (
 //  2. Every tenth of a second around a process that deletes or renames (Meet), since what
 //     deletes a tree is faster than whoever looks.
 //  3. In the background, below the words of the command line, for a directory that nobody
-//     names (Seek and Found).
-
-// A Lookup answers what only the running system knows. No method may wait for a file
-// server or for another process.
-type Lookup interface {
-	// Walk calls f with the directories on the way along an absolute path: the root
-	// first, as "/", each with its identity and when it was made, in Unix milliseconds,
-	// 0 if that is not known. It ends where nothing is there, where something is no
-	// directory, and at a symlink.
-	Walk(path []byte, f func(path []byte, dev event.Dev, ino uint64, born int64))
-
-	// FD returns what a process's descriptor is open on, and that file's identity.
-	// Numbers of processes and inodes are given again: ok is false if the process
-	// or the file is known to be younger than at, in Unix milliseconds.
-	FD(pid uint32, fd int32, at int64) (path string, dev event.Dev, ino uint64, ok bool)
-
-	// Is says whether path leads to the file with that identity now. False stands also
-	// for not knowing. path is valid during the call only.
-	Is(path []byte, dev event.Dev, ino uint64) bool
-
-	// Only says whether path is the one name of the file with that identity, and
-	// the file is not younger than at. False stands also for not knowing.
-	Only(path []byte, dev event.Dev, ino uint64, at int64) bool
-
-	// Still says whether Only is true, neither the file nor its names were changed
-	// since at, and no directory below the first dir bytes of path is a link. False
-	// stands also for not knowing.
-	Still(path []byte, dir int, dev event.Dev, ino uint64, at int64) bool
-
-	// Lies says whether a directory at path may be on a device, as file systems are
-	// mounted or were a moment ago. True stands also for not knowing.
-	Lies(path []byte, dev event.Dev) bool
-
-	// View tells how a process sees the tree of names: 0 for as the host does, else a
-	// number which those have in common who see it alike. ok is false if the process is
-	// gone.
-	View(pid uint32) (view uint64, ok bool)
-
-	// Seek has directories on a device looked for below root, in the background and
-	// not for long. Found is where one was seen, empty for nowhere yet.
-	Seek(root []byte, dev event.Dev)
-	Found(dev event.Dev, ino uint64) string
-
-	// Around calls f with directories that a process has open, works in or was called
-	// with, after those above them: where each is now, its identity and when it was made,
-	// in Unix milliseconds. It leaves out those of which it cannot tell all that.
-	Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64))
-
-	// Now is the wall clock's time, in Unix milliseconds.
-	Now() int64
-}
+//     names (Search).
 
 // A looks looks at the running system, for names that wait, and puts what it sees into the
 // tree. It decides nothing.
@@ -87,12 +37,12 @@ type looks struct {
 // that a process's descriptors or words told the path.
 func (s *looks) lookAlong(path []byte, process bool) (at *dirtree.Node) {
 	var above *dirtree.Node
-	s.lookup.Walk(path, func(dir []byte, dev event.Dev, ino uint64, born int64) {
+	s.host.Walk(path, func(dir []byte, f File) {
 		edge := dirtree.Root
 		if _, name := splitName(dir); above != nil {
 			edge = dirtree.Edge{Parent: above, Name: string(name)}
 		}
-		above = s.saw(dirtree.ID{Dev: uint64(dev), Ino: ino}, edge, born, process)
+		above = s.saw(idOf(f.Inode), edge, f.Born, process)
 		if at = nil; len(dir) == len(path) {
 			at = above
 		}
@@ -103,7 +53,7 @@ func (s *looks) lookAlong(path []byte, process bool) (at *dirtree.Node) {
 // saw notes that a directory was seen at a place just now.
 func (s *looks) saw(id dirtree.ID, at dirtree.Edge, born int64, process bool) *dirtree.Node {
 	n := s.tree.Node(id)
-	look := dirtree.Look{At: s.lookup.Now(), Read: s.in.Read()} // what moved while we looked came before
+	look := dirtree.Look{At: s.host.Now(), Read: s.in.Read()} // what moved while we looked came before
 	if at.Parent != n {
 		s.tree.Seen(n, at, look, born, process)
 	}
@@ -149,10 +99,10 @@ type inquiry struct {
 // gather looks for the directory that a name waits for, where the caller, its words and
 // what is known of the directory tell to look. It decides nothing.
 func (s *looks) gather(e *work, n *place, a *inquiry) {
-	if s.lookup == nil || s.barred(e) {
+	if s.host == nil || s.barred(e) {
 		return
 	}
-	if now := s.lookup.Now(); max(now-a.tried, a.tried-now) >= clockStep {
+	if now := s.host.Now(); max(now-a.tried, a.tried-now) >= clockStep {
 		a.tried = now
 		if s.lookAgain(n) {
 			return
@@ -169,7 +119,7 @@ func (s *looks) gather(e *work, n *place, a *inquiry) {
 	a.pid, a.fd, a.at = e.PID, fd, now
 	if !s.lookAsCaller(e, n) {
 		s.eachWord(e, func(path []byte) bool {
-			s.lookup.Seek(path, event.Dev(n.node.ID().Dev))
+			s.host.Search(path, inodeOf(n.node))
 			return false
 		})
 	}
@@ -196,7 +146,7 @@ const maxFinds = 512
 
 // findHeld looks for the directories of those who wait where they were found.
 func (s *looks) findHeld() {
-	if s.lookup == nil {
+	if s.host == nil {
 		return
 	}
 	n := 0
@@ -208,10 +158,9 @@ func (s *looks) findHeld() {
 				return
 			}
 			n++
-			id := name.node.ID()
-			if path := s.lookup.Found(event.Dev(id.Dev), id.Ino); path != "" {
+			if path := s.host.Search(nil, inodeOf(name.node)); path != "" {
 				if at := s.lookAlong([]byte(path), true); at == name.node {
-					e.looked = max(e.looked, s.lookup.Now())
+					e.looked = max(e.looked, s.host.Now())
 				}
 			}
 		})
@@ -235,19 +184,19 @@ const maxMet = 64 // processes of which it is known when they were looked around
 // at the directories that it has open, works in or was called with. It reports whether
 // it did.
 func (s *looks) Meet(pid uint32) bool {
-	if s.lookup == nil || pid == 0 {
+	if s.host == nil || pid == 0 {
 		return false
 	}
-	a, now := s.acquaintance(pid), s.lookup.Now()
+	a, now := s.acquaintance(pid), s.host.Now()
 	if max(now-a.at, a.at-now) < meetAgain {
 		return false
 	}
 	a.at = now
 	seen := map[string]*dirtree.Node{"": s.lookAlong([]byte("/"), true)}
-	s.lookup.Around(pid, func(path string, dev event.Dev, ino uint64, born int64) {
+	s.host.Process(pid, func(path string, f File) {
 		dir, name := splitName(path)
 		if above := seen[strings.TrimSuffix(dir, "/")]; above != nil && name != "" {
-			seen[path] = s.saw(dirtree.ID{Dev: uint64(dev), Ino: ino}, dirtree.Edge{Parent: above, Name: name}, born, true)
+			seen[path] = s.saw(idOf(f.Inode), dirtree.Edge{Parent: above, Name: name}, f.Born, true)
 		}
 	})
 	return true
@@ -268,6 +217,11 @@ func (s *looks) acquaintance(pid uint32) *acquaintance {
 	}
 	*oldest = acquaintance{pid: pid}
 	return oldest
+}
+
+// inodeOf is the directory's inode, as records have it.
+func inodeOf(n *dirtree.Node) event.Inode {
+	return event.Inode{Dev: event.Dev(n.ID().Dev), Ino: n.ID().Ino}
 }
 
 // idOf is the directory's identity in the tree.

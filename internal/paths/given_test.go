@@ -121,7 +121,7 @@ func TestRecallName(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+			k := newFakeKernel(t, Options{Host: fakeLookup{
 				fds:   map[int32]string{3: tt.open},
 				files: map[string]fakeFile{"/srv": {1, 2, 1}, "/srv/d": {8, 2, 1}, "/srv/e": {7, 2, 1}, "/srv/d/f": {9, 2, 1}},
 				now:   1_700_000_000_000,

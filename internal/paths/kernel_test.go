@@ -304,7 +304,7 @@ func kernelEvents(t *testing.T, c *kaudit.Control, workload *exec.Cmd, drain fun
 	done := make(chan error, 1)
 	go func() { done <- workload.Wait() }()
 
-	s := NewStream(Options{Lookup: procLookup{}})
+	s := NewStream(Options{Host: procLookup{}})
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	stop := make(chan struct{})

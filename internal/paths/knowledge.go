@@ -8,9 +8,9 @@ import (
 // A knowledge is what is known of where directories are and were, and of what is
 // missing. The rules of proof are its methods (policy.go, claims.go).
 type knowledge struct {
-	in     *event.Assembler // tells the time, and what is still to be read
-	wait   int64            // how long an event waits, in milliseconds; negative: not at all
-	lookup Lookup           // nil if nobody can look
+	in   *event.Assembler // tells the time, and what is still to be read
+	wait int64            // how long an event waits, in milliseconds; negative: not at all
+	host Host             // nil if nobody can look
 
 	tree    *dirtree.Tree // facts and sights
 	claims  claims
@@ -70,7 +70,7 @@ func (s *knowledge) climb(e *work, n *dirtree.Node, final bool) way {
 // anchor ends a way at a directory that the event's own process has named, if there is one
 // and nobody can look, or nobody has found more while the event waited.
 func (s *knowledge) anchor(e *work, t *way, final bool) {
-	if s.lookup != nil && !final {
+	if s.host != nil && !final {
 		return
 	}
 	for i := len(s.steps) - 1; i >= 0; i-- {
@@ -139,11 +139,11 @@ func (s *knowledge) edgeOf(n *place) dirtree.Edge {
 // The directory that is there must have been there at the event, so one that was made since
 // contradicts nothing.
 func (s *knowledge) contradicts(e *work, n *dirtree.Node, path []byte) (found bool) {
-	if s.lookup == nil || s.seesOtherwise(e) {
+	if s.host == nil || s.seesOtherwise(e) {
 		return false
 	}
-	s.lookup.Walk(path, func(dir []byte, dev event.Dev, ino uint64, born int64) {
-		found = len(dir) == len(path) && n.ID() != (dirtree.ID{Dev: uint64(dev), Ino: ino}) && born <= e.ID.UnixMilli()
+	s.host.Walk(path, func(dir []byte, f File) {
+		found = len(dir) == len(path) && n.ID() != idOf(f.Inode) && f.before(e.ID.UnixMilli())
 	})
 	return found
 }
@@ -154,8 +154,8 @@ func (s *knowledge) contradicts(e *work, n *dirtree.Node, path []byte) (found bo
 // What its words mean on the host, nobody can tell then: a container's /etc is not the host's.
 // The answer is asked for once an event, while the process lives.
 func (s *knowledge) seesOtherwise(e *work) bool {
-	if e.view == 0 && !e.viewed && s.lookup != nil && e.PID != 0 {
-		if view, ok := s.lookup.View(e.PID); ok {
+	if e.view == 0 && !e.viewed && s.host != nil && e.PID != 0 {
+		if view, ok := s.host.Process(e.PID, nil); ok {
 			e.view = view
 		}
 		e.viewed = true

@@ -108,7 +108,7 @@ func (s *resolver) locateWords(e *work, n *place, base []byte, from event.From) 
 			s.claim(e, n.item, n.words)
 		}
 		s.awaitAt(e, n, n.item.Key)
-	case s.lookup != nil && plain && n.item != nil && n.item.HasIno && n.item.Key.Ino != 0 && s.lookup.Is(n.Path, n.item.Key.Dev, n.item.Key.Ino):
+	case s.host != nil && plain && n.item != nil && n.item.HasIno && n.item.Key.Ino != 0 && s.host.Stat(n.Path).is(n.item.Key):
 		n.From = from
 	default:
 		n.From = event.FromClaimed
@@ -127,7 +127,7 @@ func (s *looks) startsIn(e *work, n *place) bool {
 		return s.startsFrom(e, n, n.parent)
 	}
 	path, ok := s.belowFD(e, n, dir)
-	return ok && s.lookup.Is(path, n.parent.Key.Dev, n.parent.Key.Ino)
+	return ok && s.host.Stat(path).is(n.parent.Key)
 }
 
 // locateNameless finds the directory that such a file was made in. No record has that

@@ -26,7 +26,7 @@ func TestDropped(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+			k := newFakeKernel(t, Options{Host: fakeLookup{
 				fds: map[int32]string{3: "/srv/a"}, files: map[string]fakeFile{"/srv/a": {8, 2, 1}}, now: looked,
 			}})
 			k.s.Complete(at(0))

@@ -54,7 +54,7 @@ func TestMotion(t *testing.T) {
 		{"of something else", steps{unlink, later(10), other("/srv/x", "/srv/y")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
 		{"of something that begins alike", steps{unlink, later(10), other("/srv/x", "/srv/p2")}, 20, "/srv/p/a", "/srv/p/a/f proc"},
 		{"before the call, after a look for an earlier one", steps{unlink, later(30), move("/srv/p", "/srv/q"), later(10), func(k *fakeKernel) {
-			k.s.lookup = fakeLookup{now: called + 45} // it is gone by now
+			k.s.host = fakeLookup{now: called + 45} // it is gone by now
 			unlink(k)
 		}}, 20, "/srv/p/a", "f unresolved"},
 		{"long before the call", steps{move("/srv/p", "/srv/q"), later(3000), unlink}, 3020, "/srv/q/a", "/srv/q/a/f proc"},
@@ -86,7 +86,7 @@ func TestMotion(t *testing.T) {
 				},
 				now: called + tt.looked,
 			}
-			k := newFakeKernel(t, Options{Lookup: l})
+			k := newFakeKernel(t, Options{Host: l})
 			for _, step := range tt.steps {
 				step(k)
 			}
@@ -124,7 +124,7 @@ func TestAcrossGap(t *testing.T) {
 			if tt.then == nil {
 				l.fds, l.files = map[int32]string{3: "/srv/p/a"}, map[string]fakeFile{"/srv/p/a": {8, 2, 1}}
 			}
-			k := newFakeKernel(t, Options{Lookup: l})
+			k := newFakeKernel(t, Options{Host: l})
 			seam(k)
 			k.later(2 * slow * time.Millisecond)
 			k.unlinkat(8, "f")

@@ -91,7 +91,7 @@ func (s *orphanage) adopt(e *work, n *place) bool {
 
 // seek looks for the file that n names, and says whether anything was found.
 func (s *orphanage) seek(e *work, n *place) bool {
-	if s.lookup == nil || n.item == nil || !n.item.HasIno || n.item.Key.Ino == 0 || e.Success != event.Yes || e.PID == 0 {
+	if s.host == nil || n.item == nil || !n.item.HasIno || n.item.Key.Ino == 0 || e.Success != event.Yes || e.PID == 0 {
 		return false
 	}
 	n.orphan = orphan{name: n.given, dir: n.parent}
@@ -109,7 +109,7 @@ func (s *orphanage) seek(e *work, n *place) bool {
 		path = s.nearby(e, n)
 	}
 	if path != "" {
-		o.seen = sight{s.lookAlong(dirOf([]byte(path)), true), lastPart(path), s.lookup.Now()}
+		o.seen = sight{s.lookAlong(dirOf([]byte(path)), true), lastPart(path), s.host.Now()}
 		e.looked = max(e.looked, o.seen.at)
 	}
 	return path != "" || o.dir != nil || o.start != event.Inode{}

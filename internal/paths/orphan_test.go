@@ -103,7 +103,7 @@ func TestOrphanGone(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{fds: open, files: files, now: looked}})
+			k := newFakeKernel(t, Options{Host: fakeLookup{fds: open, files: files, now: looked}})
 			tt.run(k)
 			k.s.Tick(time.UnixMilli(looked + underway))
 			got := k.paths()
@@ -217,7 +217,7 @@ func TestOrphanSeen(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			files := maps.Clone(there)
 			maps.Copy(files, tt.but)
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+			k := newFakeKernel(t, Options{Host: fakeLookup{
 				files: files, changed: tt.changed, now: after, links: map[string]bool{"/srv/t/link": true},
 			}})
 			tt.run(k)

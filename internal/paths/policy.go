@@ -100,7 +100,7 @@ func ruleNextFact(f dirtree.Facts) proof {
 func (s *knowledge) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, final bool) proof {
 	p := proof{Edge: f.Before, rule: byLastFact, from: event.FromTrail, fact: f.Since}
 	now := e.ID.UnixMilli()
-	if s.lookup == nil {
+	if s.host == nil {
 		if now-f.Since.At <= unconfirmed {
 			p.answer = proven
 		}
@@ -243,7 +243,7 @@ func (s *knowledge) ruleOwnWords(e *work, n *dirtree.Node, t *way) bool {
 	if n.Lost(from) || from.Seq != to.Seq && (n.At(to).Since.Seq >= from.Seq && n.At(to).Since.Seq != 0 || s.renamed.between(c.path, from, to)) {
 		return false
 	}
-	if s.lookup != nil && s.contradicts(e, n, []byte(c.path)) {
+	if s.host != nil && s.contradicts(e, n, []byte(c.path)) {
 		return false
 	}
 	t.answer, t.from, t.base, t.block = proven, event.FromClaimed, c.path, nil

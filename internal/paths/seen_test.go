@@ -11,7 +11,7 @@ import (
 func TestSeen(t *testing.T) {
 	const called = 1_700_000_000_000
 	l := fakeLookup{fds: map[int32]string{3: "/d"}, files: map[string]fakeFile{"/d": {7, 2, 1}}, now: called + 20}
-	k := newFakeKernel(t, Options{Lookup: l})
+	k := newFakeKernel(t, Options{Host: l})
 	show := func(path string) { l.fds[3] = path }
 
 	k.unlinkat(7, "a")
@@ -44,7 +44,7 @@ func TestSeenByAnotherName(t *testing.T) {
 		{"another directory above, which is there", 3, "/else/p", "/else/q", "/srv/q/a/f proc"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+			k := newFakeKernel(t, Options{Host: fakeLookup{
 				fds:   map[int32]string{3: "/srv/q/a"},
 				files: map[string]fakeFile{"/srv/q/a": {8, 2, 1}, "/srv": {1, 2, 1}, "/srv/q": {map[int]int{1: 7, 3: 70}[tt.dir], 2, 1}, "/else": {3, 2, 1}},
 				links: map[string]bool{"/link": true},
@@ -92,7 +92,7 @@ func TestExchangeOfOneName(t *testing.T) {
 func TestChrootBehindACall(t *testing.T) {
 	const jailed, host = 200, 100
 	l := fakeLookup{files: map[string]fakeFile{"/mnt/efs": {7, 2, 1}}, views: map[uint32]uint64{}, now: 1_700_000_000_000}
-	k := newFakeKernel(t, Options{Lookup: l})
+	k := newFakeKernel(t, Options{Host: l})
 	k.pid = jailed
 	k.unlink(7, "/mnt/efs/x")
 	k.pid = host
@@ -109,7 +109,7 @@ func TestChrootBehindACall(t *testing.T) {
 // named, and that is told again by the one that removes it: rm DIR/x; rm -rf DIR.
 func TestStrangersTop(t *testing.T) {
 	const first, second = 300, 301
-	k := newFakeKernel(t, Options{Lookup: fakeLookup{views: map[uint32]uint64{first: 1, second: 1}}})
+	k := newFakeKernel(t, Options{Host: fakeLookup{views: map[uint32]uint64{first: 1, second: 1}}})
 	k.pid = first
 	k.unlink(8, "/srv/d/x")
 	k.pid = second

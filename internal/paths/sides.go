@@ -40,7 +40,7 @@ func (s *pairing) divide(e *work) {
 	two := e.parents()
 	e.sides = &sides{two: [2]*event.Item{two[0], two[1]}}
 	e.unsolved++
-	if s.lookup != nil && !e.Silent {
+	if s.host != nil && !e.Silent {
 		for i := range 4 { // while the process lives, whichever name is whose
 			n, p := []*place{&e.path, &e.dest}[i%2], two[i/2]
 			s.gather(e, &place{event: e, given: n.given, parent: p, dirArg: n.dirArg, node: s.tree.Node(idOf(p.Key))}, &inquiry{})
@@ -49,7 +49,7 @@ func (s *pairing) divide(e *work) {
 	if e.path.item == nil || e.dest.item == nil || e.mayExchange() { // the file may be on the other side
 		return
 	}
-	if s.lookup != nil && !e.Silent {
+	if s.host != nil && !e.Silent {
 		s.seeFile(e)
 	}
 	if key := e.dest.item.Key; !e.Silent && e.dest.item.HasIno {
@@ -81,12 +81,12 @@ func (s *pairing) seeFile(e *work) {
 			return
 		}
 		file, plain := appendJoined(nil, path, last, true)
-		there[i] = plain && s.lookup.Only(file, key.Dev, key.Ino, anyAge)
+		there[i] = plain && s.host.Stat(file).only(key, anyAge)
 	}
 	if there[0] == there[1] {
 		return
 	}
-	e.sides.seen, e.sides.at = orderOldFirst, s.lookup.Now()
+	e.sides.seen, e.sides.at = orderOldFirst, s.host.Now()
 	if there[0] {
 		e.sides.seen = orderNewFirst
 	}

@@ -53,7 +53,7 @@ func TestSides(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{files: there, fds: map[int32]string{3: "/home", 4: "/home/archive"}, now: looked}})
+			k := newFakeKernel(t, Options{Host: fakeLookup{files: there, fds: map[int32]string{3: "/home", 4: "/home/archive"}, now: looked}})
 			for _, do := range tt.run {
 				do(k)
 			}

@@ -36,8 +36,8 @@ type Options struct {
 	// Places is how many directories, and names above them, are remembered.
 	Places int
 
-	// Lookup is asked about processes; nil if there is nobody to ask.
-	Lookup Lookup
+	// Host is asked about the running system; nil if there is nobody to ask.
+	Host Host
 
 	// Process is that of event.Options.
 	Process func(pid uint32) (container, unit string)
@@ -75,7 +75,7 @@ type Stream struct {
 func NewStream(o Options) *Stream {
 	s := &Stream{maxBytes: or(o.Bytes, DefaultBytes), boot: o.Boot[:min(len(o.Boot), 255)]}
 	s.in = event.NewAssembler(event.Options{Limit: o.Limit, GiveUp: o.GiveUp, Process: o.Process, Ended: func(e *event.Event) { s.find(workOf(e)) }})
-	s.wait, s.lookup = or(o.ResolveWait, DefaultWait).Milliseconds(), o.Lookup
+	s.wait, s.host = or(o.ResolveWait, DefaultWait).Milliseconds(), o.Host
 	s.heldLimit = or(o.Held, DefaultHeld)
 	s.tree = dirtree.New(or(o.Places, DefaultPlaces))
 	s.layers = layers{tree: s.tree, twins: twins{limit: or(o.Places, DefaultPlaces)}}

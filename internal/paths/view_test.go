@@ -72,7 +72,7 @@ func TestView(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Lookup: fakeLookup{
+			k := newFakeKernel(t, Options{Host: fakeLookup{
 				files: map[string]fakeFile{"/mnt/efs": {7, 2, before}, "/srv": {1, 2, before}, "/srv/p": {5, 2, before}}, now: 1_700_000_000_000,
 				views: map[uint32]uint64{inside: 5, alike: 5, gone: 1},
 			}})

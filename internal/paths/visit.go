@@ -25,7 +25,7 @@ const (
 // visit remembers the directories that an event names, for those who walk over
 // trees without deleting them.
 func (s *memory) visit(e *work) {
-	if s.lookup == nil || e.PID == 0 || e.Call.Verb == event.VerbDelete || e.Call.Verb == event.VerbRename {
+	if s.host == nil || e.PID == 0 || e.Call.Verb == event.VerbDelete || e.Call.Verb == event.VerbRename {
 		return
 	}
 	for _, n := range []*place{&e.path, &e.dest} {

@@ -44,7 +44,7 @@ func (s *resolver) awaitAt(e *work, n *place, key event.Inode) {
 	if s.finish(n, false) {
 		return
 	}
-	if s.lookup != nil {
+	if s.host != nil {
 		a := s.asking[key]
 		s.gather(e, n, &a)
 		if s.asking == nil || len(s.asking) >= maxAsking {
@@ -55,7 +55,7 @@ func (s *resolver) awaitAt(e *work, n *place, key event.Inode) {
 			return
 		}
 	}
-	if n.words != nil && (s.lookup == nil || s.seesOtherwise(e)) {
+	if n.words != nil && (s.host == nil || s.seesOtherwise(e)) {
 		s.giveUp(n)
 		return
 	}

@@ -88,7 +88,7 @@ func newWorld(t *testing.T, seed uint64, kind int) *world {
 	eyes := &worldLookup{}
 	options := Options{Places: 8 + int(seed%64)}
 	if kind == asked {
-		options.Lookup = eyes
+		options.Host = eyes
 	}
 	w := &world{
 		fakeKernel: newFakeKernel(t, options), fds: map[[2]int]*node{}, gone: map[int]bool{},

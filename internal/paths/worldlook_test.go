@@ -14,14 +14,28 @@ type worldLookup struct {
 	found map[uint64]string // by inode, when somebody last sought them
 }
 
-func (w *worldLookup) Seek([]byte, event.Dev) {
-	w.found = map[uint64]string{}
-	for _, n := range w.all(isDir) {
-		w.found[uint64(n.ino)] = n.path()
+func (w *worldLookup) Search(root []byte, of event.Inode) string {
+	if len(root) > 0 {
+		w.found = map[uint64]string{}
+		for _, n := range w.all(isDir) {
+			w.found[uint64(n.ino)] = n.path()
+		}
 	}
+	return w.found[of.Ino]
 }
 
-func (w *worldLookup) Found(_ event.Dev, ino uint64) string { return w.found[ino] }
+// file is what the host says of a node, nil for nothing. Where it does not tell ages, nobody
+// knows whether a file is another one by now.
+func (w *worldLookup) file(n *node) (f File) {
+	if n == nil {
+		return File{}
+	}
+	f = File{Inode: event.Inode{Dev: event.MakeDev(0xfe, 0), Ino: uint64(n.ino)}, Dir: n.dir, Local: w.ages, Links: 1}
+	if w.ages {
+		f.Born, f.Changed = n.born, max(n.changed, 1)
+	}
+	return f
+}
 
 // at is what there is at a path, nil for nothing.
 func (w *worldLookup) at(path string) *node {
@@ -40,50 +54,34 @@ func (w *worldLookup) at(path string) *node {
 // there says whether a node is still part of the world.
 func (w *worldLookup) there(n *node) bool { return n != nil && w.at(n.path()) == n }
 
-func (w *worldLookup) FD(pid uint32, fd int32, at int64) (path string, dev event.Dev, ino uint64, ok bool) {
+func (w *worldLookup) Descriptor(pid uint32, fd int32) (path string, f File, began int64, ok bool) {
 	n := w.fds[[2]int{int(pid), int(fd)}]
-	if w.gone[int(pid)] || !w.there(n) || w.ages && n.born > at {
-		return "", 0, 0, false
+	if w.gone[int(pid)] || !w.there(n) {
+		return "", File{}, 0, false
 	}
-	return cmp.Or(n.path(), "/"), event.MakeDev(0xfe, 0), uint64(n.ino), true
+	return cmp.Or(n.path(), "/"), w.file(n), 0, true
 }
 
-func (w *worldLookup) Is(path []byte, dev event.Dev, ino uint64) bool {
-	n := w.at(string(path))
-	return n != nil && dev == event.MakeDev(0xfe, 0) && uint64(n.ino) == ino
-}
+func (w *worldLookup) Stat(path []byte) File { return w.file(w.at(string(path))) }
 
-func (w *worldLookup) Only(path []byte, dev event.Dev, ino uint64, at int64) bool {
-	return w.Is(path, dev, ino) && (!w.ages || w.at(string(path)).born <= at)
-}
+func (*worldLookup) Mounted([]byte, event.Dev) bool { return true }
+func (w *worldLookup) Now() int64                   { return w.now.UnixMilli() }
 
-func (w *worldLookup) Still(path []byte, _ int, dev event.Dev, ino uint64, at int64) bool {
-	return w.ages && w.Only(path, dev, ino, at) && w.at(string(path)).changed <= at+clockStep
-}
-
-func (*worldLookup) Lies([]byte, event.Dev) bool      { return true }
-func (w *worldLookup) View(pid uint32) (uint64, bool) { return 0, !w.gone[int(pid)] }
-func (w *worldLookup) Now() int64                     { return w.now.UnixMilli() }
-
-func (w *worldLookup) Walk(path []byte, f func(path []byte, dev event.Dev, ino uint64, born int64)) {
+func (w *worldLookup) Walk(path []byte, f func(path []byte, dir File)) {
 	n, at := w.root, ""
-	f([]byte("/"), event.MakeDev(0xfe, 0), uint64(n.ino), 0)
+	f([]byte("/"), File{Inode: w.file(n).Inode})
 	for part := range strings.SplitSeq(strings.Trim(string(path), "/"), "/") {
 		if n = n.kids[part]; n == nil || !n.dir {
 			return
 		}
 		at += "/" + part
-		born := n.born
-		if !w.ages {
-			born = 0
-		}
-		f([]byte(at), event.MakeDev(0xfe, 0), uint64(n.ino), born)
+		f([]byte(at), w.file(n))
 	}
 }
 
-func (w *worldLookup) Around(pid uint32, f func(path string, dev event.Dev, ino uint64, born int64)) {
-	if w.gone[int(pid)] || !w.ages {
-		return
+func (w *worldLookup) Process(pid uint32, around func(path string, dir File)) (view uint64, ok bool) {
+	if w.gone[int(pid)] || !w.ages || around == nil {
+		return 0, !w.gone[int(pid)]
 	}
 	dirs := []*node{w.cwds[int(pid)]}
 	for fd := 3; fd < 6; fd++ {
@@ -98,7 +96,8 @@ func (w *worldLookup) Around(pid uint32, f func(path string, dev event.Dev, ino 
 			way = append(way, n)
 		}
 		for _, n := range slices.Backward(way) {
-			f(n.path(), event.MakeDev(0xfe, 0), uint64(n.ino), n.born)
+			around(n.path(), w.file(n))
 		}
 	}
+	return 0, true
 }
