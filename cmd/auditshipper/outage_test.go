@@ -53,7 +53,7 @@ func TestKernelOutage(t *testing.T) {
 	if limit := 20 * time.Second; disorder > limit {
 		t.Errorf("out of order by %v, want at most %v", disorder, limit)
 	}
-	if peak > 64<<20 {
-		t.Errorf("%d MiB resident at most, want 64", peak>>20)
+	if limit := int64(96 << 20); peak > limit { // what comes back at once is as much as a flood
+		t.Errorf("%d MiB resident at most, want %d", peak>>20, limit>>20)
 	}
 }
