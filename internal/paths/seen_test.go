@@ -30,37 +30,6 @@ func TestSeen(t *testing.T) {
 	k.expect("/d/a proc", "/d/w/b proc", "/d/w/c trail", "/d/w proc", "/d/x/e trail", "/d/x proc", "g unresolved")
 }
 
-// TestSeenByAnotherName renames a directory by another path than it was seen at.
-func TestSeenByAnotherName(t *testing.T) {
-	const called = 1_700_000_000_000
-	for _, tt := range []struct {
-		name string
-		dir  int // that holds it
-		old  string
-		new  string
-		want string
-	}{
-		{"a link to the directory above", 1, "/link/p", "/link/q", "/srv/p/a/f proc"},
-		{"another directory above, which is there", 3, "/else/p", "/else/q", "/srv/q/a/f proc"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			k := newFakeKernel(t, Options{Host: fakeLookup{
-				fds:   map[int32]string{3: "/srv/q/a"},
-				files: map[string]fakeFile{"/srv/q/a": {8, 2, 1}, "/srv": {1, 2, 1}, "/srv/q": {map[int]int{1: 7, 3: 70}[tt.dir], 2, 1}, "/else": {3, 2, 1}},
-				links: map[string]bool{"/link": true},
-				now:   called + 20,
-			}})
-			k.unlinkat(8, "f")
-			k.later(10 * time.Millisecond)
-			k.rename(tt.dir, tt.old, tt.dir, tt.new, 7)
-			k.s.Tick(time.UnixMilli(called + 20 + underway))
-			if got := k.paths()[0]; got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
-
 // TestExchangeOfOneName makes a file and another one of the same name change places,
 // which looks like a rename of the second onto nothing.
 func TestExchangeOfOneName(t *testing.T) {

@@ -67,7 +67,7 @@ func (s *pairing) divide(e *work) {
 // and any later move of the file is an event that ends what was seen (rejoin).
 // What would break it: a move out of sight. It tells the sides of this rename, and
 // nothing of others.
-// Test: TestSides, TestNoPathInvented.
+// Test: TestRenameSides, TestNoPathInvented.
 func (s *pairing) seeFile(e *work) {
 	key, last := e.dest.item.Key, lastPart(e.dest.given)
 	if e.dest.item.IsDir() || e.Exchange || len(last) == 0 {

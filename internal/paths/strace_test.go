@@ -225,8 +225,9 @@ func (w *witness) drain(s *Stream) {
 	for e, ok := s.Next(); ok; e, ok = s.Next() {
 		w.line = w.enc.AppendJSON(w.line[:0], e)
 		w.bytes += len(w.line)
+		// A link that is refused (ANOM_LINK) is logged without a rule, whoever tries it.
 		// What strace prints of /proc/self/fd/5 is just that, so it is no witness of where it leads.
-		if names, ok := callNames[e.Syscall]; ok && e.PID != 0 && !workOf(e).isVia(&workOf(e).path) {
+		if names, ok := callNames[e.Syscall]; ok && len(e.Key) > 0 && e.PID != 0 && !workOf(e).isVia(&workOf(e).path) {
 			w.events = append(w.events, w.see(e, names))
 		}
 		s.Free(e)
