@@ -179,3 +179,17 @@ func TestDoctorCountsRules(t *testing.T) {
 		}
 	}
 }
+
+// TestSuspect requires that a canary which does not arrive names the failed check that
+// explains it.
+func TestSuspect(t *testing.T) {
+	d := &doctor{}
+	if why, cure := d.suspect(); why != "" || cure == "" {
+		t.Errorf("without a failed check: %q, %q", why, cure)
+	}
+	d.find("rules", well, "", "9 of 9 are loaded")
+	d.find("excluded records", ill, "sudo auditctl -d always,exclude -F 'uid=0'", "records are left out")
+	if why, cure := d.suspect(); why != "; records are left out" || cure != "sudo auditctl -d always,exclude -F 'uid=0'" {
+		t.Errorf("%q, %q", why, cure)
+	}
+}

@@ -123,7 +123,7 @@ func (d *doctor) rules(k rules.Kernel, locked bool) {
 
 // deleteCommand is the command that deletes a rule of the exclude list, quoted for a shell.
 func deleteCommand(r rules.Rule) string {
-	fields := strings.Split(strings.TrimPrefix(r.String(), "-a "), " -F ")
+	fields := strings.Split(strings.TrimPrefix(r.AddLine(), "-a "), " -F ")
 	command := "sudo auditctl -d " + fields[0]
 	for _, f := range fields[1:] {
 		command += " -F '" + f + "'"

@@ -206,11 +206,24 @@ func (d *doctor) canaries(ctx context.Context) {
 	for _, w := range d.c.Watches {
 		evidence, err := d.canary(ctx, w.Path)
 		if err != nil {
-			d.find("canary", ill, "the failed checks above; docs/troubleshooting.md", "%s: %v", w.Path, err)
+			why, cure := d.suspect()
+			d.find("canary", ill, cure, "%s: %v%s", w.Path, err, why)
 			continue
 		}
 		d.find("canary", well, "", "%s: %s", w.Path, evidence)
 	}
+}
+
+// suspect is the failed check that may be why a canary does not arrive, and its cure.
+func (d *doctor) suspect() (why, cure string) {
+	for _, check := range []string{"excluded records", "never,task", "hidden rules", "rules"} {
+		for _, f := range d.findings {
+			if f.Check == check && f.Verdict == ill {
+				return "; " + f.Evidence, f.Cure
+			}
+		}
+	}
+	return "", "the failed checks above; docs/troubleshooting.md"
 }
 
 // canary deletes a file and waits for the event, first in the journal, then at

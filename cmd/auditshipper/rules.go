@@ -122,7 +122,7 @@ func (p *rulesPlan) notes() []string {
 		notes = append(notes, fmt.Sprintf("note: was there before and stays somebody else's: %s", r.String()))
 	}
 	for _, h := range p.plan.Hidden {
-		if h.Types != nil {
+		if h.What != "" {
 			notes = append(notes, "warning: "+h.String())
 			continue
 		}

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Hidden is a rule that matches nothing because an earlier one matches first, or
-// record types that a rule of the exclude list keeps from all our events.
+// Hidden is a rule that matches nothing because an earlier one matches first, or what a
+// rule of the exclude or filesystem list keeps from our events.
 type Hidden struct {
-	Rule  Rule
-	Types []uint32 // nil if it is about Rule
-	By    Rule
+	Rule Rule   // of the list exit, or zero
+	What string // records that are left out, where Rule is zero
+	By   Rule
 }
 
 // String says what is hidden, and by which rule.
 func (h Hidden) String() string {
-	if h.Types == nil {
+	if h.What == "" {
 		return h.Rule.String() + " is hidden by " + h.By.String()
 	}
-	return "records of type " + typeNames(h.Types) + " are left out by " + h.By.String()
+	return h.What + " are left out by " + h.By.AddLine()
 }
 
 func typeNames(types []uint32) string {
@@ -29,14 +29,28 @@ func typeNames(types []uint32) string {
 	return strings.Join(names, ", ")
 }
 
-// Excluded returns what the rules of the exclude list keep from our events.
+// Excluded returns what the rules of the lists exclude and filesystem keep from our events.
 func Excluded(list []Rule) (hidden []Hidden) {
 	for i := range list {
-		if types := list[i].Excludes(); types != nil {
-			hidden = append(hidden, Hidden{Types: types, By: list[i]})
+		if what := list[i].leavesOut(); what != "" {
+			hidden = append(hidden, Hidden{What: what, By: list[i]})
 		}
 	}
 	return hidden
+}
+
+// leavesOut says which records the kernel leaves out because of r, empty for none of ours.
+func (r *Rule) leavesOut() string {
+	types := r.Excludes()
+	switch chosen := r.chosen(); {
+	case r.ignoresFiles():
+		return "PATH records of files where " + chosen
+	case types == nil:
+		return ""
+	case chosen != "":
+		return "records of type " + typeNames(types) + " of processes where " + chosen
+	}
+	return "records of type " + typeNames(types)
 }
 
 // hiddenIn returns those wanted rules of a plan that a rule of the kernel hides

@@ -88,11 +88,11 @@ func neverTask(r *Rule) Warning {
 }
 
 func leavesOut(r *Rule) Warning {
-	types := r.Excludes()
-	if types == nil {
+	what := r.leavesOut()
+	if what == "" {
 		return Warning{}
 	}
-	return Warning{Code: "exclude", Msg: "no event of any rule has its records of type " + typeNames(types) + " while this rule is loaded", Fix: "take the line out, or name other types: -F msgtype="}
+	return Warning{Code: "exclude", Msg: "while this rule is loaded, the events of all rules lack " + what, Fix: "take the line out, or name other types: -F msgtype="}
 }
 
 func noArch(r *Rule) Warning {
