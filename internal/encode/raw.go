@@ -40,16 +40,20 @@ func (enc *Encoder) appendLines(dst []byte, e *event.Event, excess int) ([]byte,
 	out := e.LeftOut
 	args, excess := tail(e, excess, func(t event.Type) bool { return t == event.TypeExecve })
 	rest, _ := tail(e, excess, func(t event.Type) bool { return t != event.TypeExecve })
+	clean := e.Clean()
 	for i := range e.Records() {
 		typ, text := e.Record(i)
 		if typ == event.TypeExecve && i >= args || typ != event.TypeExecve && i >= rest {
 			out.Records, out.Bytes = out.Records+1, out.Bytes+len(text)
 			continue
 		}
-		if typ.IsNote() { // whose text does not know its serial
+		switch {
+		case typ.IsNote(): // whose text does not know its serial
 			dst = enc.appendOwn(dst, e, typ)
 			dst = append(dst, e.Body(i)...)
-		} else {
+		case clean:
+			dst = event.AppendCleanLine(dst, typ, text)
+		default:
 			dst = event.AppendLine(dst, typ, text, nil)
 		}
 		dst = append(dst, '\n')

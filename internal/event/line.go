@@ -91,10 +91,24 @@ func AppendLine(dst []byte, typ Type, text, node []byte) []byte {
 		dst = append(dst, node...)
 		dst = append(dst, ' ')
 	}
+	return AppendText(appendLineHead(dst, typ), text)
+}
+
+func appendLineHead(dst []byte, typ Type) []byte {
 	dst = append(dst, "type="...)
 	dst = append(dst, typ.String()...)
-	dst = append(dst, " msg="...)
-	return AppendText(dst, text)
+	return append(dst, " msg="...)
+}
+
+// Clean says whether AppendText would change none of the event's records, as is so of all
+// that the kernel writes itself. One look at all of them costs less than one at each.
+func (e *Event) Clean() bool {
+	return bytes.IndexByte(e.buf, '\n') < 0 && bytes.IndexByte(e.buf, enrichment) < 0
+}
+
+// AppendCleanLine is AppendLine for a record of an event that is Clean.
+func AppendCleanLine(dst []byte, typ Type, text []byte) []byte {
+	return append(appendLineHead(dst, typ), text...)
 }
 
 // AppendText appends a record's text as auditd does, with spaces for newlines, and for
