@@ -1,8 +1,8 @@
 package event
 
 import (
+	"bytes"
 	"time"
-	"unsafe"
 )
 
 // Defaults of Options, and the times an Assembler waits.
@@ -59,6 +59,9 @@ type Assembler struct {
 	tick    int64  // the latest Tick, Unix milliseconds; 0 if there was none
 
 	resume resume
+
+	header []byte // of the last record that had one, with the space behind it; or empty
+	id     ID     // what that says
 }
 
 // maxFree bounds how many events are kept to be used again.
@@ -85,7 +88,7 @@ func or(v, def int) int {
 func (a *Assembler) Push(seq uint64, typ Type, text, extra []byte) {
 	a.high = seq
 	a.records++
-	id, rest, err := ParseHeader(text)
+	id, rest, err := a.parseHeader(text)
 	if err != nil {
 		a.pushBroken(seq, typ, text)
 		return
@@ -102,6 +105,19 @@ func (a *Assembler) Push(seq uint64, typ Type, text, extra []byte) {
 		a.take(e, seq, typ, text, extra, len(rest))
 	}
 	a.expire()
+}
+
+// parseHeader is ParseHeader, but that most records have the header of the one before.
+func (a *Assembler) parseHeader(text []byte) (id ID, rest []byte, err error) {
+	if len(a.header) > 0 && bytes.HasPrefix(text, a.header) {
+		return a.id, text[len(a.header):], nil
+	}
+	id, rest, err = ParseHeader(text)
+	a.header, a.id = append(a.header[:0], text[:len(text)-len(rest)]...), id
+	if err != nil || !bytes.HasSuffix(a.header, []byte(": ")) {
+		a.header = a.header[:0]
+	}
+	return id, rest, err
 }
 
 // take adds a record to its event, which may be its last one.
@@ -332,55 +348,4 @@ func (a *Assembler) Ticked() int64 { return a.tick }
 // not handed on.
 func (a *Assembler) Expects(at int64) bool {
 	return a.young.Head != nil && a.young.Head.ID.UnixMilli() <= at
-}
-
-// Bytes is about how much memory the events have that are open or held.
-func (a *Assembler) Bytes() int { return a.bytes }
-
-// Weigh takes an event on account as it is now, if it is held or open.
-func (a *Assembler) Weigh(e *Event) {
-	size := e.Size()
-	a.bytes += size - e.weight
-	e.weight = size
-}
-
-// unweigh takes it off.
-func (a *Assembler) unweigh(e *Event) {
-	a.bytes -= e.weight
-	e.weight = 0
-}
-
-// What one event may have in text. Arguments of a program's start have a bound of
-// their own, since what comes behind them tells more: the service takes no longer
-// message than this.
-const (
-	maxArgBytes  = 1 << 20
-	maxTextBytes = 4 << 20
-)
-
-// Size is about how much memory the event has. Names are as long as whoever is on the
-// host makes them, so what is kept is bounded in bytes.
-func (e *Event) Size() int {
-	n := int(unsafe.Sizeof(*e)) + cap(e.buf) + cap(e.decoded) + cap(e.Built) +
-		cap(e.records)*int(unsafe.Sizeof(record{})) + cap(e.Items)*int(unsafe.Sizeof(Item{})) + cap(e.fields)*int(unsafe.Sizeof(Field{}))
-	if e.Work != nil {
-		n += e.Work.Size()
-	}
-	return n
-}
-
-// takes says whether the event has room for a record of a type and length. One that
-// it has no room for it only counts as missing.
-func (e *Event) takes(typ Type, length int) bool {
-	most := maxTextBytes
-	if typ == TypeExecve {
-		most = maxArgBytes
-	}
-	return len(e.buf)+length <= most && len(e.records) < maxRecordsEach
-}
-
-// leave counts a record that the event has no room for.
-func (e *Event) leave(seq uint64, text []byte) {
-	e.Last, e.Truncated = seq, true
-	e.LeftOut.Records, e.LeftOut.Bytes = e.LeftOut.Records+1, e.LeftOut.Bytes+len(text)
 }
