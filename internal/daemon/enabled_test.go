@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/auditshipper/auditshipper/internal/kaudit"
 )
 
 // TestOffWatch makes one gap of each time that auditing was off, also of one
@@ -34,5 +37,34 @@ func TestOffWatch(t *testing.T) {
 				t.Errorf("%d gaps, want %d", got, tt.gaps)
 			}
 		})
+	}
+}
+
+// TestLimits requires that a setting which makes the kernel drop records is told once, and
+// in the status.
+func TestLimits(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	w := &limitWatch{backlog: 8192, log: zap.New(core)}
+	for i, tt := range []struct {
+		st    kaudit.Status
+		lines int
+	}{
+		{kaudit.Status{BacklogLimit: 8192}, 0},
+		{kaudit.Status{BacklogLimit: 8192, RateLimit: 1}, 1},
+		{kaudit.Status{BacklogLimit: 8192, RateLimit: 1}, 1},
+		{kaudit.Status{BacklogLimit: 10}, 2},
+		{kaudit.Status{BacklogLimit: 16384}, 3},
+	} {
+		w.saw(tt.st)
+		if logs.Len() != tt.lines {
+			t.Errorf("look %d: %d lines, want %d: %v", i, logs.Len(), tt.lines, logs.All())
+		}
+	}
+	s := Status{Source: SourceStatus{Enabled: 1}, limits: w.limits(kaudit.Status{RateLimit: 5})}
+	if state, why := s.health(); state != "degraded" || why != "the kernel drops what is beyond 5 records a second: sudo auditctl -r 0" {
+		t.Errorf("%s: %s", state, why)
+	}
+	if text := (&limitWatch{}).limits(kaudit.Status{BacklogLimit: 64}); text != "" {
+		t.Errorf("another daemon's setting: %s", text)
 	}
 }

@@ -30,6 +30,7 @@ type lossWatch struct {
 	regain func() error
 
 	off    offWatch
+	limits limitWatch
 	forged forgedLog
 	seen   kaudit.Seen // at the last look
 
@@ -62,6 +63,7 @@ func (w *lossWatch) look() error {
 
 	now := w.now()
 	w.off.saw(st.Enabled, now)
+	w.limits.saw(st)
 	was := w.seen
 	if was.At != 0 && uint64(st.Lost) > was.Lost {
 		w.log.Error("kernel lost records", zap.Uint64("records", uint64(st.Lost)-was.Lost))
@@ -82,6 +84,18 @@ func (w *lossWatch) look() error {
 	}
 	w.account.knows(before)
 	return err
+}
+
+// limited says which setting makes the kernel drop records, empty for none.
+func (w *lossWatch) limited() string {
+	if w == nil {
+		return ""
+	}
+	st := w.status()
+	if st == (kaudit.Status{}) {
+		return "" // not looked yet
+	}
+	return w.limits.limits(st)
 }
 
 // status is what the last look saw.

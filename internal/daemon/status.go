@@ -30,6 +30,7 @@ type Status struct {
 
 	// wantsRules says that without rules of ours nothing can be delivered.
 	wantsRules bool
+	limits     string // a setting that makes the kernel drop records, empty for none
 
 	Gaps    map[string]uint64 `json:"gaps"`              // since the start, by cause
 	Dropped []DropStatus      `json:"dropped,omitempty"` // by the configuration's filters
@@ -43,6 +44,7 @@ type SourceStatus struct {
 	Lost          uint32 `json:"lost"` // the kernel's counter, since boot
 	Backlog       uint32 `json:"backlog"`
 	BacklogLimit  uint32 `json:"backlog_limit"`
+	RateLimit     uint32 `json:"rate_limit,omitempty"` // records a second, beyond which the kernel drops
 	ReceiveBuffer int    `json:"receive_buffer"`
 	Records       uint64 `json:"records"` // since the start
 	Overruns      uint64 `json:"overruns"`
@@ -135,10 +137,11 @@ func (d *Daemon) status() Status {
 		Version: d.Version, Host: d.host, PID: os.Getpid(), Started: d.started,
 		State: d.state.Load().(string), Gaps: d.gaps.all(),
 		wantsRules: d.hearsKernel() && d.cfg.Events != "all",
+		limits:     d.loss.limited(),
 		Stuck:      d.stuck.Load(), Looks: d.looks(),
 		Rules: d.keeper.status(),
 		Source: SourceStatus{
-			Mode: d.source.mode(), RegisteredPID: k.PID, Enabled: k.Enabled, Lost: k.Lost, Backlog: k.Backlog, BacklogLimit: k.BacklogLimit,
+			Mode: d.source.mode(), RegisteredPID: k.PID, Enabled: k.Enabled, Lost: k.Lost, Backlog: k.Backlog, BacklogLimit: k.BacklogLimit, RateLimit: k.RateLimit,
 			ReceiveBuffer: d.source.buffer, Records: d.receiver.records.Load(), Overruns: d.receiver.overruns.Load(), Forged: d.receiver.forged.total.Load(), Backfilled: d.receiver.backfilled.Load(), Kept: d.source.kept,
 		},
 		Journal: JournalStatus{
@@ -227,6 +230,8 @@ func (s *Status) health() (state, why string) {
 		return "degraded", "no rule is in effect: nothing is watched"
 	case s.Source.Enabled == 0 && s.Source.Mode != modeFile && s.Source.Mode != modeStdin:
 		return "degraded", "auditing is switched off"
+	case s.limits != "":
+		return "degraded", s.limits
 	}
 	if n := s.Looks.Hung; n > 0 {
 		return "degraded", fmt.Sprintf("%d looks at others' processes or file systems hang: paths may stay unresolved", n)
