@@ -90,8 +90,8 @@ type sighting struct {
 
 // An inquiry is what was looked at for the names that wait for a directory.
 type inquiry struct {
-	tried int64  // when its last known path was looked at, in Unix milliseconds
-	pid   uint32 // the process that was looked at
+	tried int64  // when its last known path was looked at, in Unix milliseconds; 0 for never
+	pid   uint32 // the process that was looked at; 0 for none
 	fd    uint32 // and at which of its descriptors
 	at    int64  // the time of the event for which that was
 }

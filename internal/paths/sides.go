@@ -21,10 +21,10 @@ import (
 
 // sides are the directories of a rename that nothing tells apart yet.
 type sides struct {
-	two   [2]*event.Item // in the order of their records
-	order order          // once records have told
-	seen  order          // what a look told
-	at    int64          // when that was, in Unix milliseconds
+	two   [2]*event.Item // in the order of their records; neither is nil
+	order order          // what records have told; orderUnknown until then
+	seen  order          // what a look told; orderUnknown for nothing
+	at    int64          // when that was, in Unix milliseconds; 0 for never
 }
 
 // A pairing tells of renames which of their two directories is the old name's.

@@ -24,15 +24,15 @@ import (
 
 // A twin is the upper identity of a directory.
 type twin struct {
-	key  event.Inode
-	at   int64 // when it was last seen, in Unix milliseconds
-	torn int64 // when it was last another directory's
+	key  event.Inode // not zero
+	at   int64       // when it was last seen, in Unix milliseconds; not 0
+	torn int64       // when it was last another directory's; 0 for never, at most at
 }
 
 // twins tell from a layer's identity of a directory the one its users see.
 type twins struct {
-	of    map[event.Inode]twin
-	limit int
+	of    map[event.Inode]twin // by the identity below; at most limit
+	limit int                  // never changes
 }
 
 // learn notes that a directory has one identity below and another one above.

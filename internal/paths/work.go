@@ -14,17 +14,17 @@ import (
 type work struct {
 	*event.Event
 
-	path, dest place // of Event.Path and Event.Dest
+	path, dest place // of Event.Path and Event.Dest; dest.event is nil unless HasDest
 
 	adrift bool   // the call may have moved the working directory
 	view   uint64 // how its process sees the tree of names, 0 for as the host does
-	viewed bool   // that was looked at
+	viewed bool   // that was looked at; once an event
 
-	overwritten *event.Item    // what a rename replaced
+	overwritten *event.Item    // what a rename replaced; nil for none, one of Items or &victim
 	victim      event.Item     // that, where the kernel took its record for the old name's
-	exchanged   *event.Item    // the DELETE record of what changed places with the old name
+	exchanged   *event.Item    // the DELETE record of what changed places with the old name; nil unless Exchange
 	two         [2]*event.Item // scratch of parents
-	sides       *sides         // of a rename whose two directories are not told apart yet
+	sides       *sides         // of a rename whose two directories are not told apart yet; nil once they are
 
 	heldAt   int64 // the first tick after it was held, Unix milliseconds; 0 before it
 	looked   int64 // when something was seen that may tell a path of it, 0 for never
@@ -35,14 +35,14 @@ type work struct {
 type place struct {
 	*event.Name
 
-	event  *work
-	given  []byte // the name the caller gave; nil if the kernel printed none
-	item   *event.Item
-	parent *event.Item
-	dirArg int8
+	event  *work       // whose path or dest it is; nil if the event has no such name
+	given  []byte      // the name the caller gave; nil if the kernel printed none
+	item   *event.Item // the file; nil if the kernel printed none
+	parent *event.Item // its directory; nil if the kernel printed none, or nothing told which
+	dirArg int8        // the argument with the directory that a relative name starts from, or DirCWD, DirNone
 
 	node   *dirtree.Node // the directory, or the file itself if it is one and has no PARENT
-	block  *dirtree.Node // the directory above it whose place is not proven
+	block  *dirtree.Node // node or a directory above it, whose place was not proven when it was last asked
 	until  int64         // the look whose records must be read first, in Unix milliseconds; 0 for none
 	words  []byte        // the directory by the caller's own words; nil without such
 	starts bool          // the parent is where the name leads, but for its last part; see startsIn
