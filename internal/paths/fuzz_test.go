@@ -56,6 +56,9 @@ func checkStream(t *testing.T, in []byte) {
 			records++
 		}
 		s.PushEnriched(seq, l.Type, l.Text, l.Extra)
+		if err := s.Check(); err != nil {
+			t.Fatalf("record %d: %v", seq, err)
+		}
 	}
 	s.Flush()
 	for e, ok := s.Next(); ok; e, ok = s.Next() {
