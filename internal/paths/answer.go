@@ -68,4 +68,5 @@ type way struct {
 	block  *dirtree.Node // the directory whose place is not proven; nil if the answer is proven
 	until  int64         // of its proof
 	base   string        // the path of the last directory by the caller's own words; "" for the root's
+	said   uint64        // the first sequence of the event in which the caller said so; 0 unless base
 }

@@ -42,7 +42,7 @@ type Step struct {
 	Name   string   // in the directory of the next step, or the claimed path
 	Proven bool     // otherwise the way ends here
 	Rule   string   // in words
-	Fact   event.ID // the event that states it; zero for none
+	Fact   event.ID // the event that states or claims it; zero for none
 }
 
 // begin is told that a way begins.
@@ -69,12 +69,12 @@ func (x *explainer) step(n *dirtree.Node, p *proof) {
 }
 
 // claimed is told that the caller's own words stand for the directory of step i.
-func (x *explainer) claimed(i int, path string) {
+func (x *explainer) claimed(i int, t *way) {
 	if x == nil || !x.on {
 		return
 	}
 	x.steps = x.steps[:i+1]
-	x.steps[i].Name, x.steps[i].Proven, x.steps[i].Rule, x.steps[i].Fact = path, true, ruleWords[byOwnWords], event.ID{}
+	x.steps[i].Name, x.steps[i].Proven, x.steps[i].Rule, x.steps[i].Fact = t.base, true, ruleWords[byOwnWords], x.ids[t.said]
 }
 
 // name is told that the way which was gone last was a name's.

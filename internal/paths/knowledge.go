@@ -76,7 +76,7 @@ func (s *knowledge) anchor(e *work, t *way, final bool) {
 	for i := len(s.steps) - 1; i >= 0; i-- {
 		if s.ruleOwnWords(e, s.steps[i], t) {
 			s.parts = s.parts[:i]
-			s.explain.claimed(i, t.base)
+			s.explain.claimed(i, t)
 			return
 		}
 	}

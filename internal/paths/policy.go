@@ -246,7 +246,7 @@ func (s *knowledge) ruleOwnWords(e *work, n *dirtree.Node, t *way) bool {
 	if s.host != nil && s.contradicts(e, n, []byte(c.path)) {
 		return false
 	}
-	t.answer, t.from, t.base, t.block = proven, event.FromClaimed, c.path, nil
+	t.answer, t.from, t.base, t.said, t.block = proven, event.FromClaimed, c.path, c.Seq, nil
 	return true
 }
 
