@@ -56,7 +56,7 @@ type reportWords struct {
 
 func newReportWords() *reportWords {
 	w := &reportWords{sourceWords: newSourceWords()}
-	w.report.Escape = "tty"
+	w.report.Escape, w.counts = "tty", true
 	return w
 }
 
@@ -144,7 +144,7 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 	}
 	r := &w.report
 	r.Kind = cmp.Or(r.Kind, "summary")
-	r.Compat, r.Names = w.compat, interpreter(w.users, w.gid)
+	r.Compat, r.Names, r.ByName = w.compat, interpreter(w.users, w.gid), w.group != ""
 	if err := r.Begin(); err != nil {
 		return err
 	}
@@ -154,9 +154,16 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 		Facts: names && !w.compat, Names: w.users, Numbers: w.numbers(), EOETimeout: w.timeout,
 		Keep: func(e *query.Event) bool { return w.inTime(e, &first, &last) },
 	}
-	src, _, err := w.open(cmd, o, query.NewSearch())
+	counted, err := w.countedByService(cmd)
 	if err != nil {
-		return err
+		return ignoreDry(err)
+	}
+	if counted {
+		return w.printCounted(cmd)
+	}
+	src, _, err := w.open(cmd, o, w.narrowed())
+	if err != nil {
+		return ignoreDry(err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	out := newTable(forTerminal(cmd.OutOrStdout()), r, cmp.Or(w.format, "text"))
@@ -192,12 +199,12 @@ func (w *reportWords) page(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	src, _, err := w.open(cmd, query.Options{Facts: true, Names: w.users, Numbers: w.numbers(), From: w.from, To: w.to, EOETimeout: w.timeout}, query.NewSearch())
+	src, _, err := w.open(cmd, query.Options{Facts: true, Names: w.users, Numbers: w.numbers(), From: w.from, To: w.to, EOETimeout: w.timeout}, w.narrowed())
 	if err != nil {
-		return err
+		return ignoreDry(err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
-	p := query.Page{Title: "Who deleted or renamed what", From: cmp.Or(w.input, w.group, "journal of "+host)}
+	p := query.Page{Title: "Who deleted or renamed what", From: cmp.Or(w.input, strings.Join(w.logGroups, " "), "journal of "+host)}
 	for {
 		e, err := src.Next()
 		if err == io.EOF {
@@ -329,7 +336,7 @@ func (t *table) totals(w *reportWords, first, last *query.Event) error {
 	from, to := first.ID.Time().Local(), last.ID.Time().Local()
 	const day, milli = "01/02/06 15:04:05", "01/02/06 15:04:05.000"
 	if w.times {
-		_, err := fmt.Fprintf(t.w, "%s: %s - %s\n", cmp.Or(w.input, w.group, "journal"), from.Format(milli), to.Format(milli))
+		_, err := fmt.Fprintf(t.w, "%s: %s - %s\n", cmp.Or(w.input, strings.Join(w.logGroups, " "), "journal"), from.Format(milli), to.Format(milli))
 		return err
 	}
 	fmt.Fprintf(t.w, "Range of time in logs: %s - %s\n", from.Format(milli), to.Format(milli))

@@ -62,7 +62,7 @@ func search(cmd *cobra.Command, s *searchWords) (err error) {
 	s.want.Compat = s.compat
 	src, raw, err := s.open(cmd, s.options(p), s.want)
 	if err != nil {
-		return err
+		return ignoreDry(err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
 	if p.Format, err = s.formatFor(raw); err != nil {
@@ -127,7 +127,7 @@ func (s *searchWords) options(p *query.Printer) query.Options {
 		host = "" // events say themselves whose they are, or nobody does
 	}
 	o := query.Options{
-		From: s.from, To: s.to, Keep: s.want.Match, Facts: facts || s.want.File != "" && !s.compat, JSON: json,
+		From: s.from, To: s.to, Keep: s.want.Match, Facts: facts || s.want.File != "" && !s.compat || len(s.want.Actions) > 0, JSON: json,
 		Names: s.users, Host: host, Numbers: s.numbers(), EOETimeout: s.timeout, Unfinished: s.check != "",
 	}
 	if at := s.explain; at != (event.ID{}) {
@@ -180,7 +180,7 @@ func (s *sourceWords) open(cmd *cobra.Command, o query.Options, want *query.Sear
 	}
 	switch {
 	case s.group != "":
-		return s.openGroup(cmd, o, want.Key, want.MatchFact)
+		return s.openGroup(cmd, o, want, s.counts)
 	case s.input != "":
 		src, err = query.OpenLog(s.input, o)
 		return src, true, err

@@ -29,34 +29,36 @@ type searchWords struct {
 
 // sourceWords say where to look, and when. search and report share them.
 type sourceWords struct {
-	config     string
-	input      string // -if
-	inputLogs  bool
-	from, to   time.Time
-	timeout    int64
-	fromCheck  bool // -ts checkpoint
-	compat     bool
-	debug      bool // malformed lines are said
-	clock      query.Clock
-	group      string
-	streams    []string
+	config    string
+	input     string // -if
+	inputLogs bool
+	from, to  time.Time
+	timeout   int64
+	fromCheck bool // -ts checkpoint
+	compat    bool
+	debug     bool // malformed lines are said
+	clock     query.Clock
+	group     string   // the first of logGroups
+	logGroups []string // names or ARNs
+	streams   []string
+	engineWords
 	users, gid query.NameFile
 }
 
 func newSourceWords() sourceWords {
 	return sourceWords{
 		clock: query.SystemClock(), config: configPath(),
-		users: query.ReadNames("/etc/passwd"), gid: query.ReadNames("/etc/group"),
+		users: query.ReadNames("/etc/passwd"), gid: query.ReadNames("/etc/group"), engineWords: newEngineWords(),
 	}
 }
 
 // words are the flags about sources.
 func (s *sourceWords) words() words {
-	return words{
+	return append(words{
 		textWord("--config", "FILE", "configuration file", &s.config),
 		textWord("-if --input", "FILE", "an audit.log, plain or compressed, or a directory of them, instead of the journal", &s.input),
 		switchWord("--input-logs", "read the journal even if stdin is a pipe", &s.inputLogs),
-		textWord("--log-group", "GROUP", "read a log group of CloudWatch Logs instead of the journal", &s.group),
+		{names: "--log-group", value: "GROUP", help: "read a log group of CloudWatch Logs instead of the journal, by name or ARN; may be repeated", set: s.addGroup},
 		{names: "--log-stream", value: "STREAM", help: "of the log group, only this one; may be repeated", set: func(v, _ string) (int, error) {
 			s.streams = append(s.streams, v)
 			return 1, nil
@@ -75,7 +77,7 @@ func (s *sourceWords) words() words {
 			return 1, nil
 		}},
 		switchWord("--compat", "find and print what ausearch and aureport would", &s.compat),
-	}
+	}, s.engineWords.words()...)
 }
 
 func (s *sourceWords) start(v, next string) (int, error) {
@@ -120,6 +122,10 @@ func (s *searchWords) wants() words {
 	q := s.want
 	return words{
 		number("-a --event", "ID", "audit event id (serial)", "Audit event id must be a numeric value, was %s", &q.Event),
+		{names: "--action", value: "ACTIONS", help: "what happened: delete, rename, create, …, separated by commas", set: func(v, _ string) (int, error) {
+			q.Actions = append(q.Actions, strings.Split(v, ",")...)
+			return 1, nil
+		}},
 		{names: "--arch", value: "CPU", help: "architecture: b32, b64, x86_64, aarch64, …", set: s.arch},
 		textWord("-c --comm", "NAME", "command's name", &q.Comm),
 		{names: "-e --exit", value: "CODE", help: "system call's exit code, or errno by name", loose: true, set: s.exit},

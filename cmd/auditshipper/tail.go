@@ -61,7 +61,7 @@ func newTail() *tail { return &tail{searchWords: newSearchWords(), lines: 10} }
 func (t *tail) words() words {
 	return slices.Concat(t.wants(), words{
 		textWord("--config", "FILE", "configuration file", &t.config),
-		textWord("--log-group", "GROUP", "follow a log group of CloudWatch Logs instead of the journal", &t.group),
+		{names: "--log-group", value: "GROUP", help: "follow a log group of CloudWatch Logs instead of the journal, by name or ARN; may be repeated", set: t.addGroup},
 		{names: "--log-stream", value: "STREAM", help: "of the log group, only this one; may be repeated", set: func(v, _ string) (int, error) {
 			t.streams = append(t.streams, v)
 			return 1, nil
@@ -82,7 +82,7 @@ func (t *tail) run(cmd *cobra.Command) error {
 	t.color = isFile && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == ""
 	var err error
 	if t.group != "" {
-		err = t.followGroup(cmd.Context(), out)
+		err = t.followGroup(cmd)
 	} else {
 		err = t.followJournal(cmd.Context(), out)
 	}
@@ -167,35 +167,37 @@ func (t *tail) follow(ctx context.Context, f *query.Follower, out io.Writer) err
 
 // followGroup asks the service every few seconds. Events become visible late
 // and out of order, so each time is asked for again, and each event printed once.
-func (t *tail) followGroup(ctx context.Context, out io.Writer) error {
+func (t *tail) followGroup(cmd *cobra.Command) error {
 	const every, late = 2 * time.Second, time.Minute
-	cw, err := t.connect(ctx)
+	const quotaShare = 4 // pauses are four times as long as reading took, so others keep most of the account's calls
+	q, err := t.ask(cmd, nil)
 	if err != nil {
 		return err
 	}
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	seen := map[string]time.Time{}
 	from, pattern := time.Now().Add(-history), "" // not known until there is an event
 	for first := true; ; first = false {
 		began := time.Now()
 		sel := ship.Selection{Streams: t.streams, From: from.UnixMilli()}
 		if pattern == "" {
-			if pattern, err = keyPattern(ctx, cw, sel, t.want.Key); err != nil {
-				return err
+			if pattern, err = keyPattern(ctx, q.cw, t.logGroups, sel, t.want.Key); err != nil {
+				return q.classHint(ctx, err)
 			}
 		}
-		sel.Pattern = pattern
 		isNew := func(e *query.Event) bool {
 			id := e.Identity()
 			old := !seen[id].IsZero()
 			seen[id] = began
 			return !old
 		}
-		src, _, err := query.OpenMessages(messages(ctx, cw, sel), query.Options{Facts: true, JSON: t.json, Names: t.users}, nil)
+		q.from = from
+		src, _, err := query.OpenMessages(t.messages(ordered(q.filtered(ctx, pattern))), query.Options{Facts: true, JSON: t.json, Names: t.users}, nil)
 		if err != nil {
 			return err
 		}
 		if err := errors.Join(t.print(src, out, first, isNew), src.Close()); err != nil {
-			return err
+			return q.classHint(ctx, err)
 		}
 		for id, at := range seen {
 			if began.Sub(at) > 2*history {
@@ -206,7 +208,7 @@ func (t *tail) followGroup(ctx context.Context, out io.Writer) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(every):
+		case <-time.After(max(every, quotaShare*time.Since(began))):
 		}
 	}
 }

@@ -21,6 +21,9 @@ type group struct {
 	index     string // the index policy
 	filters   []metricFilter
 	streams   map[string]*stream
+
+	all     []found // of all streams, in order; see whole
+	arrived uint64  // how many events and streams there were when all was made
 }
 
 // A stream is a log stream. Its events are in the order of arrival, and sorted

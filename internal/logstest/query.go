@@ -145,15 +145,9 @@ func (s *Server) BytesScanned() (sum float64) {
 }
 
 // between returns a group's events from one second to another, both included.
-func (g *group) between(from, to int64) (out []found) {
+func (g *group) between(from, to int64) []found {
 	from, to = from*1000, to*1000+999
-	for name, st := range g.streams {
-		st.sort()
-		for _, e := range within(st.events, &from, &to, true) {
-			out = append(out, found{e, name, g.name})
-		}
-	}
-	return out
+	return g.whole(&from, &to)
 }
 
 // execute runs a query over events. How long it takes depends on their bytes.

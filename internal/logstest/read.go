@@ -247,6 +247,9 @@ func (g *group) search(in *filterInput) ([]found, error) {
 			return nil, notFound("log stream")
 		}
 	}
+	if len(in.LogStreamNames) == 0 && in.LogStreamNamePrefix == "" {
+		return g.whole(in.StartTime, in.EndTime), nil
+	}
 	var out []found
 	for name, st := range g.streams {
 		if len(in.LogStreamNames) > 0 && !slices.Contains(in.LogStreamNames, name) || !strings.HasPrefix(name, in.LogStreamNamePrefix) {
@@ -261,6 +264,36 @@ func (g *group) search(in *filterInput) ([]found, error) {
 	return out, nil
 }
 
+// whole returns the events of all streams in a time, in order. They are sorted
+// once, until more arrive.
+func (g *group) whole(start, end *int64) []found {
+	arrived := uint64(len(g.streams))
+	for _, st := range g.streams {
+		arrived += st.count << 16
+	}
+	if g.arrived != arrived {
+		g.arrived, g.all = arrived, nil
+		for name, st := range g.streams {
+			for _, e := range st.events {
+				g.all = append(g.all, found{e, name, g.name})
+			}
+		}
+		slices.SortFunc(g.all, func(a, b found) int { return compareEvents(a.Event, b.Event) })
+	}
+	events := g.all
+	at := func(ms int64) int {
+		i, _ := slices.BinarySearchFunc(events, place{ms, 0}, func(e found, p place) int { return comparePlace(e.Event, p) })
+		return i
+	}
+	if end != nil {
+		events = events[:at(*end+1)]
+	}
+	if start != nil {
+		events = events[at(*start):]
+	}
+	return events
+}
+
 // filterPage looks at one page's worth of events after the token and returns
 // those that match: perhaps none, although there are more.
 func (s *Server) filterPage(events []found, token string, match func(string) bool, limit int) (any, error) {
@@ -269,8 +302,8 @@ func (s *Server) filterPage(events []found, token string, match func(string) boo
 		if err != nil {
 			return nil, err
 		}
-		i := 0
-		for i < len(events) && !p.before(events[i].place()) {
+		i, found := slices.BinarySearchFunc(events, p, func(e found, p place) int { return comparePlace(e.Event, p) })
+		if found {
 			i++
 		}
 		events = events[i:]

@@ -264,7 +264,7 @@ func (s *Search) MatchFact(e *Event) bool {
 		(s.Exit == Any || s.ErrnoName != "" && s.ErrnoName == f.Errno) &&
 		(s.Success == event.Unknown || s.Success == f.result()) &&
 		(len(s.Types) == 0 || slices.Contains(s.Types, e.Type())) &&
-		s.factUser(f) && s.factFile(f) &&
+		s.matchAction(e) && s.factUser(f) && s.factFile(f) &&
 		s.fact(s.Term, f.orWord(f.TTY, "terminal")) && s.fact(s.Exe, f.orWord(f.Exe, "exe")) && s.fact(s.Comm, f.orWord(f.Comm, "comm")) &&
 		s.fact(s.Host, f.orWord(f.Fields["msg_hostname"], "addr")) &&
 		(s.Key == "" || slices.ContainsFunc(strings.Split(f.Key, ","), func(k string) bool { return s.fact(s.Key, k) }))

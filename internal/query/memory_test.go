@@ -98,7 +98,7 @@ func TestSummaryBound(t *testing.T) {
 	const keys = 10_000
 	for range 2 {
 		for i := range keys {
-			c.add(fmt.Sprint(pad, i))
+			c.add(fmt.Sprint(pad, i), 1)
 		}
 	}
 	held := len(c.order)

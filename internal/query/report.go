@@ -29,6 +29,11 @@ type Report struct {
 	line   int
 	counts counts
 	totals totals
+	weight int // how many events the one that is taken stands for
+
+	// ByName orders what is as frequent by its name, not by what came first: a
+	// service that counts does not tell that.
+	ByName bool
 }
 
 // A Row is one of a report, with its columns in the order of Columns.
@@ -64,7 +69,7 @@ func (r *Report) Begin() error {
 	} else {
 		r.askFor("file host term exe comm key auid")
 	}
-	r.counts = counts{hits: map[string]int{}}
+	r.counts, r.weight = counts{hits: map[string]int{}}, 1
 	r.totals.begin()
 	return nil
 }
@@ -126,7 +131,7 @@ func (r *Report) Take(e *Event) []Row {
 	}
 	if r.Summary {
 		for _, key := range r.kind.keys(r, e, x) {
-			r.counts.add(key)
+			r.counts.add(key, r.weight)
 		}
 		return nil
 	}
@@ -202,6 +207,9 @@ func (r *Report) End() []Row {
 		return nil
 	}
 	var rows []Row
+	if r.ByName {
+		slices.Sort(r.counts.order)
+	}
 	for _, key := range r.counts.sorted(r.kind.name == "pid" || isTyped(r.kind.name)) {
 		rows = append(rows, Row{strconv.Itoa(r.counts.hits[key]), r.summaryKey(key)})
 	}
@@ -232,18 +240,18 @@ type counts struct {
 // maxCounted bounds the bytes of a summary's keys.
 const maxCounted = 32 << 20
 
-func (c *counts) add(key string) {
+func (c *counts) add(key string, weight int) {
 	if n := c.hits[key]; n > 0 {
-		c.hits[key] = n + 1
+		c.hits[key] = n + weight
 		return
 	}
 	const each = 128 // beside the text
 	if c.bytes += len(key) + each; c.bytes > maxCounted {
 		c.bytes -= len(key) + each
-		c.dropped++
+		c.dropped += weight
 		return
 	}
-	c.hits[key] = 1
+	c.hits[key] = weight
 	c.order = append(c.order, key)
 }
 

@@ -37,6 +37,7 @@ type Search struct {
 	Success          event.Tristate
 	Types            []event.Type
 	Nodes            []string
+	Actions          []string // what happened: delete, rename, …
 	File, Host, Term string
 	Exe, Comm, Key   string
 	VM, UUID         string
@@ -118,6 +119,9 @@ func (s *Search) matchFile(x *extract) bool {
 // asked for: by its true path, the old or the new one, by a name in the
 // records, or by the working directory.
 func (s *Search) MatchFacts(e *Event) bool {
+	if !s.matchAction(e) {
+		return false
+	}
 	if s.File == "" || s.Compat {
 		return true
 	}
@@ -132,6 +136,10 @@ func (s *Search) MatchFacts(e *Event) bool {
 	x.reset(s, e)
 	x.all(e)
 	return s.anyText(s.File, x.files) || s.text(s.File, x.cwd)
+}
+
+func (s *Search) matchAction(e *Event) bool {
+	return len(s.Actions) == 0 || e.Facts != nil && slices.Contains(s.Actions, e.Facts.Action)
 }
 
 func (s *Search) matchUser(x *extract) bool {

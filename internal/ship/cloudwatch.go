@@ -2,6 +2,7 @@ package ship
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,10 @@ type CloudWatchOptions struct {
 	Host          string // fills in the stream's name where an item does not say whose it is
 	Region        string // empty: the environment's, the profile's or the instance's
 	EndpointURL   string // empty: the service's own, or AWS_ENDPOINT_URL_CLOUDWATCH_LOGS
+	Profile       string // of the shared configuration; empty: the environment's
 	RoleARN       string // to assume, empty for none
+	ExternalID    string // for the role, if it asks for one
+	RoleSession   string // the session's name, by which CloudTrail tells hosts apart
 	CreateGroup   bool
 	RetentionDays int // of a group that we make, as what follows; 0 keeps for ever
 	LogClass      string
@@ -227,6 +231,9 @@ func loadConfig(ctx context.Context, o CloudWatchOptions) (cfg aws.Config, err e
 	if o.UseDualstack {
 		opts = append(opts, awsconfig.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
 	}
+	if o.Profile != "" {
+		opts = append(opts, awsconfig.WithSharedConfigProfile(o.Profile))
+	}
 	if o.Region != "" {
 		opts = append(opts, awsconfig.WithRegion(o.Region))
 	}
@@ -259,9 +266,17 @@ func (c *CloudWatch) load(ctx context.Context) (aws.Config, error) {
 		cfg.Region = "us-east-1" // only signs; the endpoint is given
 	}
 	if c.o.RoleARN != "" {
-		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), c.o.RoleARN))
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), c.o.RoleARN, c.assumes))
 	}
 	return cfg, nil
+}
+
+// assumes names the role's session after the instance, or after who asks.
+func (c *CloudWatch) assumes(o *stscreds.AssumeRoleOptions) {
+	o.RoleSessionName = sessionName(cmp.Or(c.o.RoleSession, readMachine("/sys").instance, c.o.Host))
+	if c.o.ExternalID != "" {
+		o.ExternalID = &c.o.ExternalID
+	}
 }
 
 // newClient makes a client that tries once, since the Shipper tries for ever.
@@ -756,7 +771,15 @@ func (c *CloudWatch) Read(ctx context.Context, each func(Stored) error) error {
 // Select calls each for every selected event of the group, in order of time,
 // until each returns an error.
 func (c *CloudWatch) Select(ctx context.Context, sel Selection, each func(Stored) error) error {
-	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &c.o.Group, LogStreamNames: sel.Streams}
+	in := &cloudwatchlogs.FilterLogEventsInput{LogStreamNames: sel.Streams}
+	group := cmp.Or(sel.Group, c.o.Group)
+	name := GroupName(group)
+	if group != name {
+		group = strings.TrimSuffix(group, ":*")
+		in.LogGroupIdentifier = &group
+	} else {
+		in.LogGroupName = &group
+	}
 	if sel.From != 0 {
 		in.StartTime = &sel.From
 	}
@@ -772,16 +795,129 @@ func (c *CloudWatch) Select(ctx context.Context, sel Selection, each func(Stored
 	for {
 		out, err := c.client.Load().FilterLogEvents(ctx, in, persistent)
 		if err != nil {
-			return fmt.Errorf("search %s: %w", c.o.Group, c.explain(err))
+			return fmt.Errorf("search %s: %w", group, c.explain(err))
 		}
 		for _, e := range out.Events {
-			s := Stored{aws.ToInt64(e.Timestamp), aws.ToInt64(e.IngestionTime), aws.ToString(e.LogStreamName), aws.ToString(e.Message)}
+			s := Stored{aws.ToInt64(e.Timestamp), aws.ToInt64(e.IngestionTime), name, aws.ToString(e.LogStreamName), aws.ToString(e.Message)}
 			if err := each(s); err != nil {
 				return err
 			}
 		}
 		if out.NextToken == nil { // a page may be empty and not the last
 			return nil
+		}
+		in.NextToken = out.NextToken
+	}
+}
+
+// A queryPage is an answer of GetQueryResults.
+type queryPage struct {
+	status                  string
+	rows                    []QueryRow
+	matched, bytes, skipped float64
+	next                    string
+}
+
+// startQuery starts a query over whole seconds that hold a window.
+func (c *CloudWatch) startQuery(ctx context.Context, groups []string, text string, w Window, limit int) (id string, err error) {
+	in := &cloudwatchlogs.StartQueryInput{
+		QueryString: &text, StartTime: aws.Int64(w.From / 1000), EndTime: aws.Int64((w.To + 999) / 1000), Limit: aws.Int32(int32(limit)),
+	}
+	if len(groups) == 1 && !strings.HasPrefix(groups[0], "arn:") {
+		in.LogGroupName = &groups[0]
+	} else {
+		in.LogGroupIdentifiers = groups
+	}
+	out, err := c.client.Load().StartQuery(ctx, in)
+	if err != nil {
+		return "", c.insightsError(err)
+	}
+	return aws.ToString(out.QueryId), nil
+}
+
+func (c *CloudWatch) queryResults(ctx context.Context, id, token string) (page queryPage, err error) {
+	in := &cloudwatchlogs.GetQueryResultsInput{QueryId: &id}
+	if token != "" {
+		in.NextToken = &token
+	}
+	out, err := c.client.Load().GetQueryResults(ctx, in)
+	if err != nil {
+		return page, c.insightsError(err)
+	}
+	page = queryPage{status: string(out.Status), next: aws.ToString(out.NextToken)}
+	if s := out.Statistics; s != nil {
+		page.matched, page.bytes, page.skipped = s.RecordsMatched, s.BytesScanned, s.EstimatedBytesSkipped
+	}
+	for _, cells := range out.Results {
+		row := QueryRow{}
+		for _, cell := range cells {
+			row[aws.ToString(cell.Field)] = aws.ToString(cell.Value)
+		}
+		page.rows = append(page.rows, row)
+	}
+	return page, nil
+}
+
+// stopQuery ends a query that nobody waits for any more. That it is over
+// already, or that the endpoint is gone, changes nothing.
+func (c *CloudWatch) stopQuery(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for range 3 {
+		_, err := c.client.Load().StopQuery(ctx, &cloudwatchlogs.StopQueryInput{QueryId: &id})
+		if err == nil || ctx.Err() != nil || errors.Is(c.explain(err), ErrInvalid) {
+			return
+		}
+	}
+}
+
+// insightsError tells a refusal of Logs Insights itself from one of the question.
+func (c *CloudWatch) insightsError(err error) error {
+	var api smithy.APIError
+	explained := c.explain(err)
+	if errors.As(err, &api) {
+		switch api.ErrorCode() {
+		case "UnknownOperationException", "UnknownOperation", "NotImplemented", "AccessDeniedException", "UnsupportedOperation":
+			return fmt.Errorf("%w: %w", ErrNoInsights, explained)
+		case "MalformedQueryException":
+			return fmt.Errorf("%w: %w", ErrInvalid, explained)
+		}
+	}
+	if statusOf(err) == http.StatusNotImplemented || statusOf(err) == http.StatusNotFound {
+		return fmt.Errorf("%w: %w", ErrNoInsights, explained)
+	}
+	return explained
+}
+
+// A GroupFacts are what a log group is.
+type GroupFacts struct {
+	Class   string // STANDARD or INFREQUENT_ACCESS
+	Bytes   int64  // stored, by the service's count, which is hours late
+	Created int64  // milliseconds since 1970
+	Keeps   int    // days, 0 for ever
+}
+
+// DescribeGroup asks what a group is, by its name or ARN.
+func (c *CloudWatch) DescribeGroup(ctx context.Context, group string) (GroupFacts, error) {
+	name := GroupName(group)
+	in := &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name}
+	if strings.HasPrefix(group, "arn:") {
+		in.IncludeLinkedAccounts = aws.Bool(true)
+	}
+	for {
+		out, err := c.client.Load().DescribeLogGroups(ctx, in, persistent)
+		if err != nil {
+			return GroupFacts{}, fmt.Errorf("describe %s: %w", group, c.explain(err))
+		}
+		for _, g := range out.LogGroups {
+			if aws.ToString(g.LogGroupName) == name {
+				return GroupFacts{
+					string(g.LogGroupClass), aws.ToInt64(g.StoredBytes), aws.ToInt64(g.CreationTime), int(aws.ToInt32(g.RetentionInDays)),
+				}, nil
+			}
+		}
+		if out.NextToken == nil {
+			return GroupFacts{}, fmt.Errorf("%w: log group %s: there is none", ErrBlocked, group)
 		}
 		in.NextToken = out.NextToken
 	}
