@@ -32,7 +32,8 @@ func (s *Stream) Check() error {
 	return nil
 }
 
-// checkHeld is invariant 1.
+// checkHeld is invariant 1. An event that counts too many waits for ever; one that counts too
+// few goes without its path.
 func (s *Stream) checkHeld() error {
 	for ev := s.in.Held().Head; ev != nil; ev = s.in.Held().Next(ev) {
 		e, waits := workOf(ev), 0
@@ -51,7 +52,8 @@ func (s *Stream) checkHeld() error {
 	return nil
 }
 
-// checkRings is invariants 2, 3 and 4.
+// checkRings is invariants 2, 3 and 4. A name that is left in a ring when its event is used
+// again would get the path of another one.
 func (s *Stream) checkRings() error {
 	inRing := func(ring *slot, what any, right func(*place) bool) error {
 		if ring.next == ring {
@@ -84,7 +86,8 @@ func (s *Stream) checkRings() error {
 	return nil
 }
 
-// checkBounds is invariants 5 and 6.
+// checkBounds is invariants 5 and 6. Whoever is on the host makes names and processes as it
+// likes, and must not make the memory grow with them.
 func (s *Stream) checkBounds() error {
 	for _, b := range []struct {
 		what    string

@@ -28,7 +28,10 @@
 //	    the caller, its words and the tree tell to look, and puts what it sees into the
 //	    tree. It decides nothing: a look that is no use stays without one.
 //	  - decide (policy.go, with its answers in answer.go) holds every rule of proof and every
-//	    constant of time. A rule is a function of what is known, and changes nothing.
+//	    constant of time. A rule is a function of what is known, and changes nothing. Two
+//	    things are asked of the host only here, since they are needed where words are all
+//	    there is: whether another directory is at a claimed path (contradicts), and whether
+//	    the process sees the host's names at all (seesOtherwise).
 //	  - apply (facts.go) puts what the event did to directories into the tree: made, moved,
 //	    removed, or tore, where the records do not tell which directory moved.
 //

@@ -75,15 +75,19 @@ func (s *resolver) applyRename(e *work) {
 		s.renamed.note(lastPart(dest.given), m)
 	}
 	switch {
+	// Nothing has an inode, or not all records came: some directory moved.
 	case old.item == nil && dest.item == nil, e.Partial && !old.item.IsDir() && !dest.item.IsDir():
 		s.tear(e)
+	// Two names that end alike, and perhaps both moved: it is not known what stands where.
 	case e.mayExchange():
 		s.tearNames(e)
 		s.moved(e, old.item, dirtree.Edge{}, dirtree.Edge{})
+	// Both are there before and after.
 	case e.Exchange:
 		from, to := s.edgeOf(old), s.edgeOf(dest)
 		s.moved(e, old.item, from, to)
 		s.moved(e, e.exchanged, to, from)
+	// The usual rename. One whose old name lost its record has the inode from the new one's.
 	case old.item.IsDir() || old.item == nil && dest.item.IsDir():
 		it := old.item
 		if it == nil {

@@ -49,6 +49,7 @@ func (s *resolver) solved(e *work) {
 
 // release lets a held event go with what is known of it.
 func (s *resolver) release(e *work) {
+	// A rename without sides first: with what a look told it may find both names at once.
 	if e.sides != nil {
 		s.pairs.unite(e)
 	}

@@ -51,6 +51,7 @@ func (s *resolver) place(e *work) {
 // locate makes n's path, or lets n wait for its directory.
 func (s *resolver) locate(e *work, n *place) {
 	switch {
+	// The event has no such name.
 	case n.given == nil && n.parent == nil && n.item == nil:
 		return
 	case e.isNameless(n):
@@ -63,14 +64,18 @@ func (s *resolver) locate(e *work, n *place) {
 		s.locateDir(e, n)
 		return
 	}
+	// The words of the caller are whole. Its PARENT must confirm them.
 	if base, from, ok := e.base(n.given, n.dirArg); ok {
 		s.locateWords(e, n, base, from)
 		return
 	}
+	// From a descriptor on, and the kernel printed no directory.
 	if n.parent == nil {
 		s.locateFile(e, n)
 		return
 	}
+	// From a descriptor on. An open may have followed a link to another directory than that
+	// of the name; then the PARENT is that one's, and only a look at the file tells.
 	n.starts = n.starts || s.startsIn(e, n)
 	if e.mayFollow() && !n.starts {
 		if !s.orphans.adopt(e, n) {

@@ -42,6 +42,9 @@ func appendJoined(dst, base, name []byte, canonical bool) (joined []byte, plain 
 	return dst, plain && more
 }
 
+// For example, /srv/a and ../b/./c/ give /srv/b/c if /srv/a is the working directory as the
+// kernel prints it, and /srv/a/../b/c, which is not plain, if it is what a caller said.
+
 // appendParts appends the parts of name, a slash before each. With up, leading
 // .. take away parts from dst, down to start.
 func appendParts(dst, name []byte, start int, up bool) (out []byte, plain bool) {

@@ -60,6 +60,9 @@ func (e *work) isVia(n *place) bool {
 	return via
 }
 
+// A number with anything behind it (/proc/self/fd/5/f) is a path below the descriptor, which
+// may be a link's target, and stands for nothing here.
+
 // descriptorName reads a name that is a descriptor's number, -1 if it is not.
 func descriptorName(name []byte) int32 {
 	n, err := strconv.ParseInt(string(name), 10, 32)

@@ -31,6 +31,7 @@ func (s *memory) visit(e *work) {
 	for _, n := range []*place{&e.path, &e.dest} {
 		switch {
 		case n.item == nil:
+		// Its own event has no path yet, but where it was seen is good enough to look at.
 		case n.item.IsDir() && n.parent == nil && n.node != nil && !n.known():
 			if path, ok := s.appendLatest(nil, n.node); ok {
 				s.visited(e.PID, path)
@@ -45,7 +46,8 @@ func (s *memory) visit(e *work) {
 	}
 }
 
-// visited puts a directory first among the visits.
+// visited puts a directory first among the visits. They are few, and most processes name the
+// same ones again and again, so that a list that is searched is as fast as anything.
 func (s *memory) visited(pid uint32, dir []byte) {
 	if len(s.visits) == 0 {
 		s.visits = make([]visit, maxVisits)

@@ -44,6 +44,8 @@ func (s *resolver) awaitAt(e *work, n *place, key event.Inode) {
 	if s.finish(n, false) {
 		return
 	}
+	// What is known proves nothing yet: look, then ask again. A directory that many names wait
+	// for is looked at once for all of them.
 	if s.host != nil {
 		a := s.asking[key]
 		s.gather(e, n, &a)
@@ -55,6 +57,7 @@ func (s *resolver) awaitAt(e *work, n *place, key event.Inode) {
 			return
 		}
 	}
+	// Words that nobody will ever confirm need not wait.
 	if n.words != nil && (s.host == nil || s.seesOtherwise(e)) {
 		s.giveUp(n)
 		return
@@ -116,7 +119,9 @@ func (s *resolver) settle(id dirtree.ID) {
 func (s *resolver) finish(n *place, final bool) bool {
 	e := n.event
 	n.until = 0
-	if n.block != nil && !final { // what is below it is proven
+	// The way up to what blocked was proven when it was last gone. As long as that blocks
+	// still, there is no need to go it again.
+	if n.block != nil && !final {
 		if t := s.climb(e, n.block, false); t.answer != proven {
 			s.blocked(n, t)
 			return false
