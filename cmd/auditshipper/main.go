@@ -95,7 +95,7 @@ func wrapArgs(cmd *cobra.Command) {
 
 // verbs are the commands, in the order of the manual.
 var verbs = []func() *cobra.Command{
-	runCommand, demoCommand, rulesCommand, searchCommand, reportCommand, tailCommand, replayCommand, statusCommand, doctorCommand, journalCommand, awsCommand, configCommand, versionCommand, completionCommand, manCommand, childRenameCommand,
+	runCommand, demoCommand, rulesCommand, searchCommand, reportCommand, tailCommand, fleetCommand, replayCommand, statusCommand, doctorCommand, journalCommand, awsCommand, configCommand, versionCommand, completionCommand, manCommand, childRenameCommand,
 }
 
 func configPath() string {
