@@ -226,9 +226,9 @@ func parseFstab(text string) map[string]string {
 	return points
 }
 
-// WatchMounts calls changed after every change of the mount table, and again after the
-// time that it returns, until stop (a descriptor) becomes readable. 0 stands for not
-// before the next change.
+// WatchMounts calls changed once when the watch begins, after every change of the mount
+// table, and again after the time that it returns, until stop (a descriptor) becomes
+// readable. 0 stands for not before the next change.
 func WatchMounts(stop int, changed func() (again time.Duration)) error {
 	// Not an os.File: the runtime would poll it, too, and a change is told only to
 	// the first who asks.
@@ -237,7 +237,12 @@ func WatchMounts(stop int, changed func() (again time.Duration)) error {
 		return fmt.Errorf("open %s: %w", mountinfo, err)
 	}
 	defer unix.Close(fd)
-	for wait := -1; ; {
+	for {
+		// The first look is for changes of before the watch, which nobody is told of.
+		wait := int(changed().Milliseconds())
+		if wait == 0 {
+			wait = -1
+		}
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}, {Fd: int32(stop), Events: unix.POLLIN}}
 		switch _, err := unix.Poll(fds, wait); {
 		case err == unix.EINTR:
@@ -246,9 +251,6 @@ func WatchMounts(stop int, changed func() (again time.Duration)) error {
 			return fmt.Errorf("poll %s: %w", mountinfo, err)
 		case fds[1].Revents != 0:
 			return nil
-		}
-		if wait = int(changed().Milliseconds()); wait == 0 {
-			wait = -1
 		}
 	}
 }

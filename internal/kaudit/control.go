@@ -13,7 +13,7 @@ import (
 var ErrNoAudit = errors.New("the kernel has no audit support (CONFIG_AUDIT)")
 
 // A Control commands the kernel's audit system: its status, features and
-// rules. It needs CAP_AUDIT_CONTROL. It is not safe for concurrent use.
+// rules. It needs CAP_AUDIT_CONTROL. It is safe for concurrent use.
 //
 // Errors wrap the kernel's unix.Errno: EEXIST for a rule that is loaded
 // already, ENOENT for one that is not, EINVAL for a malformed one, EPERM
@@ -170,6 +170,8 @@ func (c *Control) ResetBacklogWaitTimeActual() (uint32, error) {
 // reset sends a set that the kernel answers with the old value, as the error
 // code of its acknowledgement (audit_receive_msg in kernel/audit.c).
 func (c *Control) reset(what string, mask uint32, index int) (uint32, error) {
+	c.c.mu.Lock()
+	defer c.c.mu.Unlock()
 	c.c.seq++
 	msg := appendMessage(nil, typeSet, unix.NLM_F_REQUEST|unix.NLM_F_ACK, c.c.seq, statusMessage(mask, index, 0))
 	if err := unix.Sendto(c.c.fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {

@@ -257,3 +257,29 @@ func TestKernelQueued(t *testing.T) {
 		t.Errorf("%d bytes queued in an empty socket", n)
 	}
 }
+
+// TestKernelControlShared asks one Control from several goroutines. None may take the
+// answer that another waits for.
+func TestKernelControlShared(t *testing.T) {
+	c := kerneltest.Need(t)
+	ask := func() error {
+		for range 100 {
+			_, err := c.Status()
+			_, err2 := c.ListRules()
+			if err := errors.Join(err, err2); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	const askers = 4
+	answers := make(chan error, askers)
+	for range askers {
+		go func() { answers <- ask() }()
+	}
+	for range askers {
+		if err := <-answers; err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -38,8 +39,10 @@ const headerLen = unix.NLMSG_HDRLEN
 // own.
 const replyTimeout = 10 * time.Second
 
-// conn is one netlink socket that asks and is answered.
+// conn is one netlink socket that asks and is answered, one question at a time: whoever
+// reads takes all answers, and drops those to the questions of others.
 type conn struct {
+	mu  sync.Mutex
 	fd  int
 	seq uint32
 	buf []byte
@@ -109,6 +112,8 @@ func appendMessage(dst []byte, typ uint16, flags uint16, seq uint32, payload []b
 // kernel has acknowledged it (and, with many, until the list's end). The bytes
 // given to each are valid during the call only.
 func (c *conn) do(typ uint16, payload []byte, many bool, each func([]byte)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.seq++
 	msg := appendMessage(nil, typ, unix.NLM_F_REQUEST|unix.NLM_F_ACK, c.seq, payload)
 	if err := unix.Sendto(c.fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
