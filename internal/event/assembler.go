@@ -56,6 +56,8 @@ type Assembler struct {
 	high    uint64 // sequence of the last record pushed; never falls
 	records uint64 // how many were pushed; never falls
 	clock   int64  // the latest time of any event, Unix milliseconds; see follow
+	behind  int    // events in a row, up to the last one, that are dated well before clock
+	setBack int64  // by how much clock was set back in all, milliseconds; never falls
 	tick    int64  // the latest Tick, Unix milliseconds; 0 if there was none
 
 	resume resume
@@ -100,7 +102,9 @@ func (a *Assembler) Push(seq uint64, typ Type, text, extra []byte) {
 	if fate == fateSkip {
 		return
 	}
-	a.follow(id.UnixMilli())
+	if typ != TypeEOE {
+		a.follow(id)
+	}
 	if e := a.eventOf(id, seq, typ, fate == fateLearn || typ == TypeSeam); e != nil {
 		a.take(e, seq, typ, text, extra, len(rest))
 	}
@@ -134,7 +138,7 @@ func (a *Assembler) take(e *Event, seq uint64, typ Type, text, extra []byte, res
 		e.leave(seq, text)
 	}
 	e.Truncated = e.Truncated || typ == TypeCut
-	e.touched, e.touchAt = a.records, a.clock
+	e.touched, e.touchAt = a.records, a.Elapsed()
 	e.HasCall = e.HasCall || typ == TypeSyscall || typ == TypeUringop
 	e.arrived = 0 // its silence begins with the next Tick: the last one may be long ago
 	if e.endsWith(typ) {
@@ -149,14 +153,27 @@ func (e *Event) endsWith(typ Type) bool {
 	return typ.alone() || typ == TypeProctitle && len(e.records) > 1
 }
 
-// follow moves the clock, in milliseconds. Records come a little out of
-// order, so it does not go back by little; one that goes back by much is a clock
-// that was set, or a record whose time was wrong.
-func (a *Assembler) follow(now int64) {
-	if back := a.clock - now; back < 0 || back > time.Hour.Milliseconds() {
-		a.clock = now
+// follow moves the clock to an event's time. The events of slow calls are dated long
+// before those around them, so it does not go back for some events; if many in a row are
+// dated before it, the host's clock was set back.
+func (a *Assembler) follow(id ID) {
+	now := id.UnixMilli()
+	back := a.clock - now
+	switch {
+	case back <= slow.Milliseconds():
+		a.clock, a.behind = max(a.clock, now), 0
+	case a.last == nil || a.last.ID != id:
+		if a.behind++; a.behind >= setBackEvents {
+			a.setBack += back
+			a.clock, a.behind = now, 0
+		}
 	}
 }
+
+const (
+	slow          = 100 * time.Millisecond // by how much an event may be dated before others as a matter of course
+	setBackEvents = 16
+)
 
 // eventOf is the open event with an ID, or a new one; nil for the end of an
 // event that is not open.
@@ -263,7 +280,7 @@ func (a *Assembler) advance() {
 // tarries says whether an open event has not gone on for so long that nobody waits
 // for it any more. Nor does anybody for one without a call: it may have no end.
 func (a *Assembler) tarries(e *Event) bool {
-	return !e.HasCall || a.records-e.touched >= uint64(a.opt.GiveUp) || a.clock-e.touchAt >= heldUp.Milliseconds() ||
+	return !e.HasCall || a.records-e.touched >= uint64(a.opt.GiveUp) || a.Elapsed()-e.touchAt >= heldUp.Milliseconds() ||
 		e.arrived != 0 && a.tick-e.arrived >= heldUp.Milliseconds()
 }
 
@@ -272,17 +289,18 @@ func (a *Assembler) expire() {
 	if a.young.Head != nil && a.tarries(a.young.Head) {
 		a.advance()
 	}
-	for e := a.stale.Head; e != nil && a.records-e.born >= uint64(a.opt.GiveUp) && a.clock-e.bornAt >= stalled.Milliseconds(); e = a.stale.Head {
+	for e := a.stale.Head; e != nil && a.records-e.born >= uint64(a.opt.GiveUp) && a.Elapsed()-e.bornAt >= stalled.Milliseconds(); e = a.stale.Head {
 		a.close(e)
 	}
 }
 
 // Tick lets time pass on a host where no records come. now is the wall clock's.
 func (a *Assembler) Tick(now time.Time) {
+	was := a.tick
 	a.tick = now.UnixMilli()
 	for _, open := range []*List{&a.young, &a.stale} {
 		for e := open.Head; e != nil; e = e.queue.next {
-			if e.arrived == 0 {
+			if e.arrived == 0 || a.tick < was { // the clock was set back
 				e.arrived = a.tick
 			}
 		}
@@ -340,6 +358,9 @@ func (a *Assembler) Held() *List { return &a.held }
 
 // Clock is the latest time of any event, in Unix milliseconds.
 func (a *Assembler) Clock() int64 { return a.clock }
+
+// Elapsed is like Clock, but goes on where the clock was set back.
+func (a *Assembler) Elapsed() int64 { return a.clock + a.setBack }
 
 // Ticked is the time of the latest Tick, in Unix milliseconds; 0 if there was none.
 func (a *Assembler) Ticked() int64 { return a.tick }

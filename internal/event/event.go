@@ -70,14 +70,17 @@ type Actor struct {
 	Container, Unit string // where the process ran, if Options.Process told
 }
 
+// BornAt is what Assembler.Elapsed was when the event's first record came.
+func (e *Event) BornAt() int64 { return e.bornAt }
+
 // A course is how an event has come so far.
 type course struct {
 	state   State
 	Silent  bool // was delivered before a restart, and only teaches what it did
 	born    uint64
-	bornAt  int64  // the clock then
+	bornAt  int64  // and Elapsed then
 	touched uint64 // like born, when its last record came; at least born
-	touchAt int64  // and the clock then
+	touchAt int64  // and Elapsed then
 	arrived int64  // the first tick after its last record, 0 before it
 	weight  int    // that the Assembler has on account for it; 0 once it is Ready
 	live    link   // of the live queue, unless Silent

@@ -43,7 +43,7 @@ func (a *Assembler) begin(id ID, seq uint64, silent bool) *Event {
 		a.close(a.oldest())
 	}
 	e := a.alloc()
-	e.ID, e.First, e.Last, e.born, e.bornAt = id, seq, seq, a.records, a.clock
+	e.ID, e.First, e.Last, e.born, e.bornAt = id, seq, seq, a.records, a.Elapsed()
 	e.Silent, e.state = silent, Open
 	a.open[id] = e
 	if !silent {

@@ -69,6 +69,7 @@ type Stream struct {
 	maxBytes int    // that the events may have which are open or held
 	boot     string // the running kernel's; at most 255 bytes
 	seams    bool   // the daemon that wrote the journal marks where it was away
+	clock    int64  // in.Clock when it was last asked; see setBack
 }
 
 // NewStream returns a Stream that knows nothing yet.
@@ -173,8 +174,12 @@ func (s *Stream) heed(e *work) {
 // expire lets held events go whose time is over.
 func (s *Stream) expire() {
 	s.settleSeen()
-	clock := s.in.Clock()
-	for e := s.firstHeld(); e != nil && clock-e.ID.UnixMilli() >= s.wait && clock > e.looked+aside; e = s.firstHeld() {
+	clock, elapsed := s.in.Clock(), s.in.Elapsed()
+	if clock < s.clock {
+		s.setBack(clock)
+	}
+	s.clock = clock
+	for e := s.firstHeld(); e != nil && elapsed-e.BornAt() >= s.wait && clock > e.looked+aside; e = s.firstHeld() {
 		if s.overdue(e); clock <= e.looked+aside || !s.dated(e, clock) {
 			break
 		}
@@ -182,10 +187,23 @@ func (s *Stream) expire() {
 	}
 }
 
+// setBack has what is held not wait for a time that the clock has to come to again.
+func (s *Stream) setBack(now int64) {
+	held := s.in.Held()
+	for e := held.Head; e != nil; e = held.Next(e) {
+		w := workOf(e)
+		w.heldAt, w.looked = min(w.heldAt, now), min(w.looked, now)
+	}
+}
+
 // Tick lets time pass on a host where no records come. now is the wall clock's.
 func (s *Stream) Tick(now time.Time) {
+	was := s.in.Ticked()
 	s.in.Tick(now)
 	tick, held := s.in.Ticked(), s.in.Held()
+	if tick < was {
+		s.setBack(tick)
+	}
 	for e := held.Tail; e != nil && workOf(e).heldAt == 0; e = held.Prev(e) {
 		workOf(e).heldAt = tick
 	}

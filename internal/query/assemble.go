@@ -37,7 +37,9 @@ const (
 )
 
 // An assembler puts lines together to events. Events leave in the order of
-// their time.
+// their time, those of one node in the order in which its kernel numbered them:
+// the clock may be set back, and facts of directories count in the order in which
+// they came about.
 //
 // An event is over with its EOE or PROCTITLE record, with a record of user
 // space, which stands alone, or with the input. Stamps of other events end
@@ -78,12 +80,6 @@ type origin struct{ node, stream string }
 
 // is says whether a line is of this origin.
 func (o origin) is(l *line) bool { return o.node == string(l.node) && o.stream == l.stream }
-
-// A clock is the latest second of any event of a node.
-type clock struct {
-	of  origin
-	sec int64
-}
 
 // maxClocks bounds the nodes whose clocks are known. Without its clock a node's
 // events are only sorted less.
@@ -184,6 +180,10 @@ func (a *assembler) begin(l *line) *Event {
 	a.begun++
 	c := a.clockOf(l)
 	e.ID, e.Node, e.Stream, e.first, e.order, e.building, e.clock = l.id, c.of.node, c.of.stream, l.typ, a.begun, true, c
+	e.at = rank{l.id.UnixMilli(), l.id.Serial}
+	if !a.compat {
+		e.at = c.rank(l, a.timeout)
+	}
 	a.open[key{e.ID, c.of}] = e
 	a.last = e
 	a.bytes += e.cost()
@@ -204,7 +204,7 @@ func (a *assembler) clockOf(l *line) *clock {
 			if len(a.nodes) >= maxClocks {
 				clear(a.nodes)
 			}
-			c = &clock{of: of}
+			c = &clock{of: of, recent: make([]rank, 0, maxRecent+1)}
 			a.nodes[of] = c
 		}
 		a.node = c
@@ -275,6 +275,10 @@ func (a *assembler) next() *Event {
 func (a *assembler) ripe(e *Event) bool {
 	quiet := a.lines - e.touched
 	later := e.clock.sec-e.ID.Sec >= a.timeout
+	if later && !a.compat && quiet < loneLines { // unless it only seems so, since the clock was set back
+		n := len(e.clock.recent)
+		later = n == 0 || e.clock.recent[n-1].millis/1000-e.at.millis/1000 >= a.timeout
+	}
 	if e.building && !e.hasCall && later && quiet >= loneLines {
 		a.end(e)
 	}
@@ -321,16 +325,13 @@ func (a *assembler) free(e *Event) {
 	}
 }
 
-// byTime is a heap of events by ID, then by the order in which they began.
+// byTime is a heap of events by their rank, then by the order in which they began.
 type byTime []*Event
 
 func (h byTime) Len() int { return len(h) }
 func (h byTime) Less(i, j int) bool {
 	a, b := h[i], h[j]
-	if c := compareIDs(a.ID, b.ID); c != 0 {
-		return c < 0
-	}
-	return a.order < b.order
+	return cmp.Or(cmp.Compare(a.at.millis, b.at.millis), cmp.Compare(a.at.serial, b.at.serial), cmp.Compare(a.order, b.order)) < 0
 }
 func (h byTime) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *byTime) Push(x any)   { *h = append(*h, x.(*Event)) }

@@ -27,6 +27,7 @@ type Event struct {
 	buf      []byte // the lines, one after the other
 	marks    []mark // where in buf they are
 	first    event.Type
+	at       rank
 	order    uint64
 	touched  uint64 // how many lines the assembler had read when it took the last
 	clock    *clock // of its node

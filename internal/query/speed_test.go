@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/auditshipper/auditshipper/internal/event"
@@ -33,8 +34,9 @@ func busyLog(t testing.TB) (text []byte) {
 		t.Fatal(err)
 	}
 	const second = 1795491821
-	for i := range busySeconds {
-		text = append(text, bytes.ReplaceAll(one, fmt.Appendf(nil, "(%d.", second), fmt.Appendf(nil, "(%d.", second+i))...)
+	stamp := regexp.MustCompile(fmt.Sprintf(`\(%d(\.\d+):`, second))
+	for i := range busySeconds { // the kernel gives no serial twice
+		text = append(text, stamp.ReplaceAll(one, fmt.Appendf(nil, "(%d$1:%d", second+i, i+1))...)
 	}
 	return text
 }
