@@ -38,7 +38,7 @@ func TestFleetVerb(t *testing.T) {
 		do("PutLogEvents", map[string]any{"logGroupName": "/fleet", "logStreamName": host, "logEvents": []any{map[string]any{"timestamp": at.UnixMilli(), "message": line}}})
 	}
 	beat := func(config string, rules int) string {
-		return fmt.Sprintf(`"action":"daemon","op":"heartbeat","every":"1m","version":"1.2.3","config":%q,"rules":%d,"rules_wanted":4,"undelivered":0,"lost":0`, config, rules)
+		return fmt.Sprintf(`"action":"daemon","op":"heartbeat","every":"1m","version":"1.2.3","config":%q,"rules":%d,"rules_wanted":4,"undelivered_bytes":0,"lost":0`, config, rules)
 	}
 	want := map[string]string{}
 	for i := range 10 {

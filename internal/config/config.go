@@ -20,19 +20,20 @@ const Path = "/etc/auditshipper/auditshipper.yaml"
 
 // Config is the whole configuration. Default has the values of keys left out.
 type Config struct {
-	Watches    []Watch    `yaml:"watches"`
-	Drop       []Drop     `yaml:"drop"`
-	Rules      Rules      `yaml:"rules"`
-	Source     Source     `yaml:"source"`
-	Kernel     Kernel     `yaml:"kernel"`
-	StateDir   string     `yaml:"state_dir"` // journal, landing, rules.applied, rejected.jsonl
-	Socket     string     `yaml:"socket"`    // unix socket of `auditshipper status`
-	Journal    Journal    `yaml:"journal"`
-	Output     string     `yaml:"output"` // cloudwatch, stdout or auto
-	Events     string     `yaml:"events"` // ours or all
-	CloudWatch CloudWatch `yaml:"cloudwatch"`
-	Metrics    Metrics    `yaml:"metrics"`
-	Log        Log        `yaml:"log"`
+	Watches    []Watch       `yaml:"watches"`
+	Drop       []Drop        `yaml:"drop"`
+	Rules      Rules         `yaml:"rules"`
+	Source     Source        `yaml:"source"`
+	Kernel     Kernel        `yaml:"kernel"`
+	StateDir   string        `yaml:"state_dir"` // journal, landing, rules.applied, rejected.jsonl
+	Socket     string        `yaml:"socket"`    // unix socket of `auditshipper status`
+	Journal    Journal       `yaml:"journal"`
+	Output     string        `yaml:"output"` // cloudwatch, stdout or auto
+	Events     string        `yaml:"events"` // ours or all
+	CloudWatch CloudWatch    `yaml:"cloudwatch"`
+	Heartbeat  time.Duration `yaml:"heartbeat"` // between events that say how the daemon is; 0: none
+	Metrics    Metrics       `yaml:"metrics"`
+	Log        Log           `yaml:"log"`
 
 	warnings []*Fault
 	places   map[string]string // "watches[0].path" -> "file:line"
@@ -134,12 +135,13 @@ func Default() Config {
 			Mode: "auto", ReceiveBuffer: 64 << 20,
 			File: "/var/log/audit/audit.log", ResolveWait: time.Second,
 		},
-		Kernel:   Kernel{BacklogLimit: 8192, FailureMode: "printk"},
-		StateDir: "/var/lib/auditshipper",
-		Socket:   "/run/auditshipper/control.sock",
-		Journal:  Journal{MaxBytes: 1 << 30, KeepDelivered: 64 << 20, Sync: time.Second},
-		Output:   "auto",
-		Events:   "ours",
+		Kernel:    Kernel{BacklogLimit: 8192, FailureMode: "printk"},
+		StateDir:  "/var/lib/auditshipper",
+		Socket:    "/run/auditshipper/control.sock",
+		Journal:   Journal{MaxBytes: 1 << 30, KeepDelivered: 64 << 20, Sync: time.Second},
+		Output:    "auto",
+		Events:    "ours",
+		Heartbeat: 5 * time.Minute,
 		CloudWatch: CloudWatch{
 			Group: "/auditshipper", Stream: "{instance_id}", CreateGroup: true,
 			Format: "json", FlushInterval: time.Second, Concurrency: 2,

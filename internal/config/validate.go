@@ -51,6 +51,7 @@ func (c *Config) validate(d *decoder) {
 	check(c.Journal.Sync > 0, "journal.sync", "", "must be positive, not %v", c.Journal.Sync)
 	oneOf("output", c.Output, "auto", "cloudwatch", "stdout")
 	oneOf("events", c.Events, "ours", "all")
+	check(c.Heartbeat == 0 || c.Heartbeat >= 10*time.Second && c.Heartbeat <= 24*time.Hour, "heartbeat", "", "%v is neither 0 nor between 10s and 24h", c.Heartbeat)
 	c.validateCloudWatch(check, oneOf)
 
 	if c.Metrics.Listen != "" {

@@ -98,6 +98,8 @@ type Daemon struct {
 	identities *identities
 	ours       *ours
 
+	configured atomic.Pointer[configured]
+
 	started time.Time
 	state   atomic.Value // string, see Status.State
 	stuck   atomic.Pointer[StuckStatus]

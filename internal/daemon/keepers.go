@@ -26,6 +26,9 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 		f := &figures{host: d.host, status: d.status, ship: d.deliver.addAside}
 		loops.start("figures", func() error { return f.run(ctx) })
 	}
+	if err := d.startHeartbeat(ctx, loops); err != nil {
+		return err
+	}
 	loops.start("watch loops", func() error { d.watchLoops(ctx); return nil })
 	if d.control == nil {
 		return nil // nothing of the kernel is asked for

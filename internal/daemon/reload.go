@@ -44,6 +44,9 @@ func (d *Daemon) adopt(ctx context.Context, next config.Config) error {
 	}
 	d.deliver.output.Store(out)
 	d.cfg = next
+	if err := d.noteConfig(next); err != nil {
+		return err
+	}
 	if d.keeper == nil {
 		return nil
 	}
@@ -64,6 +67,7 @@ func needRestart(old, next config.Config) []string {
 	differ("kernel", old.Kernel == next.Kernel)
 	differ("journal", old.Journal == next.Journal)
 	differ("output", old.Output == next.Output)
+	differ("heartbeat", old.Heartbeat == next.Heartbeat)
 	differ("metrics", old.Metrics == next.Metrics)
 	differ("log.format", old.Log.Format == next.Log.Format)
 	return keys

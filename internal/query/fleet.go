@@ -30,12 +30,13 @@ type Host struct {
 	Rules       int       `json:"rules"` // in effect
 	Wanted      int       `json:"rules_wanted"`
 	Watched     string    `json:"watched,omitempty"`
-	Undelivered int       `json:"undelivered"`
+	Undelivered int       `json:"undelivered_bytes"`
 	Oldest      time.Time `json:"oldest,omitzero"` // of what is not delivered
 	Lost        int       `json:"lost"`
 	Gaps        int       `json:"gaps"` // not the planned ones
 
 	every time.Duration // between heartbeats
+	begun time.Time     // the daemon's last start
 	beat  time.Time     // the last heartbeat's
 	ended bool
 }
@@ -73,6 +74,9 @@ func (f *Fleet) Take(e *Event) {
 		h.Last, h.ended = at, op == "stop"
 		h.Version = cmp.Or(e.Facts.Fields["version"], h.Version)
 	}
+	if op == "start" && at.After(h.begun) {
+		h.begun = at
+	}
 	if op == "heartbeat" && !at.Before(h.beat) {
 		h.beat = at
 		h.heard(e.Facts.Fields)
@@ -87,7 +91,7 @@ func (h *Host) heard(fields map[string]string) {
 	}
 	h.Config, h.Watched = fields["config"], fields["watched"]
 	h.Rules, h.Wanted = number("rules"), number("rules_wanted")
-	h.Undelivered, h.Lost = number("undelivered"), number("lost")
+	h.Undelivered, h.Lost = number("undelivered_bytes"), number("lost")
 	h.Oldest, _ = time.Parse(time.RFC3339, fields["oldest"]) // zero: nothing waits
 	if d, err := time.ParseDuration(fields["every"]); err == nil && d > 0 {
 		h.every = d
@@ -130,6 +134,8 @@ func (h *Host) judge(now time.Time, config string) (state, why string) {
 		return HostSilent, "no sign of life for " + age.Round(time.Second).String()
 	case missed >= 1:
 		return HostLate, "a heartbeat is missing"
+	case h.beat.IsZero() && now.Sub(h.begun) < h.every+late:
+		return HostOK, "" // it has just started
 	case h.beat.IsZero():
 		return HostDeviating, "it sends no heartbeats"
 	case h.Rules < h.Wanted:
