@@ -57,7 +57,7 @@ type QueryProgress struct {
 }
 
 // ErrNoInsights means that the endpoint or our rights do not allow Logs Insights.
-var ErrNoInsights = errors.New("Logs Insights is not available")
+var ErrNoInsights = errors.New("the service does not offer Logs Insights here")
 
 // ErrMaxBytes means that a query scanned more than it may.
 var ErrMaxBytes = errors.New("more was scanned than is allowed")
@@ -72,7 +72,6 @@ type slice struct {
 	id     string
 	page   queryPage
 	err    error
-	cancel context.CancelFunc
 }
 
 // A querying is a Query that runs.
