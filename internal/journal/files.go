@@ -57,12 +57,13 @@ func openDirectory(path string, create bool) (directory, error) {
 	if err != nil {
 		return directory{}, err
 	}
-	return directory{d, &reserve{fd: -1}}, nil
+	return directory{d, &reserve{}}, nil
 }
 
 // Close gives the directory and the reserve back.
 func (d directory) Close() error {
-	d.spare.release()
+	for d.spare.release() {
+	}
 	return d.Dir.Close()
 }
 
@@ -80,36 +81,46 @@ func (d directory) open(name string, flag int) (file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return diskFile{f}, nil
+	file := diskFile{File: f}
+	if flag&os.O_CREATE != 0 {
+		file.spare = d.spare
+	}
+	return file, nil
 }
 
-// A reserve is one descriptor held back, so that the next segment can be made
-// when everything else has taken all there are.
+// A reserve is some descriptors held back, so that the next segments can be made when
+// everything else has taken all there are. A segment that is full keeps its descriptor
+// until it is synced, so one would not do.
 type reserve struct {
-	mu sync.Mutex
-	fd int // -1 for none
+	mu  sync.Mutex
+	fds []int // at most heldBack
 }
 
-// hold takes a descriptor back as soon as there is one.
+const heldBack = 4
+
+// hold takes descriptors back as soon as there are some.
 func (r *reserve) hold() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.fd < 0 {
-		if fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC); err == nil {
-			r.fd = fd
+	for len(r.fds) < heldBack {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err != nil {
+			return
 		}
+		r.fds = append(r.fds, fd)
 	}
 }
 
-// release gives the descriptor back, and reports whether there was one.
+// release gives one descriptor back, and reports whether there was one.
 func (r *reserve) release() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.fd < 0 {
+	last := len(r.fds) - 1
+	if last < 0 {
 		return false
 	}
-	fd := r.fd
-	r.fd = -1
+	fd := r.fds[last]
+	r.fds = r.fds[:last]
 	return unix.Close(fd) == nil
 }
 
@@ -122,7 +133,20 @@ func (d directory) capacity() (int64, error) {
 	return int64(st.Blocks) * st.Bsize, err
 }
 
-type diskFile struct{ *os.File }
+type diskFile struct {
+	*os.File
+	spare *reserve // of the writer, nil for readers
+}
+
+// Close gives the descriptor of a segment that is full back, to the reserve if that is
+// empty: nobody else may take it.
+func (f diskFile) Close() error {
+	err := f.File.Close()
+	if f.spare != nil {
+		f.spare.hold()
+	}
+	return err
+}
 
 func (f diskFile) size() (int64, error) {
 	fi, err := f.Stat()
