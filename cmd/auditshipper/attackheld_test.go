@@ -23,8 +23,10 @@ import (
 // A silentServer is a FUSE file system with one file, f, of one page, and never answers
 // who reads it.
 type silentServer struct {
-	fd  int
-	dir string
+	fd    int
+	dir   string
+	size  uint64      // of the file
+	pages *pageHolder // nil for one that never answers
 }
 
 // Requests of FUSE, linux/fuse.h.
@@ -40,12 +42,18 @@ const (
 // serveSilently mounts one at dir, as a user without rights would.
 func serveSilently(t *testing.T, dir string, user int) *silentServer {
 	t.Helper()
+	return serve(t, &silentServer{dir: dir, size: 4096}, user)
+}
+
+// serve mounts a server for a user, and the group of the same number.
+func serve(t *testing.T, s *silentServer, user int) *silentServer {
+	t.Helper()
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		kerneltest.Skip(t, err.Error())
 	}
-	s := &silentServer{fd, dir}
-	if err := unix.Mount("silent", s.dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=0", fd, user)); err != nil {
+	s.fd = fd
+	if err := unix.Mount("silent", s.dir, "fuse", unix.MS_NOSUID|unix.MS_NODEV, fmt.Sprintf("fd=%d,rootmode=40000,user_id=%d,group_id=%[2]d", fd, user)); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -74,6 +82,9 @@ func (s *silentServer) serve() {
 		}
 		if err != nil || n < 40 {
 			return // unmounted
+		}
+		if s.pages != nil && s.pages.intercept(s.fd, buf[:n]) {
+			continue
 		}
 		in := binary.NativeEndian
 		if out, ok := s.answer(in.Uint32(buf[4:]), in.Uint64(buf[16:])); ok {
@@ -122,7 +133,7 @@ func (s *silentServer) attr(out []byte, node uint64) []byte {
 	if node == 1 {
 		mode = unix.S_IFDIR | 0o755
 	}
-	out = in.AppendUint64(in.AppendUint64(in.AppendUint64(out, node), 4096), 8)
+	out = in.AppendUint64(in.AppendUint64(in.AppendUint64(out, node), s.size), 8)
 	out = append(out, make([]byte, 36)...) // times
 	out = in.AppendUint32(in.AppendUint32(out, mode), 1)
 	return append(out, make([]byte, 20)...)

@@ -198,6 +198,7 @@ type shipped struct {
 	Path     string    `json:"path"`
 	Dest     string    `json:"dest"`
 	PathFrom string    `json:"path_from"`
+	DestFrom string    `json:"dest_from"`
 	UID      *int      `json:"uid"`
 	PID      int       `json:"pid"`
 	Comm     string    `json:"comm"`

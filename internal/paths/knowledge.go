@@ -48,7 +48,7 @@ func (s *knowledge) climb(e *work, n *dirtree.Node, final bool) way {
 			return way{answer: never, why: whyForgotten}
 		}
 		s.steps = append(s.steps, n)
-		p := s.edge(e, n, final)
+		p := s.edge(e, n)
 		s.explain.step(n, &p)
 		if p.answer != proven {
 			t.answer, t.why, t.block, t.until = p.answer, p.why, n, p.until

@@ -46,8 +46,7 @@ const (
 	unconfirmed = 600_000
 )
 
-// edge decides where the directory n was at an event, by the first rule that may. final says
-// that the event waits no longer.
+// edge decides where the directory n was at an event, by the first rule that may.
 //
 // The order of the rules is that of their strength. A fact of after the event says where
 // the directory was until then, whatever anybody sees. A fact of before says where it was
@@ -56,7 +55,7 @@ const (
 //
 // No rule may be asked where statements may be missing: of before the barrier, of facts
 // that the tree has forgotten, and of places where an unknown directory came or went.
-func (s *knowledge) edge(e *work, n *dirtree.Node, final bool) proof {
+func (s *knowledge) edge(e *work, n *dirtree.Node) proof {
 	m := e.moment()
 	f := n.At(m)
 	switch {
@@ -67,9 +66,9 @@ func (s *knowledge) edge(e *work, n *dirtree.Node, final bool) proof {
 	case f.After.Known() && !s.tornBetween(f.After, m, f.Until):
 		return ruleNextFact(f)
 	case f.Before.Known() && !s.tornBetween(f.Before, f.Since, m):
-		return s.ruleLastFact(e, n, f, final)
+		return s.ruleLastFact(e, n, f)
 	}
-	return s.ruleSights(e, n, f, final)
+	return s.ruleSights(e, n, f)
 }
 
 // ruleNextFact.
@@ -93,11 +92,12 @@ func ruleNextFact(f dirtree.Facts) proof {
 // Claim: a directory is where an event put it, if a look made no earlier than the
 // event in question finds it there, or if nobody can look.
 // Why it is sound: records are read in order, so a move before the event is known.
-// What would break it: a move out of sight. The look shows it. Where nobody can look, the
+// What would break it: a move out of sight, or a removal and another directory with the
+// inode. The look shows it, and a look before the event does not. Where nobody can look, the
 // fact is believed for ten minutes: longer than a program works in one tree, shorter than
 // another client of a file server needs to be noticed.
 // Test: TestTrail, TestMeet.
-func (s *knowledge) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, final bool) proof {
+func (s *knowledge) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts) proof {
 	p := proof{Edge: f.Before, rule: byLastFact, from: event.FromTrail, fact: f.Since}
 	now := e.ID.UnixMilli()
 	if s.host == nil {
@@ -106,16 +106,13 @@ func (s *knowledge) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, fina
 		}
 		return p
 	}
-	lately := now-f.Since.At <= soon
 	s.sights(e, n, func(g *dirtree.Sight, look dirtree.Look) bool {
-		switch agrees := g.Same(f.Before); {
-		case agrees && look.At >= now-clockStep:
+		switch {
+		case look.At < now:
+			return true // it may have been moved or removed out of sight since
+		case g.Same(f.Before):
 			p.answer = proven
 			return false
-		case agrees:
-			lately = true
-		case look.At < now:
-			lately = false
 		case s.hasRead(look):
 			p.answer, p.why = never, whySeenElsewhere
 			return false
@@ -124,23 +121,19 @@ func (s *knowledge) ruleLastFact(e *work, n *dirtree.Node, f dirtree.Facts, fina
 		}
 		return true
 	})
-	if p.answer == notYet && final && lately && p.until == 0 {
-		p.answer = proven
-	}
 	return p
 }
 
 // ruleSights.
 //
 // Claim: a directory was where it was seen, if it was seen there before and after the
-// event, or within the step of the clock before it, or after it and all records up
-// to the look are read.
+// event, or after it and all records up to the look are read.
 // Why it is sound: no fact about the directory lies between the look and the event.
 // What would break it: another directory that got the inode in between, where no
-// record tells of the end of the first. So a look after the event counts only for a
-// directory that was made before it, or if no directory moved meanwhile.
-// Test: TestNewInOldInode, TestNoPathInvented.
-func (s *knowledge) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts, final bool) proof {
+// record tells of the end of the first. So a look before the event never counts alone, and
+// one after it only for a directory that was made before it, or if no directory moved meanwhile.
+// Test: TestNewInOldInode, TestAttacks, TestNoPathInvented.
+func (s *knowledge) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts) proof {
 	now := e.ID.UnixMilli()
 	if at, from, ok := s.spans(e, n); ok {
 		return proof{Edge: at, answer: proven, rule: bySpan, from: from}
@@ -167,7 +160,7 @@ func (s *knowledge) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts, final 
 	}
 	p := proof{rule: bySight, from: from}
 	switch {
-	case before.Known() && after.Known() && before.Same(after), before.Known() && !after.Known() && now-beforeAt.At <= clockStep:
+	case before.Known() && after.Known() && before.Same(after):
 		p.Edge, p.answer = before, proven
 	case after.Known() && !s.hasRead(afterAt):
 		p.Edge, p.until = after, afterAt.At
@@ -175,8 +168,6 @@ func (s *knowledge) ruleSights(e *work, n *dirtree.Node, f dirtree.Facts, final 
 		p.answer, p.why = never, whySeenElsewhere
 	case after.Known():
 		p.Edge, p.answer = after, proven
-	case before.Known() && final && !s.movedSince(beforeAt, e):
-		p.Edge, p.answer = before, proven
 	case before.Known():
 		p.Edge = before
 	}
@@ -298,13 +289,6 @@ func (s *knowledge) tornBetween(at dirtree.Edge, from, to dirtree.Moment) (found
 func (s *knowledge) movedBetween(e *work, look dirtree.Look) bool {
 	last := s.tree.LastMove()
 	return last.Seq > e.First && last.At <= look.At
-}
-
-// movedSince says whether any directory moved between a look and a later event. A move
-// that began before the look, and that was read after it, counts for a second (slow).
-func (s *knowledge) movedSince(look dirtree.Look, e *work) bool {
-	last := s.tree.LastMove()
-	return last.Seq > look.Read && last.At+slow >= look.At && last.Seq <= e.First
 }
 
 // barred says whether records are missing since the event, so that no statement in the

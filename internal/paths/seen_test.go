@@ -10,7 +10,7 @@ import (
 // when it is gone, and serves for what is known to be below it.
 func TestSeen(t *testing.T) {
 	const called = 1_700_000_000_000
-	l := fakeLookup{fds: map[int32]string{3: "/d"}, files: map[string]fakeFile{"/d": {7, 2, 1}}, now: called + 20}
+	l := &fakeLookup{fds: map[int32]string{3: "/d"}, files: map[string]fakeFile{"/d": {7, 2, 1}}, now: called + 20}
 	k := newFakeKernel(t, Options{Host: l})
 	show := func(path string) { l.fds[3] = path }
 
@@ -19,6 +19,7 @@ func TestSeen(t *testing.T) {
 	show("/d/w")
 	k.unlinkat(8, "b")
 	k.later(2 * 200 * time.Millisecond)
+	l.now += 2 * 200
 	delete(l.files, "/d/w") // removed before anybody looks again
 	show("/d")
 	k.unlinkat(8, "c")
@@ -26,7 +27,7 @@ func TestSeen(t *testing.T) {
 	k.unlinkat(9, "e") // nobody sees 9
 	k.rmdirat(7, "x", 9)
 	k.unlinkat(10, "g")
-	k.s.Tick(time.UnixMilli(called + 20 + underway))
+	k.s.Tick(time.UnixMilli(l.now + underway))
 	k.expect("/d/a proc", "/d/w/b proc", "/d/w/c trail", "/d/w proc", "/d/x/e trail", "/d/x proc", "g unresolved")
 }
 

@@ -92,7 +92,7 @@ func (s *story) kernel() *fakeKernel {
 	if s.k == nil {
 		o := Options{}
 		if s.looks {
-			o.Host = s.host
+			o.Host = &s.host // what is seen may change
 		}
 		s.k, s.want = newFakeKernel(s.t, o), map[int]string{}
 	}
@@ -111,6 +111,7 @@ func (s *story) line(line string) {
 		s.looks, s.host.now = true, s.at(word[2]).UnixMilli()
 	case word[0] == "at":
 		s.kernel().now = s.at(word[1])
+		s.host.now = max(s.host.now, s.k.now.UnixMilli()) // nobody looks into the past
 	case word[0] == "tick":
 		s.kernel().s.Tick(s.at(word[1]))
 	case word[0] == "drop":
@@ -144,6 +145,8 @@ func (s *story) sees(word []string) {
 	switch {
 	case word[0] == "descriptor":
 		s.host.fds[int32(s.number(word[1]))] = word[3]
+	case word[0] != "process" && word[2] == "gone":
+		delete(s.host.files, word[0])
 	case word[0] == "process" && word[2] == "is":
 		s.host.views[uint32(s.number(word[1]))] = 1
 	case word[0] == "process":

@@ -12,7 +12,7 @@ const (
 	DefaultWait   = time.Second
 	DefaultPlaces = 1 << 14
 	DefaultHeld   = 1 << 14
-	DefaultBytes  = 32 << 20
+	DefaultBytes  = 24 << 20
 )
 
 // Options bound a Stream. The zero value of each field means its default.
