@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -18,6 +19,13 @@ func childRename(ctx context.Context, from, to string) error {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", childRenameVerb, from, to)
 	cmd.Env, cmd.Dir, cmd.WaitDelay = []string{}, "/", time.Second
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	if os.Geteuid() == 0 { // whoever may change the directory gets nothing renamed that is root's
+		var st unix.Stat_t
+		if err := unix.Lstat(filepath.Dir(from), &st); err != nil {
+			return fmt.Errorf("rename in a child: %w", err)
+		}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: st.Uid, Gid: st.Gid}
+	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("rename in a child: %w: %.200q", err, out)
 	}

@@ -21,7 +21,7 @@ func TestKernelRenameOrder(t *testing.T) {
 	r.start()
 	r.eventually(20*time.Second, "the rename of the daemon's child", func() bool {
 		return slices.ContainsFunc(r.endpoint.Events("/g", "s"), func(e logstest.Event) bool {
-			return strings.Contains(e.Message, `"key":"auditshipper_order","action":"rename"`) && strings.Contains(e.Message, `/to/file"`)
+			return strings.Contains(e.Message, `"key":"auditshipper_order","action":"rename"`) && strings.Contains(e.Message, `/order/other/file"`)
 		})
 	})
 	list, err := c.ListRules()

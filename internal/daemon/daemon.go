@@ -253,16 +253,29 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	d.deliver.stream.relayed, d.deliver.stream.host = !d.hearsKernel(), d.host
 	d.deliver.stream.options = paths.Options{ResolveWait: wait(d.cfg.Source.ResolveWait)}
 	if d.hearsKernel() {
-		d.deliver.memory = &memory{dir: d.cfg.StateDir, mounts: d.mounts.Mounts, log: d.log}
-		if d.source.took {
-			d.deliver.memory.load(d.deliver.stream.Stream, d.journal.Stat().Oldest, d.journal.Next())
-		}
+		d.remember()
 	}
 	st := d.journal.Stat()
 	d.ours = newOurs(d.cfg.StateDir, st.Low <= st.Newest, d.log)
 	out, err := d.newOutput(d.cfg)
 	d.deliver.output.Store(out)
 	return err
+}
+
+// remember lets the stream know what an earlier process knew of directories, and keeps for
+// a later one what it knows. A full disk is no reason not to start.
+func (d *Daemon) remember() {
+	m, err := openMemory(d.cfg.StateDir, d.mounts.Mounts, d.log)
+	if err != nil {
+		d.log.Warn("what is known of directories is not kept; after a kill some names may stay unresolved", zap.Error(err))
+		return
+	}
+	if d.source.took {
+		m.load(d.deliver.stream.Stream, d.journal.Stat().Oldest, d.journal.Next())
+	} else {
+		m.forget()
+	}
+	d.deliver.memory = m
 }
 
 // hangs says that a look does not come back, which costs names, but no event.
@@ -449,6 +462,9 @@ func (d *Daemon) close() error {
 	}
 	if d.landing != nil {
 		errs = append(errs, d.landing.Close())
+	}
+	if d.deliver != nil {
+		errs = append(errs, d.deliver.memory.close())
 	}
 	if d.journal != nil {
 		errs = append(errs, d.journal.Close())

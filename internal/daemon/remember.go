@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"encoding/gob"
 	"errors"
+	"fmt"
 	"hash/crc32"
+	"io"
+	"math"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -21,30 +23,67 @@ import (
 // A memory keeps in the state directory what the stream knows of directories, so that a
 // daemon which takes over from a killed one can name what waits in the journal. It holds
 // for the same boot and journal, and for file systems that are mounted as they were.
+//
+// It lies in two files, written in turns: a kill in the midst of one leaves the other. They
+// stay open, so that each of the frequent writes takes no descriptor.
 type memory struct {
-	dir    string
+	slots  [2]*os.File
 	mounts func() []host.Mount
 	log    *zap.Logger
 
 	due     time.Time
-	read    uint64 // sequence of the last record that the file knows of
+	read    uint64 // sequence of the last record that the newer file knows of
+	turn    uint64 // counts writes
 	writing atomic.Bool
 	text    bytes.Buffer // owned by the writer while writing
 }
 
 const (
-	// rememberEvery is how often the file is written at most.
+	// rememberEvery is how often a file is written at most.
 	rememberEvery = 200 * time.Millisecond
 
-	// rememberRate is how many bytes of it are written in a second on average at most.
+	// rememberRate is how many bytes are written in a second on average at most.
 	rememberRate = 256 << 10
 
-	memoryName = "directories"
-
-	sumBytes = 4 // in front of the text, its CRC-32C
+	// In front of the text are its CRC-32C, of all that follows, and its turn.
+	sumBytes    = 4
+	headerBytes = sumBytes + 8
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// openMemory opens the files in the state directory, and makes them if need be.
+func openMemory(stateDir string, mounts func() []host.Mount, log *zap.Logger) (*memory, error) {
+	dir, err := safefile.Open(stateDir)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	m := &memory{mounts: mounts, log: log}
+	for i := range m.slots {
+		if m.slots[i], err = dir.OpenFile(fmt.Sprintf("directories.%d", i), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+			return nil, errors.Join(err, m.close())
+		}
+	}
+	return m, nil
+}
+
+// close waits for a write that is under way.
+func (m *memory) close() error {
+	if m == nil {
+		return nil
+	}
+	for !m.writing.CompareAndSwap(false, true) {
+		time.Sleep(time.Millisecond)
+	}
+	var errs []error
+	for _, f := range m.slots {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // save writes what s knows after it has read a record, if it is time. The caller waits for
 // the encoding only.
@@ -52,8 +91,9 @@ func (m *memory) save(s *paths.Stream, read uint64, now time.Time) {
 	if m == nil || read == m.read || now.Before(m.due) || !m.writing.CompareAndSwap(false, true) {
 		return
 	}
+	m.turn++
 	m.text.Reset()
-	m.text.Write(make([]byte, sumBytes))
+	m.text.Write(binary.LittleEndian.AppendUint64(make([]byte, sumBytes), m.turn))
 	if err := errors.Join(gob.NewEncoder(&m.text).Encode(m.mounts()), s.Save(&m.text)); err != nil {
 		m.log.Error("what is known of directories is not saved", zap.Error(err))
 		m.writing.Store(false)
@@ -62,40 +102,53 @@ func (m *memory) save(s *paths.Stream, read uint64, now time.Time) {
 	text := m.text.Bytes()
 	binary.LittleEndian.PutUint32(text, crc32.Checksum(text[sumBytes:], castagnoli))
 	m.read, m.due = read, now.Add(max(rememberEvery, time.Duration(m.text.Len())*time.Second/rememberRate))
-	go m.write()
+	go m.write(m.slots[m.turn%2], text)
 }
 
-func (m *memory) write() {
+func (m *memory) write(f *os.File, text []byte) {
 	defer m.writing.Store(false)
-	dir, err := safefile.Open(m.dir)
-	if err == nil {
-		err = errors.Join(dir.ReplaceInMemory(memoryName, 0o600, m.text.Bytes()), dir.Close())
-	}
-	if err != nil {
+	_, err := f.WriteAt(text, 0)
+	if err = errors.Join(err, f.Truncate(int64(len(text)))); err != nil {
 		m.log.Debug("what is known of directories is not saved; after a kill some names may stay unresolved", zap.Error(err))
+	}
+}
+
+// forget empties the files: records are missing since an earlier process wrote them.
+func (m *memory) forget() {
+	for _, f := range m.slots {
+		if err := f.Truncate(0); err != nil {
+			m.log.Warn("what an earlier daemon knew of directories is not removed", zap.Error(err))
+		}
 	}
 }
 
 // load gives s what an earlier process knew. The journal has the records from oldest up to next.
 func (m *memory) load(s *paths.Stream, oldest, next uint64) {
-	text, err := safefile.ReadFile(filepath.Join(m.dir, memoryName))
-	if errors.Is(err, os.ErrNotExist) {
+	var newest []byte
+	for _, f := range m.slots {
+		text, err := io.ReadAll(io.NewSectionReader(f, 0, math.MaxInt64))
+		if err != nil {
+			m.log.Warn("what an earlier daemon knew of directories is not read", zap.Error(err))
+			continue
+		}
+		if len(text) < headerBytes || binary.LittleEndian.Uint32(text) != crc32.Checksum(text[sumBytes:], castagnoli) {
+			continue // new, or a kill came in the midst
+		}
+		if turn := binary.LittleEndian.Uint64(text[sumBytes:]); newest == nil || turn > m.turn {
+			newest, m.turn = text, turn
+		}
+	}
+	if newest == nil {
 		return
 	}
-	if err == nil {
-		err = m.parse(s, text, oldest, next)
-	}
-	if err != nil {
+	if err := m.parse(s, newest[headerBytes:], oldest, next); err != nil {
 		m.log.Info("what an earlier daemon knew of directories does not hold any more", zap.Error(err))
 	}
 }
 
 func (m *memory) parse(s *paths.Stream, text []byte, oldest, next uint64) error {
-	if len(text) < sumBytes || binary.LittleEndian.Uint32(text) != crc32.Checksum(text[sumBytes:], castagnoli) {
-		return errors.New("damaged")
-	}
 	var before []host.Mount
-	in := bytes.NewReader(text[sumBytes:])
+	in := bytes.NewReader(text)
 	if err := gob.NewDecoder(in).Decode(&before); err != nil {
 		return err
 	}

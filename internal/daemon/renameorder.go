@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/auditshipper/auditshipper/internal/rules"
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // A rename between two directories has a PARENT record for each. The kernel's compiler
@@ -54,16 +55,35 @@ func (d *Daemon) renameUnderRule(ctx context.Context) (err error) {
 			err = errors.Join(err, fmt.Errorf("delete the rule with key %s: %w", orderKey, e))
 		}
 	}()
-	dir, err := os.MkdirTemp(d.cfg.StateDir, "order-")
+	old, now, err := d.orderFile()
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
-	if err := errors.Join(os.Mkdir(from, 0o700), os.Mkdir(to, 0o700), os.WriteFile(filepath.Join(from, "file"), nil, 0o600)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, childTime)
 	defer cancel()
-	return d.ChildRename(ctx, filepath.Join(from, "file"), filepath.Join(to, "file"))
+	return d.ChildRename(ctx, old, now)
+}
+
+// orderFile returns where the file to be renamed is, and where it goes. Its two directories
+// stay for good: the inodes of directories that were seen and removed would be given to others.
+func (d *Daemon) orderFile() (from, to string, err error) {
+	one, err := safefile.Make(filepath.Join(d.cfg.StateDir, "order", "one"))
+	if err != nil {
+		return "", "", err
+	}
+	defer one.Close()
+	other, err := safefile.Make(filepath.Join(d.cfg.StateDir, "order", "other"))
+	if err != nil {
+		return "", "", err
+	}
+	defer other.Close()
+	from, to = filepath.Join(one.Path(), "file"), filepath.Join(other.Path(), "file")
+	if _, err := other.Mode("file"); err == nil {
+		return to, from, nil
+	}
+	f, err := one.OpenFile("file", os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return "", "", err
+	}
+	return from, to, f.Close()
 }

@@ -187,32 +187,15 @@ func (d *Dir) ReadFile(name string) ([]byte, error) {
 // Replace writes a file so that there is the old or the new one at any time. The
 // file may be new; what is there and is no regular file is refused.
 func (d *Dir) Replace(name string, perm os.FileMode, write func(io.Writer) error) error {
-	return d.replace(name, "."+name+".new-"+rand.Text(), perm, func(f *os.File) error { return errors.Join(write(f), f.Sync()) })
-}
-
-// ReplaceInMemory is Replace without waiting for the medium: a killed process leaves the
-// old or the new file, a power cut may leave neither. Only one process at a time may do
-// that; what it leaves when it is killed is taken away by the next.
-func (d *Dir) ReplaceInMemory(name string, perm os.FileMode, text []byte) error {
-	temp := "." + name + ".new"
-	if err := d.Remove(temp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return d.replace(name, temp, perm, func(f *os.File) error {
-		_, err := f.Write(text)
-		return err
-	})
-}
-
-func (d *Dir) replace(name, temp string, perm os.FileMode, write func(*os.File) error) error {
 	if err := d.replaceable(name); err != nil {
 		return d.failed("replace", name, err)
 	}
+	temp := "." + name + ".new-" + rand.Text()
 	f, err := d.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
 	if err != nil {
 		return err
 	}
-	err = errors.Join(write(f), f.Chmod(perm), f.Close())
+	err = errors.Join(write(f), f.Chmod(perm), f.Sync(), f.Close())
 	if err == nil {
 		err = unix.Renameat(d.fd, temp, d.fd, name)
 	}
