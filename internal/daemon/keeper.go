@@ -148,7 +148,7 @@ func (k *keeper) poke() {
 func (k *keeper) pending() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.trouble != "" || k.failed != "" && !k.rules.locked || k.rules.isPausing()
+	return k.trouble != "" || k.failed != "" && !k.rules.locked || len(k.status().Pausing) > 0
 }
 
 // configure makes c what the keeper keeps, and puts it in effect. A rule file

@@ -47,7 +47,7 @@ func TestKeeperTriesAgain(t *testing.T) {
 		c := config.Default()
 		c.Watches = nil
 		k := &keeper{
-			rules: &ruleset{kernel: kernel, stateDir: dir, now: time.Now, patience: map[string]*patience{}}, mounts: new(host.MountTable),
+			rules: &ruleset{kernel: kernel, stateDir: dir, now: time.Now}, mounts: new(host.MountTable),
 			notes: &notes{now: time.Now, wake: func() {}, count: func(string) {}}, log: zap.NewNop(), now: time.Now,
 			changed: make(chan struct{}, 1), cfg: c, network: map[string]bool{}, places: map[string]*place{},
 		}

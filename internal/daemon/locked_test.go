@@ -58,7 +58,7 @@ func TestLockedRules(t *testing.T) {
 				}
 				return rules.Source{Name: "/my.rules", Rules: file.Rules, Configured: true}
 			}
-			s := &ruleset{kernel: &lockedKernel{loaded: parse(tt.loaded).Rules}, stateDir: t.TempDir(), now: time.Now, patience: map[string]*patience{}}
+			s := &ruleset{kernel: &lockedKernel{loaded: parse(tt.loaded).Rules}, stateDir: t.TempDir(), now: time.Now}
 			o, err := s.apply([]rules.Source{parse(tt.wanted)}, true)
 			if !errors.Is(err, tt.err) || o.loaded != tt.inEffect || o.wanted != tt.want || len(o.late) != tt.nowLate {
 				t.Errorf("%d of %d, late %q, %v", o.loaded, o.wanted, o.late, err)

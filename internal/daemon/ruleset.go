@@ -26,10 +26,10 @@ type ruleset struct {
 	// covered reports whether a user's own file system is mounted on the way to a path.
 	covered func(path string) bool
 
-	locked   bool                 // the kernel's rules are immutable
-	unsaved  *rules.State         // what the disk had no room for
-	held     map[string]bool      // sums of rules that the kernel had when we last looked
-	patience map[string]*patience // of rules that somebody keeps taking away
+	locked  bool                      // the kernel's rules are immutable
+	unsaved *rules.State              // what the disk had no room for
+	held    map[string]bool           // sums of rules that the kernel had when we last looked
+	backoff map[string]*repairBackoff // of rules that somebody took away, by sum
 }
 
 // An outcome is what one round did and found.
@@ -98,8 +98,7 @@ func (s *ruleset) source(l *rules.Ledger, loaded *[]rules.Rule, src rules.Source
 		}
 	}
 	src = src.Without(func(r *rules.Rule) bool {
-		p := s.patience[r.Sum()]
-		wait := !has[r.Sum()] && p != nil && !p.ready(s.now())
+		wait := !has[r.Sum()] && s.backoff[r.Sum()].pausing(s.now())
 		if wait {
 			o.pausing = append(o.pausing, r.String())
 		}
@@ -176,12 +175,20 @@ func (s *ruleset) note(step rules.Step, o *outcome) {
 		o.added = append(o.added, line)
 		if sum := step.Rule.Sum(); s.held[sum] {
 			o.taken = append(o.taken, line)
-			if s.patience[sum] == nil {
-				s.patience[sum] = new(patience)
-			}
-			s.patience[sum].spend(s.now())
+			s.countRepair(sum)
 		}
 	}
+}
+
+// countRepair counts that somebody took away the rule of that sum.
+func (s *ruleset) countRepair(sum string) {
+	if s.backoff == nil {
+		s.backoff = map[string]*repairBackoff{}
+	}
+	if s.backoff[sum] == nil {
+		s.backoff[sum] = new(repairBackoff)
+	}
+	s.backoff[sum].count(s.now())
 }
 
 // carryOut applies a plan, on a full disk without writing down that it did.
@@ -233,10 +240,10 @@ func (s *ruleset) withdraw() error {
 	return err
 }
 
-// pausing reports whether some rule is left alone for a while.
+// isPausing reports whether some rule would be left alone for a while.
 func (s *ruleset) isPausing() bool {
-	for _, p := range s.patience {
-		if p.waiting() {
+	for _, b := range s.backoff {
+		if b.pausing(s.now()) {
 			return true
 		}
 	}
