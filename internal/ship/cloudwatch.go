@@ -220,7 +220,7 @@ func (c *CloudWatch) instance(ctx context.Context) (string, error) {
 // loadConfig loads the SDK's configuration. The SDK keeps silent: the Shipper
 // says what there is to say, once.
 func loadConfig(ctx context.Context, o CloudWatchOptions) (cfg aws.Config, err error) {
-	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.Proxy = proxyFor })
+	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.Proxy = proxyFor }, dialing)
 	opts := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithLogger(logging.Nop{}), awsconfig.WithHTTPClient(client),
 		awsconfig.WithEC2RoleCredentialOptions(func(ro *ec2rolecreds.Options) { ro.Client = metadata{&cfg} }),
@@ -241,6 +241,15 @@ func loadConfig(ctx context.Context, o CloudWatchOptions) (cfg aws.Config, err e
 		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", err)
 	}
 	return cfg, nil
+}
+
+// dialContext is set by tests: the network is in memory there.
+var dialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
+func dialing(t *http.Transport) {
+	if dialContext != nil {
+		t.DialContext = dialContext
+	}
 }
 
 // hasEndpoint reports whether an endpoint is given that is not a region's.
@@ -664,7 +673,7 @@ const (
 func newIMDS(cfg aws.Config) *imds.Client {
 	plain := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = time.Second }).
-		WithTransportOptions(func(t *http.Transport) { t.Proxy, t.ResponseHeaderTimeout = nil, imdsPatience*2/5 })
+		WithTransportOptions(func(t *http.Transport) { t.Proxy, t.ResponseHeaderTimeout = nil, imdsPatience*2/5 }, dialing)
 	cfg.HTTPClient = bounded{plain}
 	return imds.NewFromConfig(cfg)
 }
@@ -730,11 +739,12 @@ func askInstance(ctx context.Context) (string, error) {
 		return "", err
 	}
 	defer out.Content.Close()
-	id, err := io.ReadAll(io.LimitReader(out.Content, 64))
-	if err == nil && len(bytes.TrimSpace(id)) == 0 {
-		err = errors.New("empty answer")
+	text, err := io.ReadAll(io.LimitReader(out.Content, 64))
+	id := string(bytes.TrimSpace(text))
+	if err == nil && !isInstanceID(id) { // a portal's page, or nothing
+		err = fmt.Errorf("the instance's metadata answer %q for the instance id", id)
 	}
-	return string(bytes.TrimSpace(id)), err
+	return id, err
 }
 
 // readTries is how often a call that reads is made; a person waits for it.

@@ -45,7 +45,7 @@ func (f *fakeIMDS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(err)
 		}
 	case r.URL.Path == "/latest/meta-data/instance-id":
-		fmt.Fprint(w, "i-0abc\n")
+		fmt.Fprint(w, "i-0abcdef12\n")
 	default:
 		http.NotFound(w, r)
 	}
@@ -82,11 +82,11 @@ func TestInstance(t *testing.T) {
 	}
 	f.slow.Store(int64(520 * time.Millisecond))
 	for range 2 {
-		if stream, err := c.streamOf(t.Context(), Identity{}); stream != "i-0abc" || err != nil {
+		if stream, err := c.streamOf(t.Context(), Identity{}); stream != "i-0abcdef12" || err != nil {
 			t.Errorf("stream %q, %v", stream, err)
 		}
 	}
-	if got := strings.Join(learned, " "); got != "i-0abc" || c.Stream() != "i-0abc" || c.Lacks() != "" {
+	if got := strings.Join(learned, " "); got != "i-0abcdef12" || c.Stream() != "i-0abcdef12" || c.Lacks() != "" {
 		t.Errorf("learned %q, stream %q, lacks %q", got, c.Stream(), c.Lacks())
 	}
 }
@@ -116,7 +116,7 @@ func TestLateInstance(t *testing.T) {
 	if _, err := put(t, c, b); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Events("/g", "i-0abc"); len(got) != 1 {
+	if got := s.Events("/g", "i-0abcdef12"); len(got) != 1 {
 		t.Errorf("%d events in the instance's stream", len(got))
 	}
 	if _, err := NewCloudWatch(t.Context(), CloudWatchOptions{Stream: "{instance_id}", EndpointURL: url, Log: zap.NewNop()}); err != nil {
