@@ -13,6 +13,7 @@ import (
 
 	"github.com/auditshipper/auditshipper/internal/config"
 	"github.com/auditshipper/auditshipper/internal/daemon"
+	"github.com/auditshipper/auditshipper/internal/kaudit"
 	"github.com/auditshipper/auditshipper/internal/kerneltest"
 	"github.com/auditshipper/auditshipper/internal/rules"
 )
@@ -191,5 +192,25 @@ func TestSuspect(t *testing.T) {
 	d.find("excluded records", ill, "sudo auditctl -d always,exclude -F 'uid=0'", "records are left out")
 	if why, cure := d.suspect(); why != "; records are left out" || cure != "sudo auditctl -d always,exclude -F 'uid=0'" {
 		t.Errorf("%q, %q", why, cure)
+	}
+}
+
+// TestDoctorLimits finds settings by which the kernel drops records or is silent about it.
+func TestDoctorLimits(t *testing.T) {
+	for _, tt := range []struct {
+		st            kaudit.Status
+		mode          string // of the configuration
+		rate, failure string
+	}{
+		{kaudit.Status{Failure: kaudit.FailPrintk}, "printk", well, well},
+		{kaudit.Status{Failure: kaudit.FailSilent}, "printk", well, doubt},
+		{kaudit.Status{Failure: kaudit.FailSilent}, "silent", well, well},
+		{kaudit.Status{Failure: kaudit.FailPanic, RateLimit: 100}, "printk", ill, doubt},
+	} {
+		d := doctor{c: config.Config{Kernel: config.Kernel{FailureMode: tt.mode}}}
+		d.limits(tt.st)
+		if d.findings[0].Verdict != tt.rate || d.findings[1].Verdict != tt.failure {
+			t.Errorf("%+v: %+v", tt.st, d.findings)
+		}
 	}
 }

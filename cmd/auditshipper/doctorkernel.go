@@ -47,8 +47,22 @@ func (d *doctor) kernel() {
 		d.find("kernel", well, "", "auditing is on")
 	}
 	d.find("lost", when(st.Lost > 0, doubt), "kernel.backlog_limit: 16384 or more; docs/sizing.md", "%d records lost since boot, queue %d of %d", st.Lost, st.Backlog, st.BacklogLimit)
+	d.limits(st)
 	d.registration(st)
 	d.rules(k, st.Enabled == kaudit.Immutable)
+}
+
+// limits looks at what the kernel does with records that are too many.
+func (d *doctor) limits(st kaudit.Status) {
+	d.find("rate limit", when(st.RateLimit > 0, ill), "auditctl -r 0", "the kernel drops what is beyond %d records a second; 0 is no limit", st.RateLimit)
+	switch {
+	case st.Failure == kaudit.FailPanic:
+		d.find("failure", doubt, "auditctl -f 1, unless that is wanted", "the kernel panics when it must drop a record")
+	case st.Failure == kaudit.FailSilent && d.c.Kernel.FailureMode != "silent":
+		d.find("failure", doubt, "auditctl -f 1", "the kernel's own log does not tell of records that the kernel drops")
+	default:
+		d.find("failure", well, "", "mode %d", st.Failure)
+	}
 }
 
 // registration looks at who is the kernel's audit daemon.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -44,16 +45,17 @@ func TestOffWatch(t *testing.T) {
 // in the status.
 func TestLimits(t *testing.T) {
 	core, logs := observer.New(zap.InfoLevel)
-	w := &limitWatch{backlog: 8192, log: zap.New(core)}
+	w := &limitWatch{backlog: 8192, loud: true, log: zap.New(core)}
 	for i, tt := range []struct {
 		st    kaudit.Status
 		lines int
 	}{
-		{kaudit.Status{BacklogLimit: 8192}, 0},
-		{kaudit.Status{BacklogLimit: 8192, RateLimit: 1}, 1},
-		{kaudit.Status{BacklogLimit: 8192, RateLimit: 1}, 1},
-		{kaudit.Status{BacklogLimit: 10}, 2},
-		{kaudit.Status{BacklogLimit: 16384}, 3},
+		{kaudit.Status{Failure: 1, BacklogLimit: 8192}, 0},
+		{kaudit.Status{Failure: 1, BacklogLimit: 8192, RateLimit: 1}, 1},
+		{kaudit.Status{Failure: 1, BacklogLimit: 8192, RateLimit: 1}, 1},
+		{kaudit.Status{Failure: 1, BacklogLimit: 10}, 2},
+		{kaudit.Status{Failure: 1, BacklogLimit: 16384}, 3},
+		{kaudit.Status{BacklogLimit: 8192}, 4},
 	} {
 		w.saw(tt.st)
 		if logs.Len() != tt.lines {
@@ -62,6 +64,10 @@ func TestLimits(t *testing.T) {
 	}
 	s := Status{Source: SourceStatus{Enabled: 1}, limits: w.limits(kaudit.Status{RateLimit: 5})}
 	if state, why := s.health(); state != "degraded" || why != "the kernel drops what is beyond 5 records a second: sudo auditctl -r 0" {
+		t.Errorf("%s: %s", state, why)
+	}
+	s.limits = w.limits(kaudit.Status{BacklogLimit: 8192})
+	if state, why := s.health(); state != "degraded" || !strings.Contains(why, "auditctl -f 1") {
 		t.Errorf("%s: %s", state, why)
 	}
 	if text := (&limitWatch{}).limits(kaudit.Status{BacklogLimit: 64}); text != "" {

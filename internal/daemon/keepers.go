@@ -39,7 +39,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 	}
 	d.loss = &lossWatch{
 		control: look, landing: d.landing, seen: d.landing.Seen(), account: d.receiver.account, wake: d.source.Wake, untold: d.receiver.ration.untold.Load,
-		log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain, off: offWatch{notes: d.notes, log: d.log}, limits: limitWatch{backlog: d.wantedBacklog(), log: d.log},
+		log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain, off: offWatch{notes: d.notes, log: d.log}, limits: d.limitWatch(),
 		forged: forgedLog{forgeries: d.receiver.forged, log: d.log},
 	}
 	if err := d.loss.look(); err != nil {

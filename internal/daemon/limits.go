@@ -8,22 +8,24 @@ import (
 	"github.com/auditshipper/auditshipper/internal/kaudit"
 )
 
-// A limitWatch notices that somebody sets a limit beyond which the kernel drops records.
-// It does not take the limit away: that takes an administrator's rights, who may have a
-// reason.
+// A limitWatch notices that somebody sets a limit beyond which the kernel drops records, or
+// that the kernel is to be silent about what it drops. The limitWatch does not set that
+// back: whoever set it has an administrator's rights, and may have a reason.
 type limitWatch struct {
 	backlog uint32 // the backlog_limit that we have set, 0 where it is another daemon's
+	loud    bool   // we have set that the kernel tells what it drops
 	log     *zap.Logger
 
 	told string
 }
 
-// wantedBacklog is the backlog_limit that we have set, 0 if that is not ours to set.
-func (d *Daemon) wantedBacklog() uint32 {
-	if !d.source.owns() {
-		return 0
+// limitWatch watches over what we have set, which is nothing beside another daemon.
+func (d *Daemon) limitWatch() limitWatch {
+	w := limitWatch{log: d.log}
+	if d.source.owns() {
+		w.backlog, w.loud = uint32(d.cfg.Kernel.BacklogLimit), d.cfg.Kernel.FailureMode != "silent"
 	}
-	return uint32(d.cfg.Kernel.BacklogLimit)
+	return w
 }
 
 // saw is told the kernel's settings at each look.
@@ -34,7 +36,7 @@ func (w *limitWatch) saw(st kaudit.Status) {
 	case now == "":
 		w.log.Info("the kernel's limits are as they should be again")
 	default:
-		w.log.Error("a setting of the kernel makes it drop records", zap.String("setting", now))
+		w.log.Error("a setting of the kernel makes it drop records, or hide that it does", zap.String("setting", now))
 	}
 	w.told = now
 }
@@ -46,6 +48,8 @@ func (w *limitWatch) limits(st kaudit.Status) string {
 		return fmt.Sprintf("the kernel drops what is beyond %d records a second: sudo auditctl -r 0", st.RateLimit)
 	case st.BacklogLimit < w.backlog:
 		return fmt.Sprintf("the kernel queues %d records before it drops, not %d: sudo auditctl -b %d", st.BacklogLimit, w.backlog, w.backlog)
+	case w.loud && st.Failure == kaudit.FailSilent:
+		return "the kernel's own log does not tell of records that the kernel drops: sudo auditctl -f 1"
 	}
 	return ""
 }
