@@ -28,7 +28,7 @@ func replayCommand() *cobra.Command {
 		Short: "ship an audit.log into the log group",
 		Long: `Replay ships the events of an audit.log (RAW, ENRICHED, compressed, a directory
 with rotated ones, or - for standard input) into the configured group and stream,
-with the events' own times. What the group has already, by host and id, is left
+with the events' own times. What the group has already, by host, id and process, is left
 out, so that an interrupted replay is started again as it was.
 
 CloudWatch Logs takes nothing older than 14 days, or than the group's retention:

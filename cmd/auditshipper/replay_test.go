@@ -69,3 +69,38 @@ func TestReplay(t *testing.T) {
 		})
 	}
 }
+
+// TestReplayHostsOfOneName ships what another host of that name logged under the same
+// id, and nothing twice.
+func TestReplayHostsOfOneName(t *testing.T) {
+	s := logstest.New(logstest.Options{})
+	url, err := s.Start("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	dir := t.TempDir()
+	t.Setenv("AWS_ACCESS_KEY_ID", "test")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
+	t.Setenv("AUDITSHIPPER_CLOUDWATCH_ENDPOINT_URL", url)
+	t.Setenv("AUDITSHIPPER_CLOUDWATCH_REGION", "us-east-1")
+	t.Setenv("AUDITSHIPPER_CLOUDWATCH_GROUP", "/r")
+	at := time.Now().Add(-time.Hour).Unix()
+	for _, tt := range []struct {
+		pid, want int
+		stream    string
+	}{{1, 1, "a"}, {2, 1, "b"}, {1, 1, "b"}, {2, 1, "b"}} {
+		file := filepath.Join(dir, "audit.log")
+		text := fmt.Appendf(nil, "type=USER_CMD msg=audit(%d.000:7): pid=%d uid=0 auid=1000 ses=1 msg='cwd=\"/\" cmd=\"ls\" res=success'\n", at, tt.pid)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("AUDITSHIPPER_CLOUDWATCH_STREAM", tt.stream)
+		if out, err := printed("replay", []string{"-c", os.DevNull, file}); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if n := len(s.Events("/r", tt.stream)); n != tt.want {
+			t.Errorf("process %d: %d events in stream %s, want %d", tt.pid, n, tt.stream, tt.want)
+		}
+	}
+}
