@@ -77,6 +77,15 @@ func (n *Node) Latest() Edge {
 	return e
 }
 
+// Seen is the last look at n, if n was found where it is by the latest that is known.
+func (n *Node) Seen() (look Look, ok bool) {
+	k := len(n.sights)
+	if k == 0 || len(n.facts) > 0 && n.sights[k-1].Last.Read < n.facts[len(n.facts)-1].Done {
+		return Look{}, false
+	}
+	return n.sights[k-1].Last, true
+}
+
 // Facts are the facts around a moment.
 type Facts struct {
 	Before, After Edge   // from the last fact before, and until the first fact after

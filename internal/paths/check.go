@@ -67,7 +67,7 @@ func (s *Stream) checkRings() error {
 		return nil
 	}
 	for id, ring := range s.waits {
-		if err := inRing(ring, id, func(n *place) bool { return n.node != nil && n.waitsAt == id }); err != nil {
+		if err := inRing(&ring.slot, id, func(n *place) bool { return n.node != nil && n.waitsAt == id }); err != nil {
 			return err
 		}
 	}

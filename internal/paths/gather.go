@@ -14,7 +14,9 @@ import (
 // Looks are made where they cost least and tell most:
 //
 //  1. At once when a name has to wait, along the paths that the directory had by the latest
-//     of what is known, by the caller's words, and by its descriptors (gather).
+//     of what is known, by the caller's words, and by its descriptors (gather). A directory
+//     that was seen a moment ago is looked at a moment later, for all who wait by then
+//     (lookDue).
 //  2. Every tenth of a second around a process that deletes or renames (Meet), since what
 //     deletes a tree is faster than whoever looks.
 //  3. In the background, below the words of the command line, for a directory that nobody
@@ -25,7 +27,10 @@ import (
 type looks struct {
 	memory
 
-	waits     map[dirtree.ID]*slot    // rings of the names that wait for a directory's place; none is empty
+	waits     map[dirtree.ID]*ring    // the names that wait for a directory's place; none is empty
+	due       []dirtree.ID            // directories to look at again, at dueAt; their rings are marked
+	dueAt     int64                   // Unix milliseconds
+	fresh     []sighting              // that those who wait were not told of yet; at most maxUnsettled
 	unsettled []sighting              // that those who wait may count once their records are read; at most maxUnsettled
 	asking    map[event.Inode]inquiry // at most maxAsking
 	opened    opened                  // the last descriptor that was looked at
@@ -58,9 +63,60 @@ func (s *looks) saw(id dirtree.ID, at dirtree.Edge, born int64, process bool) *d
 		s.tree.Seen(n, at, look, born, process)
 	}
 	if s.waits[id] != nil {
-		s.settleLater(id, look)
+		s.fresh = appendSighting(s.fresh, sighting{id, look})
 	}
 	return n
+}
+
+// justSeen says whether the directory that blocks a name was seen a moment ago, where it
+// still is as far as is known. Then one look later serves all names that wait by then.
+func (s *looks) justSeen(n *place) bool {
+	look, ok := n.blocking().Seen()
+	age := s.host.Now() - look.At
+	return ok && 0 <= age && age < lookPause
+}
+
+// lookSoon has the directory in whose ring n waits looked at again.
+func (s *looks) lookSoon(n *place) {
+	r := s.waits[n.waitsAt]
+	if r == nil || r.due || n.until != 0 {
+		return
+	}
+	if len(s.due) == 0 {
+		s.dueAt = s.host.Now() + lookPause
+	}
+	r.due = true
+	s.due = append(s.due, n.waitsAt)
+}
+
+// lookDue looks at the directories for which it is time. One that is not where it was is
+// looked for where each name tells.
+func (s *looks) lookDue() {
+	if len(s.due) == 0 {
+		return
+	}
+	if now := s.host.Now(); now < s.dueAt && s.dueAt-now <= lookPause { // else the clock was set back
+		return
+	}
+	for _, id := range s.due {
+		s.lookNow(id)
+	}
+	s.due = s.due[:0]
+}
+
+// lookNow looks at a directory that was to be looked at soon, if names still wait for it.
+func (s *looks) lookNow(id dirtree.ID) {
+	r := s.waits[id]
+	if r == nil || !r.due {
+		return
+	}
+	r.due = false
+	if dir := s.tree.Find(id); dir != nil && s.lookLatest(dir) {
+		return
+	}
+	for w := r.next; w != &r.slot; w = w.next {
+		s.inquire(w.name)
+	}
 }
 
 // maxUnsettled bounds the sightings that wait for records. Names that wait for one
@@ -69,17 +125,22 @@ const maxUnsettled = 1 << 15
 
 // settleLater completes the names that wait for a directory once all records up to a
 // look are read.
+func (s *looks) settleLater(id dirtree.ID, look dirtree.Look) {
+	s.unsettled = appendSighting(s.unsettled, sighting{id, look})
+}
+
+// appendSighting appends a sighting.
 //
 // Several looks in one round see the same directory; one entry is enough for those. When there
 // are too many, the older half goes: its names are looked at when their wait ends.
-func (s *looks) settleLater(id dirtree.ID, look dirtree.Look) {
-	if k := len(s.unsettled); k > 0 && s.unsettled[k-1].dir == id && s.unsettled[k-1].At == look.At {
-		return
+func appendSighting(to []sighting, g sighting) []sighting {
+	if k := len(to); k > 0 && to[k-1].dir == g.dir && to[k-1].At == g.At {
+		return to
 	}
-	if len(s.unsettled) >= maxUnsettled {
-		s.unsettled = append(s.unsettled[:0], s.unsettled[maxUnsettled/2:]...)
+	if len(to) >= maxUnsettled {
+		to = append(to[:0], to[maxUnsettled/2:]...)
 	}
-	s.unsettled = append(s.unsettled, sighting{id, look})
+	return append(to, g)
 }
 
 // A sighting is a directory that was seen, and when.
@@ -94,6 +155,18 @@ type inquiry struct {
 	pid   uint32 // the process that was looked at; 0 for none
 	fd    uint32 // and at which of its descriptors
 	at    int64  // the time of the event for which that was
+}
+
+// inquire gathers for a name, and remembers of its directory what was looked at. A directory
+// that many names wait for is looked at once for all of them.
+func (s *looks) inquire(n *place) {
+	key := inodeOf(n.node)
+	a := s.asking[key]
+	s.gather(n.event, n, &a)
+	if s.asking == nil || len(s.asking) >= maxAsking {
+		s.asking = make(map[event.Inode]inquiry)
+	}
+	s.asking[key] = a
 }
 
 // gather looks for the directory that a name waits for, where the caller, its words and
@@ -131,14 +204,21 @@ func (s *looks) lookAgain(n *place) bool {
 		if dir == nil {
 			continue
 		}
-		if path, ok := s.appendLatest(s.scratch[:0], dir); ok {
-			s.scratch = path
-			if s.lookAlong(path, false) == dir && dir == n.node {
-				return true
-			}
+		if s.lookLatest(dir) && dir == n.node {
+			return true
 		}
 	}
 	return false
+}
+
+// lookLatest looks where a directory was last, and says whether it is there.
+func (s *looks) lookLatest(dir *dirtree.Node) bool {
+	path, ok := s.appendLatest(s.scratch[:0], dir)
+	if !ok {
+		return false
+	}
+	s.scratch = path
+	return s.lookAlong(path, false) == dir
 }
 
 // maxFinds bounds how many names are looked up at a time.

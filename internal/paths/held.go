@@ -54,6 +54,7 @@ func (s *resolver) release(e *work) {
 		s.pairs.unite(e)
 	}
 	e.eachWaiting(func(n *place) {
+		s.lookNow(n.waitsAt)
 		if s.stopWaiting(n) {
 			s.giveUp(n)
 		}
@@ -105,15 +106,19 @@ func (s *resolver) forget() {
 	s.orphans.doubtOrphans()
 }
 
-// settleSeen completes the names that wait for directories which were seen, as soon as
-// all records up to the look are read.
+// settleSeen completes the names that wait for directories which were seen: at once, and
+// again as soon as all records up to the look are read.
 func (s *resolver) settleSeen() {
+	for _, g := range s.fresh {
+		s.settleFresh(g)
+	}
+	s.fresh = s.fresh[:0]
 	n := 0
 	for n < len(s.unsettled) && s.hasRead(s.unsettled[n].Look) {
 		n++
 	}
 	for i := range n {
-		s.settle(s.unsettled[i].dir)
+		s.settleRead(s.unsettled[i])
 	}
 	if n > 0 {
 		s.unsettled = append(s.unsettled[:0], s.unsettled[n:]...)

@@ -38,6 +38,9 @@ const (
 	// patience is how long an answer waits to know what the kernel dropped up to then.
 	patience = 3_000
 
+	// lookPause is between two looks at a directory that many names wait for.
+	lookPause = 10
+
 	// meetAgain is between two looks around at a process.
 	meetAgain = 100
 

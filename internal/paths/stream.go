@@ -80,7 +80,7 @@ func NewStream(o Options) *Stream {
 	s.heldLimit = or(o.Held, DefaultHeld)
 	s.tree = dirtree.New(or(o.Places, DefaultPlaces))
 	s.layers = layers{tree: s.tree, twins: twins{limit: or(o.Places, DefaultPlaces)}}
-	s.waits = make(map[dirtree.ID]*slot)
+	s.waits = make(map[dirtree.ID]*ring)
 	if o.Explain != (event.ID{}) {
 		s.explain = &explainer{id: o.Explain, ids: make(map[uint64]event.ID)}
 	}
@@ -173,8 +173,11 @@ func (s *Stream) heed(e *work) {
 
 // expire lets held events go whose time is over.
 func (s *Stream) expire() {
-	s.settleSeen()
 	clock, elapsed := s.in.Clock(), s.in.Elapsed()
+	if clock != s.clock {
+		s.lookDue()
+	}
+	s.settleSeen()
 	if clock < s.clock {
 		s.setBack(clock)
 	}
@@ -207,6 +210,7 @@ func (s *Stream) Tick(now time.Time) {
 	for e := held.Tail; e != nil && workOf(e).heldAt == 0; e = held.Prev(e) {
 		workOf(e).heldAt = tick
 	}
+	s.lookDue()
 	s.findHeld()
 	s.settleSeen()
 	for e := s.firstHeld(); e != nil; e = s.firstHeld() {

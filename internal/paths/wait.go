@@ -44,15 +44,15 @@ func (s *resolver) awaitAt(e *work, n *place, key event.Inode) {
 	if s.finish(n, false) {
 		return
 	}
-	// What is known proves nothing yet: look, then ask again. A directory that many names wait
-	// for is looked at once for all of them.
+	// What is known proves nothing yet: look, then ask again.
+	if s.host != nil && s.justSeen(n) {
+		e.unsolved++
+		s.waitFor(n)
+		s.lookSoon(n)
+		return
+	}
 	if s.host != nil {
-		a := s.asking[key]
-		s.gather(e, n, &a)
-		if s.asking == nil || len(s.asking) >= maxAsking {
-			s.asking = make(map[event.Inode]inquiry)
-		}
-		s.asking[key] = a
+		s.inquire(n)
 		if s.finish(n, false) {
 			return
 		}
@@ -71,19 +71,15 @@ const maxAsking = 1 << 12
 
 // waitFor lets n wait at the directory that blocks it.
 func (s *resolver) waitFor(n *place) {
-	at := n.block
-	if at == nil {
-		at = n.node
-	}
-	id := at.ID()
-	ring := s.waits[id]
-	if ring == nil {
-		ring = new(slot)
-		ring.init()
-		s.waits[id] = ring
+	id := n.blocking().ID()
+	r := s.waits[id]
+	if r == nil {
+		r = new(ring)
+		r.init()
+		s.waits[id] = r
 	}
 	n.wait.name, n.waitsAt = n, id
-	n.wait.join(ring)
+	n.wait.join(&r.slot)
 	if n.until != 0 {
 		s.settleLater(id, dirtree.Look{At: n.until})
 	}
@@ -92,27 +88,49 @@ func (s *resolver) waitFor(n *place) {
 // leaveRing takes n from the ring that it waits in for its directory.
 func (s *resolver) leaveRing(n *place) {
 	n.wait.unlink()
-	if ring := s.waits[n.waitsAt]; ring != nil && ring.next == ring {
+	if r := s.waits[n.waitsAt]; r != nil && r.empty() {
 		delete(s.waits, n.waitsAt)
 	}
 }
 
-// settle completes those who wait for a directory of which something new is known.
-func (s *resolver) settle(id dirtree.ID) {
-	ring := s.waits[id]
-	if ring == nil {
+// settle completes those who wait for a directory of which a fact or a claim is new.
+func (s *resolver) settle(id dirtree.ID) { s.settleThose(id, func(*place) bool { return true }) }
+
+// settleThose is settle for some of those who wait. The others stay in the ring, in their
+// order.
+func (s *resolver) settleThose(id dirtree.ID, may func(*place) bool) {
+	r := s.waits[id]
+	if r == nil {
 		return
 	}
-	delete(s.waits, id)
-	for w := ring.next; w != ring; w = ring.next {
-		n := w.name
-		w.unlink()
-		if s.finish(n, false) {
-			s.solved(n.event)
-		} else {
-			s.waitFor(n)
+	last := r.prev // who waits on joins behind it
+	for w, done := r.next, false; !done; {
+		n, next := w.name, w.next
+		done = w == last
+		if may(n) {
+			w.unlink()
+			if s.finish(n, false) {
+				s.solved(n.event)
+			} else {
+				s.waitFor(n)
+			}
 		}
+		w = next
 	}
+	if r.empty() {
+		delete(s.waits, id)
+	}
+}
+
+// settleFresh completes the names that wait for a directory which was seen just now: those
+// of events before the look that do not wait for an earlier look's records.
+func (s *resolver) settleFresh(g sighting) {
+	s.settleThose(g.dir, func(n *place) bool { return n.until == 0 && n.event.ID.UnixMilli() <= g.At })
+}
+
+// settleRead completes the names that wait for the records of a look.
+func (s *resolver) settleRead(g sighting) {
+	s.settleThose(g.dir, func(n *place) bool { return n.until != 0 && n.until <= g.At })
 }
 
 // finish makes n's path if its directory's is proven. final says that n waits no longer.

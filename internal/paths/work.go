@@ -93,6 +93,20 @@ func (n *place) under() uint64 {
 	return n.parent.Key.Ino
 }
 
+// blocking is the directory that keeps n from being proven, as far as is known.
+func (n *place) blocking() *dirtree.Node {
+	if n.block != nil {
+		return n.block
+	}
+	return n.node
+}
+
+// A ring has the names that wait at one directory.
+type ring struct {
+	slot      // joins the last to the first
+	due  bool // the directory will be looked at soon; it is in looks.due
+}
+
 // A slot is a waiting name's membership of a ring.
 type slot struct {
 	prev, next *slot // both nil if it is in no ring
@@ -100,6 +114,8 @@ type slot struct {
 }
 
 func (s *slot) init() { s.prev, s.next = s, s }
+
+func (s *slot) empty() bool { return s.next == s }
 
 func (s *slot) unlink() {
 	if s.next == nil {
