@@ -39,6 +39,9 @@ type probe struct {
 	first chan struct{} // closed after the first look
 	since time.Time     // of the look that is under way, zero for none
 	seen  presence
+
+	mounts uint64 // version of the mount table at the last look
+	looks  int    // with that version
 }
 
 // probeHung is how long a look may take before the path counts as hung.
@@ -136,7 +139,9 @@ func (p *prober) run(path string, pr *probe) {
 			return
 		case <-pause.C:
 		}
-		p.look(path, pr)
+		if p.due(path, pr) {
+			p.look(path, pr)
+		}
 	}
 }
 
@@ -148,9 +153,28 @@ func (p *prober) pause() time.Duration {
 	return p.every * time.Duration(1+len(p.paths)/16)
 }
 
+// mostAutomountLooks is how often a path behind an automount is looked at until
+// something is known of it.
+const mostAutomountLooks = 10
+
+// due reports whether to look at path now. Behind an automount a look every second
+// would keep it from idling out: there the prober looks after the mounts changed only.
+func (p *prober) due(path string, pr *probe) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr.mounts != p.mounts.Version() || !pr.seen.known && pr.looks < mostAutomountLooks {
+		return true
+	}
+	return !p.mounts.Automounted(path) && !p.mounts.Automounted(pr.seen.real)
+}
+
 func (p *prober) look(path string, pr *probe) {
 	p.mu.Lock()
 	pr.since = time.Now()
+	if v := p.mounts.Version(); v != pr.mounts {
+		pr.mounts, pr.looks = v, 0
+	}
+	pr.looks++
 	p.mu.Unlock()
 
 	at, err := p.mounts.At(path)

@@ -2,6 +2,8 @@ package host
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,6 +41,19 @@ func (t *MountTable) At(path string) (Place, error) {
 	p.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 	return p, nil
 }
+
+// Automounted reports whether an automount is on the way to a path. Each look that
+// passes it starts its idle time anew.
+func (t *MountTable) Automounted(path string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.list, func(m Mount) bool {
+		return m.Trigger() && (path == m.Point || strings.HasPrefix(path, strings.TrimSuffix(m.Point, "/")+"/"))
+	})
+}
+
+// Version counts the changes of the table.
+func (t *MountTable) Version() uint64 { return t.version.Load() }
 
 // Trusted returns the mounts without those of users.
 func Trusted(mounts []Mount) []Mount {
