@@ -127,7 +127,7 @@ func (s *searchWords) options(p *query.Printer) query.Options {
 		host = "" // events say themselves whose they are, or nobody does
 	}
 	o := query.Options{
-		From: s.from, To: s.to, Keep: s.want.Match, Facts: facts || s.want.File != "" && !s.compat || len(s.want.Actions) > 0, JSON: json,
+		From: s.from, To: s.to, Keep: s.want.Match, Need: s.want.Need(), Facts: facts || s.want.File != "" && !s.compat || len(s.want.Actions) > 0, JSON: json,
 		Names: s.users, Host: host, Numbers: s.numbers(), EOETimeout: s.timeout, Unfinished: s.check != "",
 	}
 	if at := s.explain; at != (event.ID{}) {

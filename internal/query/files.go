@@ -16,8 +16,16 @@ func OpenLog(path string, opt Options) (Source, error) {
 		return nil, err
 	}
 	in := &fileReader{files: files, left: left, lines: lineReader{numbers: opt.Numbers, debug: opt.Debug}}
-	in.open()
 	s := newStream(in, opt)
+	if s.solve == nil && opt.Need != nil && !opt.Compat && opt.Debug == nil { // what an event means, others tell
+		if err := in.lines.sieve.sift(files, opt.Need); err != nil {
+			return nil, errors.Join(err, in.Close())
+		}
+	}
+	if opt.Debug == nil {
+		in.lines.sieve.opt, in.lines.sieve.slack = &s.opt, s.slack
+	}
+	in.open()
 	if len(files) > 1 && !opt.Compat { // copies of a log overlap
 		s.seen = newSeen()
 	}
@@ -45,7 +53,13 @@ type fileReader struct {
 
 func (r *fileReader) open() {
 	r.found = false
-	r.lines.in = plain(r.files[0])
+	r.lines.held = 0
+	f := r.files[0]
+	if r.lines.sieve.ids != nil {
+		r.lines.in = plain(io.LimitReader(f, f.size))
+	} else {
+		r.lines.in = plain(f)
+	}
 }
 
 func (r *fileReader) next(l *line) error {
@@ -58,7 +72,7 @@ func (r *fileReader) next(l *line) error {
 		if err != io.EOF {
 			return fmt.Errorf("read %s: %w", r.files[0].Name(), err)
 		}
-		if st, err := r.files[0].Stat(); err == nil && st.Size() > 0 && !r.found {
+		if st, err := r.files[0].Stat(); err == nil && st.Size() > 0 && !r.found && r.lines.held == 0 {
 			r.left = append(r.left, fmt.Sprintf("%s: %v", r.files[0].Name(), errNoRecord))
 		}
 		if len(r.files) == 1 {
@@ -91,6 +105,8 @@ type lineReader struct {
 	numbers  *Numbers // nil: interpreted lines are none of records
 	restored []byte
 	skipped  int // lines that were too long
+	sieve    sieve
+	held     int // lines that the sieve held back
 	debug    func([]byte)
 }
 
@@ -102,7 +118,11 @@ func (r *lineReader) Close() error { return nil }
 func (r *lineReader) next(l *line) error {
 	for {
 		b, err := r.readLine()
-		if len(b) > 0 {
+		switch {
+		case len(b) == 0:
+		case r.sieve.holdsBack(b):
+			r.held++
+		default:
 			l.bytes = b
 			if l.parse(&r.types) || r.restore(l) {
 				return nil

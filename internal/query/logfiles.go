@@ -30,7 +30,8 @@ var numberedName = regexp.MustCompile(`^audit\.log(?:\.([1-9][0-9]*))?(\.gz)?$`)
 type logFile struct {
 	*os.File
 	first  event.ID
-	number int // of audit.log.N
+	number int   // of audit.log.N
+	size   int64 // how much of it was looked through by the sieve
 }
 
 // openLogs opens path, or the logs of a directory in the order of their first
@@ -149,26 +150,38 @@ const maxZstdWindow = 64 << 20
 // plain undoes the compression that the first bytes tell of.
 func plain(r io.Reader) *bufio.Reader {
 	b := bufio.NewReaderSize(r, readSize)
-	head, err := b.Peek(32)
-	if err != nil && len(head) == 0 {
-		return b
-	}
+	head, _ := b.Peek(32) // an error comes again with the next read
 	var open func() (io.Reader, error)
-	switch {
-	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+	switch packing(head) {
+	case "gzip":
 		open = func() (io.Reader, error) { return gzip.NewReader(b) }
-	case bytes.HasPrefix(head, []byte("BZh")):
+	case "bzip2":
 		open = func() (io.Reader, error) { return bzip2.NewReader(b), nil }
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case "zstd":
 		open = func() (io.Reader, error) {
 			return zstd.NewReader(b, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
 		}
-	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
+	case "xz":
 		open = func() (io.Reader, error) { return newXZ(b) }
 	default:
 		return b
 	}
 	return bufio.NewReaderSize(&unpacker{open: open}, readSize)
+}
+
+// packing is how a file is compressed that begins with head, empty for not at all.
+func packing(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return "gzip"
+	case bytes.HasPrefix(head, []byte("BZh")):
+		return "bzip2"
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return "zstd"
+	case bytes.HasPrefix(head, []byte("\xfd7zXZ\x00")):
+		return "xz"
+	}
+	return ""
 }
 
 // An unpacker opens the compressed stream when it is first read, so that its
