@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -101,7 +102,11 @@ func TestOwner(t *testing.T) {
 	ids := openIdentities(dir, func() uint64 { return 1 }, zap.NewNop())
 	ids.begin(identity{Boot: "1", Host: "a"}, 1, 1)
 	newOurs(dir, false, zap.NewNop()).add(ownKeys{Keys: map[string]bool{"efs": true}})
-	for _, name := range []string{"identity", keysName} {
+	m, err := openMemory(dir, nil, zap.NewNop())
+	if err := errors.Join(err, m.close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"identity", keysName, "directories.0", "directories.1"} {
 		var st unix.Stat_t
 		if err := unix.Lstat(filepath.Join(dir, name), &st); err != nil || st.Uid != owner || st.Mode&0o777 != 0o600 {
 			t.Errorf("%s has uid %d, mode %o, error %v, want uid %d and mode 600", name, st.Uid, st.Mode&0o777, err, owner)

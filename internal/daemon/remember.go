@@ -54,7 +54,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // openMemory opens the files in the state directory, and makes them if need be.
 func openMemory(stateDir string, mounts func() []host.Mount, log *zap.Logger) (*memory, error) {
-	dir, err := safefile.Open(stateDir)
+	dir, err := safefile.Make(stateDir) // the files belong to the directory's owner, also where root's run makes them
 	if err != nil {
 		return nil, err
 	}
