@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime/pprof"
+
+	"github.com/auditshipper/auditshipper/internal/safefile"
 )
 
 // profiled runs f and writes cpu.pprof and heap.pprof into dir, unless that is
@@ -14,7 +15,13 @@ func profiled(dir string, f func() error) (err error) {
 	if dir == "" {
 		return f()
 	}
-	cpu, err := os.Create(filepath.Join(dir, "cpu.pprof"))
+	into, err := safefile.Open(dir)
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	defer func() { err = errors.Join(err, into.Close()) }()
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_TRUNC
+	cpu, err := into.OpenFile("cpu.pprof", flags, 0o600)
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
@@ -24,7 +31,7 @@ func profiled(dir string, f func() error) (err error) {
 	}
 	err = f()
 	pprof.StopCPUProfile()
-	heap, errHeap := os.Create(filepath.Join(dir, "heap.pprof"))
+	heap, errHeap := into.OpenFile("heap.pprof", flags, 0o600)
 	if errHeap != nil {
 		return errors.Join(err, errHeap)
 	}

@@ -89,7 +89,7 @@ func keepOne(t *testing.T, try func(kernel *sharedKernel, k *keeper)) {
 		kernel.changed = k.poke
 		k.foreign.tell = k.tellForeign
 		k.probe = newProber(k.mounts, probeEvery, k.poke)
-		k.load = &loadWatch{list: kernel.ListRules, loader: func() bool { return false }, log: zap.NewNop(), changes: &kernel.changes}
+		k.load = &loadWatch{list: kernel.ListRules, loader: func(bool) bool { return false }, log: zap.NewNop(), changes: &kernel.changes}
 		ctx, stop := context.WithCancel(context.Background())
 		done := make(chan error, 1)
 		go func() { done <- k.run(ctx) }()

@@ -123,17 +123,18 @@ func pauseFor(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// glance looks at the mounts right after they changed, and makes the keeper look. It
+// glance reads the mounts right after they changed, and makes the keeper look. It
 // returns after what time to look again, 0 for not before they change.
 func (k *keeper) glance() (again time.Duration) {
 	list, err := host.ReadMounts()
-	if err == nil {
-		k.mounts.Set(list)
-		k.glances.look(host.Trusted(list))
-		again = k.mounts.Unnamed()
+	if err != nil {
+		k.log.Warn("mounts not read", zap.Error(err))
+		return retry
 	}
+	k.mounts.Set(list)
+	k.glances.look(host.Trusted(list))
 	k.poke()
-	return again
+	return k.mounts.Unnamed()
 }
 
 // poke makes the keeper look.
@@ -207,11 +208,6 @@ func dirsOf(sources []rules.Source) []string {
 
 // keep brings the kernel to what is wanted, and says what it did.
 func (k *keeper) keep() error {
-	list, err := host.ReadMounts()
-	if err != nil {
-		return fmt.Errorf("read mounts: %w", err)
-	}
-	k.mounts.Set(list)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.cfg.Rules.Repair || k.left {

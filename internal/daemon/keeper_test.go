@@ -54,7 +54,7 @@ func TestKeeperTriesAgain(t *testing.T) {
 		k.foreign.tell = k.tellForeign
 		k.probe = newProber(k.mounts, probeEvery, k.poke)
 		// The rules that the load watch sees stay the same all the time.
-		k.load = &loadWatch{list: func() ([][]byte, error) { return nil, nil }, loader: func() bool { return false }, log: zap.NewNop(), changes: new(atomic.Uint64)}
+		k.load = &loadWatch{list: func() ([][]byte, error) { return nil, nil }, loader: func(bool) bool { return false }, log: zap.NewNop(), changes: new(atomic.Uint64)}
 		k.poke() // the mount
 		if err := k.run(ctx); err != nil {
 			t.Fatal(err)

@@ -59,7 +59,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 func (d *Daemon) startKeeper(ctx context.Context, loops *loops) error {
 	set := &ruleset{kernel: d.control, stateDir: d.cfg.StateDir, boot: d.boot, found: d.found, now: time.Now}
 	k := &keeper{rules: set, mounts: &d.mounts, notes: d.notes, log: d.log, now: time.Now, changed: d.receiver.configChanged}
-	k.load = &loadWatch{list: d.control.ListRules, loader: loaderRuns, log: d.log, changes: d.receiver.ruleChanges}
+	k.load = &loadWatch{list: d.control.ListRules, loader: new(loaders).run, log: d.log, changes: d.receiver.ruleChanges}
 	k.foreign.tell = k.tellForeign
 	k.probe = newProber(k.mounts, probeEvery, k.poke)
 	d.keeper = k

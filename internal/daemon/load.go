@@ -5,8 +5,6 @@ import (
 	"context"
 	"hash/maphash"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +21,7 @@ import (
 // again and again to hold the keeper off, so each wait has a limit.
 type loadWatch struct {
 	list   func() ([][]byte, error) // the kernel's rules
-	loader func() bool              // whether a program that loads rules is running
+	loader func(changed bool) bool  // whether a program that loads rules is running
 	log    *zap.Logger
 
 	changes *atomic.Uint64 // rule changes by processes; the receive loop counts
@@ -43,18 +41,20 @@ const (
 func (w *loadWatch) await(ctx context.Context) bool {
 	defer func() { w.settled.Store(w.changes.Load()) }()
 	begun := time.Now()
-	if w.changes.Load() == w.settled.Load() && !w.loader() {
+	if w.changes.Load() == w.settled.Load() && !w.loader(false) {
 		return true
 	}
 	for last, since := w.state(), begun; ; {
 		if !pauseFor(ctx, loadLook) {
 			return false
 		}
-		if now := w.state(); now != last {
+		now := w.state()
+		changed := now != last
+		if changed {
 			last, since = now, time.Now()
 		}
 		stable, most := quiet, mostQuiet
-		if w.loader() {
+		if w.loader(changed) {
 			stable, most = quietLoader, mostLoading
 		}
 		switch {
@@ -100,31 +100,63 @@ func changedByProcess(text []byte) bool {
 	return ok && bytes.HasPrefix(body, []byte("auid="))
 }
 
-// loaderRuns reports whether root runs auditctl or augenrules. It reads names
-// only: other files of a process may block the reader.
-func loaderRuns() bool { return loaderOf(0) }
+// loaders finds programs that load rules. To read the names of thousands of processes
+// is costly: once a loader is found only that one is looked at.
+type loaders struct {
+	uid     uint32 // whose; others than root load no rules, and would only hold repairs off
+	found   string // directory in /proc of the one that ran at the last look
+	scanned time.Time
+}
 
-// loaderOf reports whether a user runs a program of that name. Others than root
-// load no rules, and would only hold repairs off.
-func loaderOf(uid uint32) bool {
-	names, err := filepath.Glob("/proc/[0-9]*/comm")
+// scanAgain is how long it holds that no loader runs, if no rules change.
+const scanAgain = time.Second
+
+// run reports whether a loader runs. changed says that rules changed just now.
+func (l *loaders) run(changed bool) bool {
+	if l.found != "" && l.isLoader(l.found) {
+		return true
+	}
+	l.found = ""
+	if !changed && time.Since(l.scanned) < scanAgain {
+		return false
+	}
+	l.scanned = time.Now()
+	proc, err := os.Open("/proc")
 	if err != nil {
 		return false
 	}
-	for _, name := range names {
-		comm, err := os.ReadFile(name)
-		if err != nil {
-			continue // the process is gone
+	defer proc.Close()
+	for {
+		names, err := proc.Readdirnames(1024)
+		for _, name := range names {
+			if name[0] >= '0' && name[0] <= '9' && l.isLoader("/proc/"+name) {
+				l.found = "/proc/" + name
+				return true
+			}
 		}
-		switch strings.TrimSpace(string(comm)) {
-		case "auditctl", "augenrules":
-		default:
-			continue
+		if err != nil { // the end, or nothing more can be read
+			return false
 		}
+	}
+}
+
+// isLoader reports whether a process is one. It reads the name only: other files of a
+// process may block the reader.
+func (l *loaders) isLoader(dir string) bool {
+	fd, err := unix.Open(dir+"/comm", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false // the process is gone
+	}
+	defer unix.Close(fd)
+	var name [32]byte
+	n, err := unix.Read(fd, name[:])
+	if err != nil {
+		return false
+	}
+	switch string(bytes.TrimSpace(name[:n])) {
+	case "auditctl", "augenrules":
 		var st unix.Stat_t
-		if unix.Stat(filepath.Dir(name), &st) == nil && st.Uid == uid {
-			return true
-		}
+		return unix.Stat(dir, &st) == nil && st.Uid == l.uid
 	}
 	return false
 }

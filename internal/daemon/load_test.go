@@ -70,7 +70,7 @@ func TestLoadWatch(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := &changer{begun: time.Now(), runs: tt.runs, changes: tt.changes, silent: tt.silent}
 				c.watch = &loadWatch{
-					list: c.list, loader: func() bool { return time.Since(c.begun) < c.runs },
+					list: c.list, loader: func(bool) bool { return time.Since(c.begun) < c.runs },
 					log: zap.NewNop(), changes: new(atomic.Uint64),
 				}
 				if _, err := c.list(); err != nil {
@@ -133,7 +133,7 @@ func TestLoaderIsRoot(t *testing.T) {
 	}
 	defer func() { _, _ = cmd.Process.Kill(), cmd.Wait() }()
 	for _, uid := range []uint32{nobody, nobody + 1} {
-		if got := loaderOf(uid); got != (uid == nobody) {
+		if got := (&loaders{uid: uid}).run(false); got != (uid == nobody) {
 			t.Errorf("loader of user %d: %t", uid, got)
 		}
 	}
