@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +63,7 @@ func fleetTruth(t *testing.T, s *logstest.Server, group string, streams, events 
 			if err != nil {
 				t.Fatal(err)
 			}
+			o["dir"] = path.Dir(o["path"].(string)) // for the tests only
 			truth = append(truth, fleetEvent{stream, string(line), at, o})
 			batch = append(batch, map[string]any{"timestamp": at.UnixMilli(), "message": string(line)})
 		}
@@ -141,11 +143,48 @@ var fleetQuestions = []struct {
 	{"--log-stream i-0001 --log-stream i-0003 -k efs", func(e fleetEvent) bool {
 		return (e.stream == "i-0001" || e.stream == "i-0003") && has("efs", "key")(e)
 	}},
+	{"--user u1001", equals("u1001", "auid_name")},
+	{"--user root", func(fleetEvent) bool { return true }},
+	{"--user=1001,u1002", func(e fleetEvent) bool { return e.object["auid"] == 1001 || e.object["auid"] == 1002 }},
+	{"--host host3,host5", func(e fleetEvent) bool { return e.object["host"] == "host3" || e.object["host"] == "host5" }},
+	{"--host host[34]", func(e fleetEvent) bool { return e.object["host"] == "host3" || e.object["host"] == "host4" }},
+	{"--under /mnt/efs", has("/mnt/efs/", "path")},
+	{"--under /mnt/ef", func(fleetEvent) bool { return false }},
+	{"--under /mnt/efs/c/ --under /mnt/data/d", has2("/mnt/efs/c/", "/mnt/data/d/")},
+	{"-f /mnt/*/c/*", has("/c/", "path")},
+	{"-f /mnt/**/1?", func(e fleetEvent) bool { p := path.Base(e.object["path"].(string)); return len(p) == 2 && p[0] == '1' }},
+	{"-f [a-z]*/7", has2("/c/7", "/d/7", "/a b/7")},
+	{"-k other,web", has2key("other", "web")},
+	{"-c rm,mv --action delete --under /mnt/efs --user u1003", func(e fleetEvent) bool {
+		return e.object["comm"] != "cp" && e.object["action"] == "delete" && has("/mnt/efs/", "path")(e) && e.object["auid"] == 1003
+	}},
 	{"-a 7", func(e fleetEvent) bool { return strings.HasSuffix(e.object["id"].(string), ":7") }},
+}
+
+// has2 looks for the end, or for a part that ends with a slash, of the path.
+func has2(parts ...string) func(fleetEvent) bool {
+	return func(e fleetEvent) bool {
+		p := e.object["path"].(string)
+		return slices.ContainsFunc(parts, func(part string) bool {
+			return strings.HasSuffix(p, part) || strings.HasSuffix(part, "/") && strings.Contains(p, part)
+		})
+	}
+}
+
+func has2key(keys ...string) func(fleetEvent) bool {
+	return func(e fleetEvent) bool {
+		return slices.ContainsFunc(keys, func(k string) bool { return strings.Contains(e.object["key"].(string), k) })
+	}
 }
 
 // fleetReports are summaries, with the field that each counts.
 var fleetReports = []struct{ words, field string }{
+	{"--by user", "auid_name"},
+	{"--by host", "host"},
+	{"--by dir", "dir"},
+	{"--by path --action create,rename,delete", "path"},
+	{"--by exe --under /", "exe"},
+	{"--top 1000 --by key --user 0", "key"},
 	{"-k --summary", "key"},
 	{"-x --summary", "exe"},
 	{"--comm --summary", "comm"},

@@ -180,7 +180,7 @@ func (s *sourceWords) messages(events iter.Seq2[ship.Stored, error]) iter.Seq2[q
 // with lines of audit.log knows no such fields, and a key that the syntax of
 // patterns could misunderstand is left to the client.
 func keyPattern(ctx context.Context, cw *ship.CloudWatch, groups []string, sel ship.Selection, key string) (string, error) {
-	if key == "" || strings.ContainsAny(key, "\"\\*{}") {
+	if key == "" || strings.ContainsAny(key, "\"\\*{},") {
 		return "", nil
 	}
 	for _, group := range groups {

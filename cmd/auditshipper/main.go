@@ -65,8 +65,10 @@ Logs has accepted them, and lets people search and report.`,
 	root.PersistentFlags().String("config", configPath(), "configuration `FILE`")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError(cmd, err)
+		return usageError(cmd, suggestFlag(cmd, err))
 	})
+	root.Version = versionText()
+	root.SetVersionTemplate("{{.Version}}\n")
 	for _, add := range verbs {
 		cmd := add()
 		if cmd.Flags().ShorthandLookup("c") == nil && !cmd.DisableFlagParsing {
@@ -83,7 +85,7 @@ func wrapArgs(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				return usageError(cmd, err)
+				return usageError(cmd, suggestVerb(cmd, args, err))
 			}
 			return nil
 		}
@@ -164,7 +166,12 @@ func (quiet) Error() string { return "" }
 
 // usageError adds where to look things up.
 func usageError(cmd *cobra.Command, err error) error {
-	return withStatus(exitUsage, hinted{err, "see " + cmd.CommandPath() + " --help"})
+	hint := "see " + cmd.CommandPath() + " --help"
+	var h interface{ Hint() string }
+	if errors.As(err, &h) && h.Hint() != "" {
+		hint = h.Hint() + " " + hint
+	}
+	return withStatus(exitUsage, hinted{err, hint})
 }
 
 // hinted adds a hint to an error.

@@ -25,12 +25,12 @@ func reportCommand() *cobra.Command {
 by their true paths, old and new; --compat names them as aureport does. Without a
 report it prints the summary of everything.
 
-` + newReportWords().words().usage() + `
+` + newReportWords().usage() + `
 exit status:
   0  the report was printed
   1  no event is of interest
   2  a flag is wrong`,
-		Example:            "  auditshipper report -f -i -ts today",
+		Example:            "  auditshipper report --top 20 --by user --action delete --since 7days",
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if slices.Contains(args, "--help") {
@@ -52,89 +52,15 @@ type reportWords struct {
 	times  bool // -t
 	format string
 	html   string // file of a page for a browser
+
+	want     *query.Search // only these events
+	filtered bool          // want narrows
 }
 
 func newReportWords() *reportWords {
-	w := &reportWords{sourceWords: newSourceWords()}
+	w := &reportWords{sourceWords: newSourceWords(), want: query.NewSearch()}
 	w.report.Escape, w.counts = "tty", true
 	return w
-}
-
-// kindWords are aureport's flags for its reports.
-var kindWords = []struct{ names, kind, help string }{
-	{"-a --avc", "avc", "decisions of security modules"},
-	{"-au --auth", "auth", "authentications"},
-	{"-c", "config", "changes of configuration (--config names our own file)"},
-	{"--comm", "comm", "commands"},
-	{"-cr --crypto", "crypto", "cryptography"},
-	{"-e --event", "event", "events"},
-	{"-f --file", "file", "files"},
-	{"-h --host", "host", "remote hosts"},
-	{"--integrity", "integrity", "integrity of files"},
-	{"-k --key", "key", "keys of rules"},
-	{"-l --login", "login", "logins"},
-	{"-m --mods", "mods", "modifications of accounts"},
-	{"-ma --mac", "mac", "mandatory access control"},
-	{"-n --anomaly", "anomaly", "anomalies"},
-	{"-p --pid", "pid", "processes"},
-	{"-r --response", "response", "responses to anomalies"},
-	{"-s --syscall", "syscall", "system calls"},
-	{"-tm --terminal", "terminal", "terminals"},
-	{"--tty", "tty", "keys typed on terminals"},
-	{"-u --user", "user", "users"},
-	{"--virt", "virt", "virtual machines"},
-	{"-x --executable", "exe", "executables"},
-}
-
-func (w *reportWords) words() words {
-	var all words
-	for _, k := range kindWords {
-		all = append(all, word{names: k.names, help: k.help, set: func(string, string) (int, error) { return 0, w.choose(k.kind) }})
-	}
-	all = append(
-		all,
-		word{names: "-t --log", help: "from when to when the logs are", set: func(string, string) (int, error) {
-			w.times = true
-			return 0, w.choose("summary")
-		}},
-		switchWord("--summary", "how often each, the most frequent first", &w.report.Summary),
-		word{names: "--failed", help: "only what failed", set: w.only(event.No)},
-		word{names: "--success", help: "only what succeeded", set: w.only(event.Yes)},
-		switchWord("--add", "of configuration changes, only what was added", &w.report.Add),
-		switchWord("--delete", "of configuration changes, only what was deleted", &w.report.Del),
-		switchWord("-nc --no-config", "no changes of the audit configuration", &w.report.NoConfig),
-		word{names: "--node", value: "NODE", help: "machine's name; may be repeated", set: func(v, _ string) (int, error) {
-			w.report.Nodes = append(w.report.Nodes, v)
-			return 1, nil
-		}},
-		switchWord("-i --interpret", "numbers become words", &w.report.Interpret),
-		word{names: "--escape", value: "MODE", help: "of names: raw, tty, shell, shell_quote", set: func(v, _ string) (int, error) {
-			w.report.Escape = v
-			return 1, oneWord(v, "raw", "tty", "shell", "shell_quote")
-		}},
-		word{names: "--format", value: "FORMAT", help: "text, csv or json", set: func(v, _ string) (int, error) {
-			w.format = v
-			return 1, oneWord(v, "text", "csv", "json")
-		}},
-		textWord("--html", "FILE", "write one page for a browser, with a timeline, top lists and all events", &w.html),
-		switchWord("--debug", "write malformed lines to stderr", &w.debug),
-	)
-	return slices.Concat(all, w.sourceWords.words())
-}
-
-func (w *reportWords) choose(kind string) error {
-	if w.report.Kind != "" && w.report.Kind != kind {
-		return query.Say("Error - only one report can be specified")
-	}
-	w.report.Kind = kind
-	return nil
-}
-
-func (w *reportWords) only(success event.Tristate) func(string, string) (int, error) {
-	return func(string, string) (int, error) {
-		w.report.Success = success
-		return 0, nil
-	}
 }
 
 // run reads the source and prints the report.
@@ -143,16 +69,17 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 		return w.page(cmd)
 	}
 	r := &w.report
-	r.Kind = cmp.Or(r.Kind, "summary")
-	r.Compat, r.Names, r.ByName = w.compat, interpreter(w.users, w.gid), w.group != ""
+	if err := w.settle(); err != nil {
+		return usageError(cmd, err)
+	}
 	if err := r.Begin(); err != nil {
 		return err
 	}
-	names := r.Kind == "file" || r.Kind == "summary"
+	names := r.Kind == "file" || r.Kind == "summary" || r.Kind == "top"
 	var first, last *query.Event
 	o := query.Options{
-		Facts: names && !w.compat, Names: w.users, Numbers: w.numbers(), EOETimeout: w.timeout,
-		Keep: func(e *query.Event) bool { return w.inTime(e, &first, &last) },
+		Facts: names && !w.compat || w.want.NeedsFacts(), Names: w.users, Numbers: w.numbers(), EOETimeout: w.timeout,
+		Keep: func(e *query.Event) bool { return (!w.filtered || w.want.Match(e)) && w.inTime(e, &first, &last) },
 	}
 	counted, err := w.countedByService(cmd)
 	if err != nil {
@@ -180,6 +107,8 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 		}
 		if e.Records == nil {
 			w.inTime(e, &first, &last)
+		} else if w.filtered && !w.want.MatchFacts(e) {
+			continue
 		}
 		for _, row := range r.Take(e) {
 			if err := out.row(row); err != nil {
@@ -190,7 +119,31 @@ func (w *reportWords) run(cmd *cobra.Command) (err error) {
 	if left := r.Left(); left != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "auditshipper: warning: %s\n", left)
 	}
-	return brokenPipe(out.end(w, first, last))
+	err = brokenPipe(out.end(w, first, last))
+	if out.rows == 0 && r.Kind != "summary" {
+		w.tellEvidence(cmd)
+	}
+	return err
+}
+
+// settle makes up what the flags leave open.
+func (w *reportWords) settle() error {
+	r := &w.report
+	switch {
+	case r.Kind != "" && r.By != "":
+		return query.Say("--by is of --top, and not of another report")
+	case r.By != "" && w.compat:
+		return query.Say("--by counts what events mean, and --compat counts what records say")
+	case r.By != "" || r.Kind == "" && r.Limit > 0:
+		r.Kind, r.By = "top", cmp.Or(r.By, "user")
+	}
+	r.Kind = cmp.Or(r.Kind, "summary")
+	r.Compat, r.Names, r.ByName, r.Here = w.compat, interpreter(w.users, w.gid), w.group != "", hostname()
+	w.want.Compat, w.want.Users, w.want.Here = w.compat, w.users, r.Here
+	if w.filtered {
+		r.Want = w.want
+	}
+	return nil
 }
 
 // page writes the page for a browser.
@@ -199,7 +152,10 @@ func (w *reportWords) page(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	src, _, err := w.open(cmd, query.Options{Facts: true, Names: w.users, Numbers: w.numbers(), From: w.from, To: w.to, EOETimeout: w.timeout}, w.narrowed())
+	if err := w.settle(); err != nil {
+		return usageError(cmd, err)
+	}
+	src, _, err := w.open(cmd, query.Options{Facts: true, Keep: w.want.Match, Names: w.users, Numbers: w.numbers(), From: w.from, To: w.to, EOETimeout: w.timeout}, w.narrowed())
 	if err != nil {
 		return ignoreDry(err)
 	}
@@ -212,6 +168,9 @@ func (w *reportWords) page(cmd *cobra.Command) (err error) {
 		}
 		if err != nil {
 			return err
+		}
+		if e.Records != nil && !w.want.MatchFacts(e) {
+			continue
 		}
 		ok := w.report.Success == event.Unknown || e.Facts != nil && e.Facts.Success == w.report.Success
 		if ok && (len(w.report.Nodes) == 0 || slices.Contains(w.report.Nodes, e.Node)) {

@@ -41,7 +41,8 @@ func (w *reportWords) countedByService(cmd *cobra.Command) (bool, error) {
 
 // narrowed is what a report asks of a log group.
 func (w *reportWords) narrowed() *query.Search {
-	want := query.NewSearch()
+	narrow := *w.want
+	want := &narrow
 	if w.report.Kind != "summary" { // which tells from when to when all events are
 		want.Nodes = w.report.Nodes
 		want.Success = w.report.Success

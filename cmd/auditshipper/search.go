@@ -26,14 +26,14 @@ func searchCommand() *cobra.Command {
 		Long: `Search prints events of the journal, delivered ones included, whether the
 daemon runs or not; of audit.log files (-if); of a pipe on standard input; or of a
 log group (--log-group). Flags and output are ausearch's, but for paths, which are
-made true; --compat takes them as ausearch does.
+made true; --compat takes them as ausearch does. --opt=value is --opt value.
 
-` + newSearchWords().words().usage() + `
+` + newSearchWords().usage() + `
 exit status:
   0  events were printed
   1  nothing was found
   2  a flag is wrong`,
-		Example:            "  auditshipper search -k efs_changes -ts today --format text",
+		Example:            "  auditshipper search --action delete,rename --under /mnt/efs --since yesterday --format text",
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if wantsHelp(args) {
@@ -75,7 +75,7 @@ func search(cmd *cobra.Command, s *searchWords) (err error) {
 	if s.explain != (event.ID{}) {
 		return explainEvent(cmd, src, raw, s.explain)
 	}
-	found := false
+	found := 0
 	for {
 		e, err := src.Next()
 		if err == io.EOF {
@@ -87,7 +87,10 @@ func search(cmd *cobra.Command, s *searchWords) (err error) {
 		if raw && !s.want.MatchFacts(e) || !c.passes(e) {
 			continue
 		}
-		found = true
+		if found++; s.limit > 0 && found > s.limit {
+			fmt.Fprintf(cmd.ErrOrStderr(), "auditshipper: more events match than --limit %d\n", s.limit)
+			break
+		}
 		if err := p.Print(e); err != nil {
 			return brokenPipe(err)
 		}
@@ -96,12 +99,13 @@ func search(cmd *cobra.Command, s *searchWords) (err error) {
 			break
 		}
 	}
-	if err := errors.Join(brokenPipe(p.Flush()), c.save()); err != nil || found {
+	if err := errors.Join(brokenPipe(p.Flush()), c.save()); err != nil || found > 0 {
 		return err
 	}
 	if p.Format != "raw" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "<no matches>")
 	}
+	s.tellEvidence(cmd)
 	return errNothing
 }
 
@@ -122,12 +126,10 @@ func (s *searchWords) formatFor(raw bool) (string, error) {
 func (s *searchWords) options(p *query.Printer) query.Options {
 	p.Format = s.format
 	facts, json := p.Needs()
-	host, err := os.Hostname()
-	if err != nil {
-		host = "" // events say themselves whose they are, or nobody does
-	}
+	host := hostname()
+	s.want.Here = host
 	o := query.Options{
-		From: s.from, To: s.to, Keep: s.want.Match, Need: s.want.Need(), Facts: facts || s.want.File != "" && !s.compat || len(s.want.Actions) > 0, JSON: json,
+		From: s.from, To: s.to, Keep: s.want.Match, Need: s.want.Need(), Facts: facts || s.want.NeedsFacts(), JSON: json,
 		Names: s.users, Host: host, Numbers: s.numbers(), EOETimeout: s.timeout, Unfinished: s.check != "",
 	}
 	if at := s.explain; at != (event.ID{}) {

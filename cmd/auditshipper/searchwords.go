@@ -21,6 +21,7 @@ type searchWords struct {
 	want    *query.Search
 	format  string
 	justOne bool
+	limit   int    // 0 for none
 	check   string // checkpoint file
 	extras  query.Extras
 	escape  string
@@ -52,9 +53,12 @@ func newSourceWords() sourceWords {
 	}
 }
 
-// words are the flags about sources.
-func (s *sourceWords) words() words {
-	return append(words{
+// words are the flags about sources and time.
+func (s *sourceWords) words() words { return slices.Concat(s.sinceWords(), s.sources()) }
+
+// sources are the flags about sources, and ausearch's about time.
+func (s *sourceWords) sources() words {
+	return slices.Concat(words{
 		textWord("--config", "FILE", "configuration file", &s.config),
 		textWord("-if --input", "FILE", "an audit.log, plain or compressed, or a directory of them, instead of the journal", &s.input),
 		switchWord("--input-logs", "read the journal even if stdin is a pipe", &s.inputLogs),
@@ -65,10 +69,6 @@ func (s *sourceWords) words() words {
 		}},
 		{names: "-ts --start", value: "[DATE] [TIME]", help: "start: a date, a time, RFC 3339, or now, recent, boot, today, yesterday, this-hour, this-week, week-ago, this-month, this-year", set: s.start},
 		{names: "-te --end", value: "[DATE] [TIME]", help: "end, likewise", set: s.end},
-		{names: "--since", value: "AGO", help: "start that long ago, such as 2h or 3d", set: func(v, _ string) (used int, err error) {
-			s.from, err = s.clock.Since(v)
-			return 1, err
-		}},
 		{names: "--eoe-timeout", value: "SECONDS", help: "how much later another event makes one complete", set: func(v, _ string) (used int, err error) {
 			s.timeout, err = strconv.ParseInt(v, 10, 32)
 			if err != nil || s.timeout <= 0 {
@@ -77,7 +77,7 @@ func (s *sourceWords) words() words {
 			return 1, nil
 		}},
 		switchWord("--compat", "find and print what ausearch and aureport would", &s.compat),
-	}, s.engineWords.words()...)
+	}, s.engineWords.words())
 }
 
 func (s *sourceWords) start(v, next string) (int, error) {
@@ -114,26 +114,32 @@ func newSearchWords() *searchWords {
 
 // words are all of search's flags.
 func (s *searchWords) words() words {
-	return slices.Concat(s.wants(), s.sourceWords.words(), s.prints())
+	return slices.Concat(plainWords(s.want), s.wants(), s.sourceWords.words(), s.prints())
 }
 
-// wants are the flags that say which events.
+// usage lists search's flags, ours first.
+func (s *searchWords) usage() string {
+	return sections(
+		section{"what, who, where and when", slices.Concat(plainWords(s.want), s.sinceWords())},
+		section{"which event, as ausearch has it", s.wants()},
+		section{"sources", s.sources()},
+		section{"output", s.prints()},
+	)
+}
+
+// wants are ausearch's flags that say which events.
 func (s *searchWords) wants() words {
 	q := s.want
 	return words{
 		number("-a --event", "ID", "audit event id (serial)", "Audit event id must be a numeric value, was %s", &q.Event),
-		{names: "--action", value: "ACTIONS", help: "what happened: delete, rename, create, …, separated by commas", set: func(v, _ string) (int, error) {
-			q.Actions = append(q.Actions, strings.Split(v, ",")...)
-			return 1, nil
-		}},
 		{names: "--arch", value: "CPU", help: "architecture: b32, b64, x86_64, aarch64, …", set: s.arch},
 		textWord("-c --comm", "NAME", "command's name", &q.Comm),
 		{names: "-e --exit", value: "CODE", help: "system call's exit code, or errno by name", loose: true, set: s.exit},
-		textWord("-f --file", "NAME", "file: old and new path, made true; with --compat the names in the records", &q.File),
+		textWord("-f --file", "NAME", "file: old and new path, made true, by a part of it or wildcards ('/mnt/efs/**'); with --compat the names in the records", &q.File),
 		{names: "-ga --gid-all", value: "GROUP", help: "any group id", set: s.groups("Group ID", &q.GID, &q.EGID, &q.AnyGID)},
 		{names: "-ge --gid-effective", value: "GROUP", help: "effective group id", set: s.groups("Effective group ID", &q.EGID, nil, nil)},
 		{names: "-gi --gid", value: "GROUP", help: "group id", set: s.groups("Group ID", &q.GID, nil, nil)},
-		textWord("-hn --host", "NAME", "remote host's name", &q.Host),
+		textWord("-hn", "NAME", "remote host's name", &q.Host),
 		textWord("-k --key", "KEY", "a rule's key", &q.Key),
 		{names: "-m --message", value: "TYPES", help: "record types, by name or number, separated by commas, or ALL", set: s.types},
 		{names: "-n --node", value: "NODE", help: "machine's name; may be repeated", set: func(v, _ string) (int, error) {
@@ -195,6 +201,7 @@ func (s *searchWords) prints() words {
 		{names: "-i --interpret", help: "as --format interpret: numbers become words", set: s.formatAs("interpret")},
 		{names: "-r --raw", help: "as --format raw: the records as they came", set: s.formatAs("raw")},
 		switchWord("--just-one", "stop after one event", &s.justOne),
+		limitWord("--limit", "print so many events at most, the first ones", &s.limit),
 		{names: "-l --line-buffered", help: "write each line at once", set: func(string, string) (int, error) { return 0, nil }},
 	}
 }

@@ -28,12 +28,12 @@ func tailCommand() *cobra.Command {
 those that come, a line each, until it is stopped. On a terminal it is coloured,
 unless NO_COLOR is set.
 
-` + newTail().words().usage() + `
+` + newTail().usage() + `
 exit status:
   0  it was stopped
   1  it failed
   2  a flag is wrong`,
-		Example:            "  auditshipper tail -k efs_changes -ui 1000",
+		Example:            "  auditshipper tail --action delete,rename --user bob -n 20",
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if wantsHelp(args) {
@@ -58,22 +58,61 @@ type tail struct {
 
 func newTail() *tail { return &tail{searchWords: newSearchWords(), lines: 10} }
 
-func (t *tail) words() words {
-	return slices.Concat(t.wants(), words{
+// usage lists tail's flags, ours first.
+func (t *tail) usage() string {
+	return sections(
+		section{"what, who and where", plainWords(t.want)},
+		section{"source and output", t.own()},
+		section{"which event, as ausearch has it", t.searchWords.wants()},
+	)
+}
+
+func (t *tail) words() words { return slices.Concat(plainWords(t.want), t.own(), t.wants()) }
+
+// wants are search's, but for -n N and -f alone, which are tail's own.
+func (t *tail) wants() words {
+	all := t.searchWords.wants()
+	for i := range all {
+		set := all[i].set
+		switch {
+		case all[i].has("-n"):
+			all[i].set = func(v, next string) (int, error) {
+				if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+					t.lines = n
+					return 1, nil
+				}
+				return set(v, next)
+			}
+		case all[i].has("-f"):
+			all[i].optional = true
+			all[i].set = func(v, next string) (int, error) {
+				if v == "" { // it follows anyway
+					return 0, nil
+				}
+				return set(v, next)
+			}
+		}
+	}
+	return all
+}
+
+// own are tail's own flags.
+func (t *tail) own() words {
+	return words{
 		textWord("--config", "FILE", "configuration file", &t.config),
 		{names: "--log-group", value: "GROUP", help: "follow a log group of CloudWatch Logs instead of the journal, by name or ARN; may be repeated", set: t.addGroup},
 		{names: "--log-stream", value: "STREAM", help: "of the log group, only this one; may be repeated", set: func(v, _ string) (int, error) {
 			t.streams = append(t.streams, v)
 			return 1, nil
 		}},
-		{names: "--lines", value: "N", help: "how many old events to begin with (10)", set: func(v, _ string) (used int, err error) {
+		{names: "--lines", value: "N", help: "how many old events to begin with (10); -n N likewise", set: func(v, _ string) (used int, err error) {
 			if t.lines, err = strconv.Atoi(v); err != nil || t.lines < 0 {
 				return 1, query.Say("--lines %s: a number is wanted", v)
 			}
 			return 1, nil
 		}},
 		switchWord("--json", "print JSON", &t.json),
-	})
+	}
 }
 
 func (t *tail) run(cmd *cobra.Command) error {

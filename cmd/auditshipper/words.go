@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/auditshipper/auditshipper/internal/query"
@@ -28,9 +29,20 @@ type words []word
 // parse takes all args. What fails is said as ausearch says it.
 func (ws words) parse(args []string) error {
 	for i := 0; i < len(args); i++ {
-		w := ws.find(args[i])
+		name, given, isGiven := args[i], "", false
+		w := ws.find(name)
+		if w == nil && strings.HasPrefix(name, "--") {
+			name, given, isGiven = strings.Cut(name, "=")
+			w = ws.find(name)
+		}
 		if w == nil {
-			return query.Say("%s is an unsupported option", args[i])
+			return withSuggestion(query.Say("%s is an unsupported option", args[i]), name, ws.names())
+		}
+		if isGiven {
+			if err := w.take(name, given); err != nil {
+				return err
+			}
+			continue
 		}
 		at := func(n int) string {
 			if n < len(args) && args[n] != "" && (w.loose || args[n][0] != '-') {
@@ -58,13 +70,33 @@ func (ws words) parse(args []string) error {
 	return nil
 }
 
-// find returns the word with a name; --name=value is not ausearch's.
+// take takes the value of --name=value, which may begin with a dash.
+func (w *word) take(name, value string) error {
+	switch {
+	case w.value == "":
+		return query.Say("Argument is NOT required for %s", name)
+	case value == "":
+		return query.Say("Argument is required for %s", name)
+	}
+	_, err := w.set(value, "")
+	return err
+}
+
+func (ws words) names() (all []string) {
+	for _, w := range ws {
+		all = append(all, strings.Fields(w.names)...)
+	}
+	return all
+}
+
+// has says whether a word goes by a name.
+func (w *word) has(name string) bool { return slices.Contains(strings.Fields(w.names), name) }
+
+// find returns the word with a name.
 func (ws words) find(name string) *word {
 	for i := range ws {
-		for n := range strings.FieldsSeq(ws[i].names) {
-			if n == name {
-				return &ws[i]
-			}
+		if ws[i].has(name) {
+			return &ws[i]
 		}
 	}
 	return nil
@@ -79,6 +111,24 @@ func (ws words) usage() string {
 			names += " " + w.value
 		}
 		fmt.Fprintf(&b, "  %-34s %s\n", names, w.help)
+	}
+	return b.String()
+}
+
+// A section is a part of the flags under a heading.
+type section struct {
+	title string
+	words words
+}
+
+// sections lists flags under headings.
+func sections(all ...section) string {
+	var b strings.Builder
+	for i, s := range all {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(s.title + ":\n" + s.words.usage())
 	}
 	return b.String()
 }

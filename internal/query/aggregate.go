@@ -27,23 +27,50 @@ func (r *Report) Aggregated() []string {
 	if len(r.Nodes) > 0 {
 		fields = append(fields, "host")
 	}
+	if r.Want != nil {
+		more, ok := r.Want.neededFields()
+		if !ok {
+			return nil
+		}
+		fields = append(fields, more...)
+	}
+	if own := r.ownFields(); own != nil {
+		return distinct(append(fields, own...))
+	}
+	return nil
+}
+
+// distinct are texts, each once.
+func distinct(texts []string) (all []string) {
+	for _, t := range texts {
+		if !slices.Contains(all, t) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// ownFields are those that a report counts by; nil if the service cannot.
+func (r *Report) ownFields() []string {
 	switch r.Kind {
+	case "top":
+		return append([]string{}, r.top.fields...)
 	case "file":
-		return append(fields, "path", "dest", "parent", "dest_parent")
+		return placeFields
 	case "key":
-		return append(fields, "key")
+		return []string{"key"}
 	case "exe":
-		return append(fields, "exe")
+		return []string{"exe"}
 	case "comm":
-		return append(fields, "comm")
+		return []string{"comm"}
 	case "terminal":
-		return append(fields, "tty")
+		return []string{"tty"}
 	case "pid":
-		return append(fields, "pid")
+		return []string{"pid"}
 	case "user":
-		return append(fields, "auid", "auid_name")
+		return []string{"auid", "auid_name"}
 	case "syscall", "event":
-		return fields
+		return []string{}
 	}
 	return nil
 }
@@ -89,7 +116,7 @@ func (r *Report) TakeTotal(row map[string]string) error {
 		case totalEvents, totalCopies, totalKnown, totalPartial, "@ptr":
 		case "success":
 			object[name] = value == "1" || value == "true"
-		case "pid", "auid":
+		case "pid", "auid", "uid":
 			object[name] = json.Number(value)
 		default:
 			object[name] = value
@@ -102,6 +129,9 @@ func (r *Report) TakeTotal(row map[string]string) error {
 	e, f := Event{}, Facts{}
 	if err := e.fromJSON(Message{Text: string(text)}, &f); err != nil {
 		return fmt.Errorf("row of Logs Insights: %w", err)
+	}
+	if r.Want != nil && !r.Want.MatchFact(&e) {
+		return nil
 	}
 	r.weight = count(row[totalEvents])
 	r.Take(&e)

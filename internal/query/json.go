@@ -264,9 +264,9 @@ func (s *Search) MatchFact(e *Event) bool {
 		(s.Exit == Any || s.ErrnoName != "" && s.ErrnoName == f.Errno) &&
 		(s.Success == event.Unknown || s.Success == f.result()) &&
 		(len(s.Types) == 0 || slices.Contains(s.Types, e.Type())) &&
-		s.matchAction(e) && s.factUser(f) && s.factFile(f) &&
+		s.matchAction(e) && s.matchPlain(e) && s.factUser(f) && s.factFile(f) &&
 		s.fact(s.Term, f.orWord(f.TTY, "terminal")) && s.fact(s.Exe, f.orWord(f.Exe, "exe")) && s.fact(s.Comm, f.orWord(f.Comm, "comm")) &&
-		s.fact(s.Host, f.orWord(f.Fields["msg_hostname"], "addr")) &&
+		s.matchHost(e, bytesOf(f.orWord(f.Fields["msg_hostname"], "addr"))) &&
 		(s.Key == "" || slices.ContainsFunc(strings.Split(f.Key, ","), func(k string) bool { return s.fact(s.Key, k) }))
 }
 
@@ -288,7 +288,15 @@ func (f *Facts) result() event.Tristate {
 }
 
 func (s *Search) fact(asked, got string) bool {
-	return asked == "" || got != "" && s.text(asked, []byte(got))
+	return s.oneOf(asked, bytesOf(got))
+}
+
+// bytesOf is nil for a text that is missing.
+func bytesOf(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return []byte(text)
 }
 
 func (s *Search) factUser(f *Facts) bool {
@@ -306,7 +314,7 @@ func (s *Search) factFile(f *Facts) bool {
 		return true
 	}
 	return slices.ContainsFunc([]string{f.Path, f.Dest, f.Parent, f.DestParent, f.Cwd}, func(name string) bool {
-		return name != "" && s.text(s.File, []byte(name))
+		return name != "" && s.isFile([]byte(name))
 	})
 }
 

@@ -22,8 +22,13 @@ type Report struct {
 	Compat    bool // names as aureport has them, not the true paths
 	Escape    string
 	Names     Interpreter
+	By        string  // of a Kind "top", what is counted by: one of TopBy
+	Limit     int     // how many rows a summary has at most, 0 for all
+	Want      *Search // of what the service counted, only this; nil: all
+	Here      string  // the host of events that name none
 
 	kind   *kind
+	top    *top
 	ask    Search
 	found  extract
 	line   int
@@ -55,7 +60,7 @@ type kind struct {
 // Begin makes the report ready. It is an error if there is no such kind.
 func (r *Report) Begin() error {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == r.Kind })
-	if i < 0 && r.Kind != "summary" {
+	if i < 0 && r.Kind != "summary" && r.Kind != "top" {
 		return fmt.Errorf("no report %q", r.Kind)
 	}
 	r.ask = *NewSearch()
@@ -71,6 +76,9 @@ func (r *Report) Begin() error {
 	}
 	r.counts, r.weight = counts{hits: map[string]int{}}, 1
 	r.totals.begin()
+	if r.Kind == "top" {
+		return r.chooseTop()
+	}
 	return nil
 }
 
@@ -173,6 +181,10 @@ func (r *Report) Title() string {
 		return "\n" + which + "Summary Report\n======================\n"
 	}
 	k := r.kind
+	if r.top != nil {
+		rule := strings.Repeat("=", 24)
+		return fmt.Sprintf("\n%sTop by %s\n%s\ntotal  %s\n%s\n", which, k.count, rule, k.count, rule)
+	}
 	if r.Summary {
 		rule := strings.Repeat("=", k.sumRule)
 		return fmt.Sprintf("\n%s%s Summary Report\n%s\ntotal  %s\n%s\n", which, k.sums, rule, k.count, rule)
@@ -212,6 +224,9 @@ func (r *Report) End() []Row {
 	}
 	for _, key := range r.counts.sorted(r.kind.name == "pid" || isTyped(r.kind.name)) {
 		rows = append(rows, Row{strconv.Itoa(r.counts.hits[key]), r.summaryKey(key)})
+		if r.Limit > 0 && len(rows) == r.Limit {
+			break
+		}
 	}
 	return rows
 }

@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"math"
+	"regexp"
 	"slices"
 
 	"github.com/auditshipper/auditshipper/internal/event"
@@ -47,7 +48,9 @@ type Search struct {
 	Compat           bool // what ausearch misses is missed
 	Users            NameFile
 	MachineOf        func(elf int64) int64 // of an arch= field; -1 if nobody knows it
-	found            extract
+	Plain
+	found    extract
+	fileGlob *regexp.Regexp // of File, if it has wildcards
 
 	// Malformed is given each record for which its event cannot be wanted,
 	// since a field of it is cut off; nil: nobody is.
@@ -83,8 +86,8 @@ func (s *Search) Match(e *Event) bool {
 		is(s.Syscall, x.syscall) && is(s.Session, x.session) && is(s.Exit, x.exit) &&
 		(s.Success == event.Unknown || s.Success == x.success) &&
 		s.matchType(e) && s.matchFile(x) &&
-		s.text(s.Host, x.host) && s.text(s.Term, x.term) && s.text(s.Exe, x.exe) && s.text(s.Comm, x.comm) &&
-		s.anyText(s.Key, x.keys) && s.text(s.VM, x.vm) && s.text(s.UUID, x.uuid) && s.matchContext(x)
+		s.matchHost(e, x.host) && s.oneOf(s.Term, x.term) && s.oneOf(s.Exe, x.exe) && s.oneOf(s.Comm, x.comm) &&
+		(s.Key == "" || slices.ContainsFunc(x.keys, func(k []byte) bool { return s.oneOf(s.Key, k) })) && s.text(s.VM, x.vm) && s.text(s.UUID, x.uuid) && s.matchContext(x)
 }
 
 func is(asked, got int64) bool { return asked == Any || asked == got }
@@ -119,7 +122,7 @@ func (s *Search) matchFile(x *extract) bool {
 // asked for: by its true path, the old or the new one, by a name in the
 // records, or by the working directory.
 func (s *Search) MatchFacts(e *Event) bool {
-	if !s.matchAction(e) {
+	if !s.matchAction(e) || !s.matchPlain(e) {
 		return false
 	}
 	if s.File == "" || s.Compat {
@@ -127,7 +130,7 @@ func (s *Search) MatchFacts(e *Event) bool {
 	}
 	if f := e.Facts; f != nil {
 		for _, name := range []string{f.Path, f.Dest, f.Parent, f.DestParent} {
-			if name != "" && s.text(s.File, []byte(name)) {
+			if name != "" && s.isFile([]byte(name)) {
 				return true
 			}
 		}
@@ -135,7 +138,7 @@ func (s *Search) MatchFacts(e *Event) bool {
 	x := &s.found
 	x.reset(s, e)
 	x.all(e)
-	return s.anyText(s.File, x.files) || s.text(s.File, x.cwd)
+	return slices.ContainsFunc(x.files, s.isFile) || s.isFile(x.cwd)
 }
 
 func (s *Search) matchAction(e *Event) bool {

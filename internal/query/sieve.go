@@ -239,9 +239,13 @@ func (f *finds) note(line []byte) bool {
 // none that one can tell.
 func (s *Search) Need() [][]byte {
 	number := func(format string, n int64) [][]byte { return [][]byte{fmt.Appendf(nil, format, n)} }
-	text := func(t string) [][]byte { // a record has it as it is, or in hex
-		low := hex.EncodeToString([]byte(t))
-		return [][]byte{[]byte(t), []byte(low), []byte(strings.ToUpper(low))}
+	text := func(list string) (all [][]byte) { // a record has a part of it as it is, or in hex
+		for t := range strings.SplitSeq(list, ",") {
+			if low := hex.EncodeToString([]byte(t)); t != "" {
+				all = append(all, []byte(t), []byte(low), []byte(strings.ToUpper(low)))
+			}
+		}
+		return all
 	}
 	switch {
 	case s.Compat: // an event ends also where another one begins

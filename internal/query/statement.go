@@ -36,11 +36,22 @@ func (s *Search) Narrow(records bool) []string {
 		all = append(all, fmt.Sprintf("(%s or %s or %s)", json, ocsf, foreign))
 	}
 	part := func(asked string, lines bool, fields ...string) {
-		text := safeRun(asked)
-		if text == "" {
-			return
+		parts, conditions := []string{asked}, []string(nil)
+		if !s.Compat && fields[0] != "path" {
+			parts = strings.Split(asked, ",")
 		}
-		add(anyOf(fields, func(f string) string { return fmt.Sprintf(`%s like "%s"`, f, text) }), text, lines)
+		for _, p := range parts {
+			text := safeRun(p)
+			if text == "" {
+				return
+			}
+			conditions = append(conditions, anyOf(fields, func(f string) string { return fmt.Sprintf(`%s like "%s"`, f, text) }))
+		}
+		text := ""
+		if len(parts) == 1 {
+			text = safeRun(asked)
+		}
+		add(strings.Join(conditions, " or "), text, lines)
 	}
 	number := func(asked int64, field string) {
 		if asked > 0 && asked < int64(event.Unset) {
@@ -52,8 +63,14 @@ func (s *Search) Narrow(records bool) []string {
 	part(s.Comm, true, "comm", "msg_comm")
 	part(s.Exe, true, "exe", "msg_exe")
 	part(s.Term, false, "tty", "msg_terminal")
-	part(s.Host, false, "msg_hostname", "msg_addr")
-	part(s.File, false, "path", "dest", "parent", "dest_parent", "cwd")
+	if s.AnyHost {
+		part(literal(s.Host), false, "host", "msg_hostname", "msg_addr")
+	} else {
+		part(s.Host, false, "msg_hostname", "msg_addr")
+	}
+	part(literal(s.File), false, append(slices.Clone(placeFields), "cwd")...)
+	add(s.narrowWho(), "", false)
+	add(s.narrowUnder(), "", false)
 	part(s.SyscallName, false, "syscall")
 	part(s.ErrnoName, false, "errno")
 	number(s.PID, "pid")

@@ -45,19 +45,6 @@ func (c Clock) Start(words ...string) (time.Time, error) { return c.time("start"
 // means the present one, unless it is a word.
 func (c Clock) End(words ...string) (time.Time, error) { return c.time("end", words) }
 
-// Since is the time a duration ago (2h, 3d, 1h30m), or what Start makes of it.
-func (c Clock) Since(s string) (time.Time, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
-			return c.Now.AddDate(0, 0, -int(n)), nil
-		}
-	}
-	if d, err := time.ParseDuration(s); err == nil {
-		return c.Now.Add(-d), nil
-	}
-	return c.Start(s)
-}
-
 func (c Clock) time(which string, words []string) (time.Time, error) {
 	if len(words) == 1 {
 		if t, ok := c.rfc3339(words[0]); ok {
@@ -94,7 +81,7 @@ func (c Clock) time(which string, words []string) (time.Time, error) {
 
 // rfc3339 reads 2006-01-02T15:04:05Z and less of it.
 func (c Clock) rfc3339(s string) (time.Time, bool) {
-	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
 		if t, err := time.ParseInLocation(form, s, c.Now.Location()); err == nil {
 			return t, true
 		}
