@@ -20,5 +20,5 @@
 // # Not here
 //
 // No journal and no events: an item is a time, a line, and a mark that means
-// something to the caller. Nothing outside cloudwatch.go knows AWS.
+// something to the caller. Nothing outside cloudwatch*.go knows AWS.
 package ship
