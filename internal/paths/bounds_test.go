@@ -129,3 +129,49 @@ func TestPlacesBytes(t *testing.T) {
 	}
 	runtime.KeepAlive(k)
 }
+
+// TestDeepTreeBytes removes a tree of hundreds of levels with long names. The removal of
+// the top proves all paths at once; together they take much more than may be ready.
+func TestDeepTreeBytes(t *testing.T) {
+	const levels, each, top = 400, 3, 5000
+	s := NewStream(Options{})
+	name := strings.Repeat("d", 240)
+	seq, serial := uint64(0), 0
+	push := func(typ event.Type, format string, args ...any) {
+		seq++
+		s.Push(seq, typ, fmt.Appendf(nil, "audit(1785139200.123:%d): "+format, append([]any{serial}, args...)...))
+	}
+	told, most := 0, 0
+	remove := func(call int, dir, file int, last string, mode string) {
+		serial++
+		push(event.TypeSyscall, `arch=c000003e syscall=263 success=yes exit=0 a0=5 a1=1 a2=%d a3=2 items=2 ppid=1 pid=7 auid=1000 uid=1000 ses=1 comm="rm" exe="/rm" key="k"`, call)
+		push(event.TypeCWD, `cwd="/"`)
+		push(event.TypePath, `item=0 name="/" inode=%d dev=fe:00 mode=040755 nametype=PARENT`, dir)
+		push(event.TypePath, `item=1 name="%s" inode=%d dev=fe:00 mode=%s nametype=DELETE`, last, file, mode)
+		push(event.TypeEOE, "")
+		for e, ok := s.Next(); ok; e, ok = s.Next() {
+			told++
+			most = max(most, s.built)
+			if path := string(e.Path.Path); !strings.HasPrefix(path, "/srv/"+name) || e.Path.From == event.FromUnresolved {
+				t.Fatalf("event %v: %.40q, %v", e.ID, path, e.Path.From)
+			}
+			s.Free(e)
+		}
+	}
+	for level := levels; level > 0; level-- {
+		for i := range each {
+			remove(0, top+level, 100000+level*each+i, fmt.Sprint("f", i), "0100644")
+		}
+		last := name
+		if level == 1 {
+			last = "/srv/" + name
+		}
+		remove(512, top+level-1, top+level, last, "040755")
+	}
+	if want := levels * (each + 1); told != want {
+		t.Errorf("%d events told, want %d", told, want)
+	}
+	if longest := levels * (len(name) + 2); most > maxBuilt+longest || most < maxBuilt {
+		t.Errorf("%d bytes of paths were ready at once, want %d", most, maxBuilt)
+	}
+}

@@ -111,7 +111,13 @@ func (s *Stream) PushEnriched(seq uint64, typ event.Type, text, extra []byte) {
 func (s *Stream) Free(e *event.Event) { s.in.Free(e) }
 
 // Next returns the next event that is complete and resolved.
-func (s *Stream) Next() (*event.Event, bool) { return s.in.Next() }
+func (s *Stream) Next() (*event.Event, bool) {
+	for {
+		if e, ok := s.in.Next(); ok || !s.goOn() {
+			return e, ok
+		}
+	}
+}
 
 // Low is the oldest sequence still needed if all events returned so far are
 // delivered.
@@ -182,7 +188,7 @@ func (s *Stream) expire() {
 		s.setBack(clock)
 	}
 	s.clock = clock
-	for e := s.firstHeld(); e != nil && elapsed-e.BornAt() >= s.wait && clock > e.looked+aside; e = s.firstHeld() {
+	for e := s.firstHeld(); e != nil && s.built <= maxBuilt && elapsed-e.BornAt() >= s.wait && clock > e.looked+aside; e = s.firstHeld() {
 		if s.overdue(e); clock <= e.looked+aside || !s.dated(e, clock) {
 			break
 		}

@@ -27,6 +27,9 @@ type resolver struct {
 	orphans   *orphanage // files without a directory; never nil
 	heldLimit int        // how many events may be held
 	recalled  recalled   // what the tree knew when the stream began
+
+	built     int         // bytes of paths made since all ready events were returned
+	postponed []postponed // empty unless built is beyond maxBuilt
 }
 
 // await finds n's directory by its inode, now or later.
@@ -105,6 +108,10 @@ func (s *resolver) settleThose(id dirtree.ID, may func(*place) bool) {
 	}
 	last := r.prev // who waits on joins behind it
 	for w, done := r.next, false; !done; {
+		if s.built > maxBuilt {
+			s.postponed = append(s.postponed, postponed{id, may})
+			return
+		}
 		n, next := w.name, w.next
 		done = w == last
 		if may(n) {
@@ -120,6 +127,30 @@ func (s *resolver) settleThose(id dirtree.ID, may func(*place) bool) {
 	if r.empty() {
 		delete(s.waits, id)
 	}
+}
+
+// maxBuilt bounds the paths of events that are ready and not returned yet, in bytes. One
+// removal may prove the paths of thousands of names in a tree of hundreds of levels, and
+// each is a path of its own. The names beyond the bound wait until those are returned.
+const maxBuilt = 4 << 20
+
+// A postponed is a settling to be gone on with.
+type postponed struct {
+	id  dirtree.ID
+	may func(*place) bool
+}
+
+// goOn goes on with what was postponed, since all events that were ready are returned. It
+// reports whether there was anything.
+func (s *resolver) goOn() bool {
+	s.built = 0
+	if len(s.postponed) == 0 {
+		return false
+	}
+	next := s.postponed[0]
+	s.postponed = s.postponed[1:]
+	s.settleThose(next.id, next.may)
+	return true
 }
 
 // settleFresh completes the names that wait for a directory which was seen just now: those
@@ -154,7 +185,9 @@ func (s *resolver) finish(n *place, final bool) bool {
 	s.tree.Touch(n.node)
 	start := len(e.Built)
 	e.Built = s.appendTrace(e.Built, t)
-	return s.agree(n, start, t.from)
+	found := s.agree(n, start, t.from)
+	s.built += len(e.Built) - start
+	return found
 }
 
 // blocked notes why n waits.
