@@ -2,6 +2,7 @@ package query
 
 import (
 	"bufio"
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -26,8 +27,8 @@ type Page struct {
 	Title string
 	From  string // where the events are from
 
-	rows    [][]any
-	bytes   int // of the rows
+	rows    bytes.Buffer // JSON arrays with a comma between two
+	listed  int
 	total   int
 	first   event.ID
 	last    event.ID
@@ -48,7 +49,7 @@ func (p *Page) Add(e *Event) {
 		p.actions = map[string]int{}
 	}
 	p.actions[Safe(f.Action)]++
-	if len(p.rows) >= maxPage || p.bytes > maxPageBytes {
+	if p.listed >= maxPage || p.rows.Len() > maxPageBytes {
 		return
 	}
 	who := name(f.AUIDName, f.AUID)
@@ -68,11 +69,21 @@ func (p *Page) Add(e *Event) {
 	}
 	row := []any{e.ID.UnixMilli()}
 	for _, text := range []string{e.Node, f.Action, result, detail, f.shownDest(), who, f.Exe, strings.Join(f.Cmd, " "), f.Key, e.ID.String()} {
-		text = Safe(text)
-		row = append(row, text)
-		p.bytes += 24 + len(text)
+		row = append(row, Safe(text))
 	}
-	p.rows = append(p.rows, row)
+	p.list(row)
+}
+
+// list lists an event. json.Marshal escapes <, > and &, so that no name ends the script.
+func (p *Page) list(row []any) {
+	text, err := json.Marshal(row)
+	if err != nil {
+		panic(err) // of numbers and strings
+	}
+	if p.listed++; p.listed > 1 {
+		p.rows.WriteByte(',')
+	}
+	p.rows.Write(text)
 }
 
 // Write writes the page. Names of files are data there, never markup.
@@ -91,11 +102,10 @@ func (p *Page) Write(w io.Writer) error {
 	return err
 }
 
-// data writes the events as JSON, a row at a time. json.Marshal escapes <, > and
-// &, so that no name ends the script.
+// data writes the numbers and the events as JSON.
 func (p *Page) data(w io.Writer) error {
 	head, err := json.Marshal(map[string]any{
-		"title": p.Title, "from": p.From, "total": p.total, "listed": len(p.rows),
+		"title": p.Title, "from": p.From, "total": p.total, "listed": p.listed,
 		"actions": p.actions, "first": p.first.Time(), "last": p.last.Time(),
 	})
 	if err != nil {
@@ -104,16 +114,7 @@ func (p *Page) data(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	out.Write(head[:len(head)-1])
 	out.WriteString(`,"rows":[`)
-	for i, row := range p.rows {
-		b, err := json.Marshal(row)
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.Write(b)
-	}
+	out.Write(p.rows.Bytes())
 	out.WriteString("]}")
 	return out.Flush() // with the error of the writes before
 }
