@@ -213,6 +213,7 @@ type shipped struct {
 
 	Backfilled uint64 `json:"backfilled"`
 	Raw        string `json:"raw"`
+	SSMSession string `json:"ssm_session"`
 
 	took time.Duration
 }

@@ -92,7 +92,10 @@ func TestNodes(t *testing.T) {
 			want[fmt.Sprintf("%s/f%d", of, i)] = true
 		}
 	}
-	asked := func(uint32) (string, string) { t.Error("this host was asked about a process"); return "", "" }
+	asked := func(_, _ uint32, _ int64) event.Surroundings {
+		t.Error("this host was asked about a process")
+		return event.Surroundings{}
+	}
 	options := paths.Options{ResolveWait: -1, Host: noLookup{}, Process: asked}
 	for cut := range len(recs) + 1 {
 		got := map[string]bool{}
@@ -137,7 +140,7 @@ func TestPresent(t *testing.T) {
 	}
 	for _, tt := range tests {
 		asked := 0
-		process := func(uint32) (string, string) { asked++; return "", "" }
+		process := func(_, _ uint32, _ int64) event.Surroundings { asked++; return event.Surroundings{} }
 		s := logStreams(paths.Options{ResolveWait: -1, Process: process}, now)
 		for i, rec := range mixed(t, deletion(tt.node, now.Add(-tt.age), 7, "/mnt", "f")) {
 			s.push(uint64(i+1), rec)

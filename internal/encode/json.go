@@ -171,7 +171,8 @@ func (enc *Encoder) appendWho(dst []byte, e *event.Event) []byte {
 		dst = enc.exact(dst, "cwd", "cwd_hex", e.Cwd)
 	}
 	dst = enc.str(dst, "container", e.Container)
-	return enc.str(dst, "unit", e.Unit)
+	dst = enc.str(dst, "unit", e.Unit)
+	return enc.str(dst, "ssm_session", e.SSMSession)
 }
 
 // plainTitle says whether the command line tells nothing, since it is only the

@@ -251,6 +251,7 @@ func (enc *Encoder) ocsfUnmapped(dst []byte, e *event.Event) []byte {
 	dst = ocsfStr(dst, "cwd", enc.short(e.Cwd))
 	dst = ocsfStr(dst, "container", e.Container)
 	dst = ocsfStr(dst, "unit", e.Unit)
+	dst = ocsfStr(dst, "ssm_session", e.SSMSession)
 	if e.Action == "rules" {
 		dst = ocsfStr(dst, "path", e.Path.Path)
 	}

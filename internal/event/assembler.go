@@ -26,10 +26,10 @@ type Options struct {
 	// while others make thousands.
 	GiveUp int
 
-	// Process says in which container and systemd unit a process runs; both are
-	// empty if it does not live any more, or runs in none. It is called once
-	// an event, as early as possible, and must not block. nil: nobody knows.
-	Process func(pid uint32) (container, unit string)
+	// Process says where a process ran at a time, in Unix milliseconds, and which parent it
+	// had. It is called once an event, as early as possible, and must not block. nil:
+	// nobody knows.
+	Process func(pid, parent uint32, at int64) Surroundings
 
 	// Ended takes each event that has ended, in the order in which they began, as far
 	// as those before it are waited for. It passes it on to Hold or Yield.
@@ -253,7 +253,7 @@ func (a *Assembler) close(e *Event) {
 	a.end(e)
 	e.parse()
 	if a.opt.Process != nil && e.PID != 0 && !e.Silent {
-		e.Container, e.Unit = a.opt.Process(e.PID)
+		e.Surroundings = a.opt.Process(e.PID, e.PPID, e.ID.UnixMilli())
 	}
 	if late {
 		a.hand(e)

@@ -67,7 +67,13 @@ type Actor struct {
 
 	LogAUID, LogUID LogName // what the log calls AUID and UID
 
-	Container, Unit string // where the process ran, if Options.Process told
+	Surroundings // of the process, if Options.Process told
+}
+
+// Surroundings are where a process ran. Each is empty if that is not known, or there is none.
+type Surroundings struct {
+	Container, Unit string
+	SSMSession      string // of AWS Systems Manager's Session Manager
 }
 
 // BornAt is what Assembler.Elapsed was when the event's first record came.

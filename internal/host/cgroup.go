@@ -4,57 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 )
-
-// Homes says in which container and systemd unit processes run, from their
-// cgroups. What it said of a process holds for a moment, since most processes
-// that delete delete a lot; a process's number is not given anew so soon.
-type Homes struct {
-	look func(pid uint32) (home, bool)
-	now  func() time.Time
-	seen map[uint32]home
-}
-
-type home struct {
-	container, unit string
-	until           time.Time
-}
-
-const (
-	homeHolds = 500 * time.Millisecond
-	mostHomes = 1024
-)
-
-// NewHomes returns a Homes that knows nobody yet.
-func NewHomes(l *System) *Homes { return &Homes{look: l.home, now: time.Now} }
-
-// Of returns the container and the unit of a process that still lives.
-func (h *Homes) Of(pid uint32) (container, unit string) {
-	now := h.now()
-	if known, ok := h.seen[pid]; ok && now.Before(known.until) {
-		return known.container, known.unit
-	}
-	if len(h.seen) >= mostHomes || h.seen == nil {
-		h.seen = map[uint32]home{}
-	}
-	found, _ := h.look(pid)
-	found.until = now.Add(homeHolds)
-	h.seen[pid] = found
-	return found.container, found.unit
-}
-
-// home reads in which container and unit a process runs.
-func (l *System) home(pid uint32) (home, bool) {
-	return askProcess(l, pid, func() (home, bool) {
-		text, err := readStart(procPath(pid)+"/cgroup", mostCgroup)
-		if err != nil {
-			return home{}, false
-		}
-		container, unit := parseCgroup(text)
-		return home{container: container, unit: unit}, true
-	})
-}
 
 // mostCgroup is room for a dozen hierarchies of long paths.
 const mostCgroup = 64 << 10

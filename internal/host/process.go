@@ -70,12 +70,18 @@ func began(pid int) (at int64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
+	ticks, ok := startOf(text)
+	return sinceBoot(ticks), ok
+}
+
+// sinceBoot is a time in hundredths of a second since boot as Unix milliseconds, less what
+// that is rough by.
+func sinceBoot(ticks int64) int64 {
 	var real, boot unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_REALTIME, &real) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil {
-		return 0, false
+		return 1<<63 - 1 // no kernel refuses these clocks
 	}
-	ticks, ok := startOf(text)
-	return (real.Nano()-boot.Nano())/1e6 + ticks*10 - 10, ok
+	return (real.Nano()-boot.Nano())/1e6 + ticks*10 - 10
 }
 
 // startOf reads when a process began from /proc/PID/stat, in hundredths of a

@@ -40,7 +40,7 @@ type Options struct {
 	Host Host
 
 	// Process is that of event.Options.
-	Process func(pid uint32) (container, unit string)
+	Process func(pid, parent uint32, at int64) event.Surroundings
 
 	// Boot is the running kernel's boot id. What was learnt of a kernel is
 	// carried over a restart only if it is still the same, and is forgotten

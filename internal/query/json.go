@@ -171,6 +171,7 @@ type jsonEvent struct {
 	Cwd        string    `json:"cwd"`
 	Container  string    `json:"container"`
 	Unit       string    `json:"unit"`
+	SSMSession string    `json:"ssm_session"`
 	Partial    bool      `json:"partial"`
 }
 
@@ -191,7 +192,7 @@ func (e *Event) fromJSON(msg Message, f *Facts) error {
 		Path: j.Path, PathFrom: j.PathFrom, Parent: j.Parent, Dest: j.Dest, DestFrom: j.DestFrom, DestParent: j.DestParent,
 		Type: j.Type, Dev: j.Dev, PID: j.PID, PPID: j.PPID,
 		AUID: event.Unset, UID: event.Unset, Ses: event.Unset, AUIDName: j.AUIDName, UIDName: j.UIDName,
-		TTY: j.TTY, Comm: j.Comm, Exe: j.Exe, Cwd: j.Cwd, Container: j.Container, Unit: j.Unit, Partial: j.Partial,
+		TTY: j.TTY, Comm: j.Comm, Exe: j.Exe, Cwd: j.Cwd, Container: j.Container, Unit: j.Unit, SSMSession: j.SSMSession, Partial: j.Partial,
 	}
 	if j.Cmd != "" {
 		f.Cmd = []string{j.Cmd}

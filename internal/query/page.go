@@ -59,6 +59,9 @@ func (p *Page) Add(e *Event) {
 	} else if as != "" && as != who {
 		who += " as " + as
 	}
+	if f.SSMSession != "" {
+		who += " in " + f.SSMSession
+	}
 	result := map[event.Tristate]string{event.Yes: "yes", event.No: "no"}[f.Success]
 	if f.Errno != "" {
 		result = f.Errno
