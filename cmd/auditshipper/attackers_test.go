@@ -36,6 +36,7 @@ type stage struct {
 var attacks = map[string]func(stage) (step func(i int) error, err error){
 	"page": attackOverPage, "symlink": attackByLink, "cwd": attackByCwd, "chroot": attackByChroot, "bind": attackByBind,
 	"overlay": attackByOverlay, "renamed": attackByRenames, "reuse": attackByReuse, "proc": attackByProc, "storm": attackByStorm,
+	"commandline": attackByCommandLine,
 }
 
 // attacker attacks until its standard input ends.
@@ -167,6 +168,27 @@ func refusedBelow(top string) error {
 		}
 		return nil // what is gone is gone
 	})
+}
+
+// attackByCommandLine removes trees as rm -rf does, by descriptors, from a working directory of
+// root's. The command line names root's directory, too: a preloaded library, or the
+// program itself, calls what it likes.
+func attackByCommandLine(s stage) (func(int) error, error) {
+	m, o, err := s.dirs()
+	if err == nil {
+		err = unix.Chdir(s.Secret)
+	}
+	return func(i int) error {
+		dir := []int{m, o}[i%2]
+		if err := unix.Mkdirat(dir, "kept", 0o755); err != nil {
+			return err
+		}
+		fd, err := unix.Openat(dir, "kept", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		return errors.Join(touchAt(fd, "kept"), unix.Unlinkat(fd, "kept", 0), unix.Close(fd), unix.Unlinkat(dir, "kept", unix.AT_REMOVEDIR))
+	}, err
 }
 
 // attackByCwd changes the working directory in one thread, while another one removes.
