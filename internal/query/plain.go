@@ -111,7 +111,10 @@ var globToken = regexp.MustCompile(`\*\*/?|\*|\?|\[[!^]?\]?[^\]/]*\]`)
 
 // glob compiles wildcards as a shell has them: ** is any number of directories. A
 // pattern without a slash at its start may begin in any directory.
+//
+// A byte that is no UTF-8 stands for any such byte: an expression has none.
 func glob(pattern string) *regexp.Regexp {
+	pattern = string([]rune(pattern))
 	var b strings.Builder
 	b.WriteString(`(?s)^`)
 	if !strings.HasPrefix(pattern, "/") {

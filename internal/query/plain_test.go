@@ -39,6 +39,8 @@ func TestGlob(t *testing.T) {
 // are escaped by no class.
 func FuzzGlob(f *testing.F) {
 	f.Add("/a/[b]*?**/")
+	f.Add("a\x8c\xff\ufffd[z-a]")
+	f.Add("\x8c")
 	f.Fuzz(func(t *testing.T, pattern string) {
 		re := glob(pattern)
 		if !isGlob(pattern) && !re.MatchString(pattern) {
