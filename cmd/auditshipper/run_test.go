@@ -214,6 +214,8 @@ type shipped struct {
 	Backfilled uint64 `json:"backfilled"`
 	Raw        string `json:"raw"`
 	SSMSession string `json:"ssm_session"`
+	LoginAddr  string `json:"login_addr"`
+	LoginTerm  string `json:"login_term"`
 
 	took time.Duration
 }

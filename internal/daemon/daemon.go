@@ -254,6 +254,7 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	d.deliver.stream.options = paths.Options{ResolveWait: wait(d.cfg.Source.ResolveWait)}
 	if d.hearsKernel() {
 		d.remember()
+		d.deliver.logins = openLogins(d.cfg.StateDir, d.log)
 	}
 	st := d.journal.Stat()
 	d.ours = newOurs(d.cfg.StateDir, st.Low <= st.Newest, d.log)
@@ -464,7 +465,7 @@ func (d *Daemon) close() error {
 		errs = append(errs, d.landing.Close())
 	}
 	if d.deliver != nil {
-		errs = append(errs, d.deliver.memory.close())
+		errs = append(errs, d.deliver.memory.close(), d.deliver.logins.close())
 	}
 	if d.journal != nil {
 		errs = append(errs, d.journal.Close())

@@ -52,6 +52,7 @@ type deliverer struct {
 	now     func() time.Time
 	whose   func(seq uint64) ship.Identity // which host received a record
 	memory  *memory                        // nil: nothing outlives the process
+	logins  *logins                        // nil: sessions have no address
 
 	reader   *journal.Reader
 	yields   bool // to a flood of records
@@ -89,6 +90,7 @@ func (d *deliverer) deliver(ctx context.Context) error {
 				d.flowed.Store(d.stream.Low() - 1)
 			}
 			d.memory.save(d.stream.Stream, d.stream.Read(), d.now())
+			d.logins.save(d.now())
 			err = errors.Join(d.shipAside(ctx), d.breathe(ctx, turn), d.wait(ctx))
 			turn = 0
 		} else if err == nil && turn%giveWayEvery == giveWayEvery-1 {
@@ -239,6 +241,10 @@ func (d *deliverer) flow(ctx context.Context) error {
 
 func (d *deliverer) one(ctx context.Context, e *event.Event, of origin) error {
 	d.counts.count(e)
+	if d.logins != nil && of == (origin{}) {
+		d.logins.heed(e)
+		d.logins.tell(e)
+	}
 	out := d.output.Load()
 	if out.ours != nil && !out.ours.has(e) || out.drop.match(e) {
 		return nil

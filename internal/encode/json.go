@@ -172,7 +172,9 @@ func (enc *Encoder) appendWho(dst []byte, e *event.Event) []byte {
 	}
 	dst = enc.str(dst, "container", e.Container)
 	dst = enc.str(dst, "unit", e.Unit)
-	return enc.str(dst, "ssm_session", e.SSMSession)
+	dst = enc.str(dst, "ssm_session", e.SSMSession)
+	dst = enc.str(dst, "login_addr", e.LoginAddr)
+	return enc.str(dst, "login_term", e.LoginTerm)
 }
 
 // plainTitle says whether the command line tells nothing, since it is only the

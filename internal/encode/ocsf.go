@@ -252,6 +252,8 @@ func (enc *Encoder) ocsfUnmapped(dst []byte, e *event.Event) []byte {
 	dst = ocsfStr(dst, "container", e.Container)
 	dst = ocsfStr(dst, "unit", e.Unit)
 	dst = ocsfStr(dst, "ssm_session", e.SSMSession)
+	dst = ocsfStr(dst, "login_addr", e.LoginAddr)
+	dst = ocsfStr(dst, "login_term", e.LoginTerm)
 	if e.Action == "rules" {
 		dst = ocsfStr(dst, "path", e.Path.Path)
 	}

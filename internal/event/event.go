@@ -74,6 +74,8 @@ type Actor struct {
 type Surroundings struct {
 	Container, Unit string
 	SSMSession      string // of AWS Systems Manager's Session Manager
+
+	LoginAddr, LoginTerm string // from where the login session came, and its terminal
 }
 
 // BornAt is what Assembler.Elapsed was when the event's first record came.

@@ -33,6 +33,7 @@ type Facts struct {
 	Cmd                  []string // the command line
 	Cwd, Container, Unit string
 	SSMSession           string // of Session Manager
+	LoginAddr, LoginTerm string // from where the login session came, and its terminal
 
 	Type    string // file, dir, symlink, …
 	Inode   uint64
@@ -54,7 +55,7 @@ func factsOf(e *event.Event, names encode.Names) *Facts {
 		PathUnder: e.Path.Under, DestUnder: e.Dest.Under,
 		PID: e.PID, PPID: e.PPID, AUID: e.AUID, UID: e.UID, Ses: e.Ses,
 		TTY: string(e.TTY), Comm: string(e.Comm), Exe: string(e.Exe), Cwd: string(e.Cwd),
-		Type: e.Path.Type(), Container: e.Container, Unit: e.Unit, SSMSession: e.SSMSession, Inode: e.Path.Ino, Dev: string(e.Path.Dev), Partial: e.Partial, Stacked: e.Stacked,
+		Type: e.Path.Type(), Container: e.Container, Unit: e.Unit, SSMSession: e.SSMSession, LoginAddr: e.LoginAddr, LoginTerm: e.LoginTerm, Inode: e.Path.Ino, Dev: string(e.Path.Dev), Partial: e.Partial, Stacked: e.Stacked,
 	}
 	if len(e.Title) > 0 {
 		f.Cmd = strings.Split(string(bytes.TrimRight(e.Title, "\x00")), "\x00")

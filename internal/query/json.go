@@ -172,6 +172,8 @@ type jsonEvent struct {
 	Container  string    `json:"container"`
 	Unit       string    `json:"unit"`
 	SSMSession string    `json:"ssm_session"`
+	LoginAddr  string    `json:"login_addr"`
+	LoginTerm  string    `json:"login_term"`
 	Partial    bool      `json:"partial"`
 }
 
@@ -192,7 +194,7 @@ func (e *Event) fromJSON(msg Message, f *Facts) error {
 		Path: j.Path, PathFrom: j.PathFrom, Parent: j.Parent, Dest: j.Dest, DestFrom: j.DestFrom, DestParent: j.DestParent,
 		Type: j.Type, Dev: j.Dev, PID: j.PID, PPID: j.PPID,
 		AUID: event.Unset, UID: event.Unset, Ses: event.Unset, AUIDName: j.AUIDName, UIDName: j.UIDName,
-		TTY: j.TTY, Comm: j.Comm, Exe: j.Exe, Cwd: j.Cwd, Container: j.Container, Unit: j.Unit, SSMSession: j.SSMSession, Partial: j.Partial,
+		TTY: j.TTY, Comm: j.Comm, Exe: j.Exe, Cwd: j.Cwd, Container: j.Container, Unit: j.Unit, SSMSession: j.SSMSession, LoginAddr: j.LoginAddr, LoginTerm: j.LoginTerm, Partial: j.Partial,
 	}
 	if j.Cmd != "" {
 		f.Cmd = []string{j.Cmd}

@@ -77,7 +77,7 @@ func fromOCSF(text string) (jsonEvent, bool) {
 		ID: o.Metadata.UID, Host: o.Device.Hostname, Action: o.ActivityName, Errno: o.StatusDetail,
 		Key: say("key"), Syscall: say("syscall"), PathFrom: say("path_from"), DestFrom: say("dest_from"),
 		Path: o.File.known(), Parent: o.File.Parent, Dest: o.FileResult.known(), DestParent: o.FileResult.Parent,
-		Inode: o.File.UID, Dev: say("dev"), TTY: say("tty"), Cwd: say("cwd"), Container: say("container"), Unit: say("unit"), SSMSession: say("ssm_session"),
+		Inode: o.File.UID, Dev: say("dev"), TTY: say("tty"), Cwd: say("cwd"), Container: say("container"), Unit: say("unit"), SSMSession: say("ssm_session"), LoginAddr: say("login_addr"), LoginTerm: say("login_term"),
 		PID: p.PID, PPID: p.Parent.PID, Comm: p.Name, Exe: p.File.Path, Cmd: p.CmdLine,
 		UID: ocsfID(p.User.UID), UIDName: p.User.Name, Ses: ocsfID(o.Actor.Session.UID),
 		Partial: o.Unmapped["partial"] == true,

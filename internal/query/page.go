@@ -59,6 +59,9 @@ func (p *Page) Add(e *Event) {
 	} else if as != "" && as != who {
 		who += " as " + as
 	}
+	if f.LoginAddr != "" {
+		who += " from " + f.LoginAddr
+	}
 	if f.SSMSession != "" {
 		who += " in " + f.SSMSession
 	}

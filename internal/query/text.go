@@ -248,6 +248,9 @@ func (p *Printer) sentence(b []byte, e *Event) []byte {
 	if f.Exe != "" {
 		b = appendEscaped(append(b, " using "...), []byte(f.Exe), p.Escape)
 	}
+	if f.LoginAddr != "" {
+		b = appendEscaped(append(b, " from "...), []byte(f.LoginAddr), p.Escape)
+	}
 	if f.SSMSession != "" {
 		b = appendEscaped(append(b, " in Session Manager's session "...), []byte(f.SSMSession), p.Escape)
 	}
