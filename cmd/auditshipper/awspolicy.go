@@ -133,7 +133,7 @@ func readerPolicy(n awsNames) (policy, error) {
 	group := []string{n.groupARN(), n.groupARN() + ":*"}
 	return document(
 		allow("ReadEvents", group,
-			"logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery"),
+			"logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail", "logs:StartQuery"),
 		// These name a query and not a group, or list groups.
 		allow("ReadQueries", []string{"*"},
 			"logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "logs:GetQueryResults", "logs:StopQuery"),

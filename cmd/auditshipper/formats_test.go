@@ -78,10 +78,8 @@ func TestGroupFormats(t *testing.T) {
 			t.Fatal(err)
 		}
 		tl := newTail()
-		tl.lines = 1000
-		var out strings.Builder
-		if err := tl.print(src, &out, true, func(*query.Event) bool { return true }); err != nil || !strings.Contains(out.String(), "delete /srv/t/b/c/f1 ") {
-			t.Errorf("%s: tail: %v\n%s", format, err, out.String())
+		if lines, err := tl.collect(src, func(*query.Event) bool { return true }); err != nil || !strings.Contains(strings.Join(lines, ""), "delete /srv/t/b/c/f1 ") {
+			t.Errorf("%s: tail: %v\n%s", format, err, lines)
 		}
 	}
 	for i, paths := range found {

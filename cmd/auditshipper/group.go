@@ -47,7 +47,7 @@ func (s *sourceWords) openGroup(cmd *cobra.Command, o query.Options, want *query
 // endpoint refuses that one, the other.
 func (q *groupQuestion) events(ctx context.Context, insights bool, key string) (iter.Seq2[ship.Stored, error], error) {
 	filtered := func(yield func(ship.Stored, error) bool) {
-		pattern, err := keyPattern(ctx, q.cw, q.logGroups, q.selection(), key)
+		pattern, _, err := keyPattern(ctx, q.cw, q.logGroups, q.selection(), key)
 		if err != nil {
 			yield(ship.Stored{}, q.classHint(ctx, err))
 			return
@@ -178,22 +178,25 @@ func (s *sourceWords) messages(events iter.Seq2[ship.Stored, error]) iter.Seq2[q
 
 // keyPattern asks the service for events in JSON with a key. A group that begins
 // with lines of audit.log knows no such fields, and a key that the syntax of
-// patterns could misunderstand is left to the client.
-func keyPattern(ctx context.Context, cw *ship.CloudWatch, groups []string, sel ship.Selection, key string) (string, error) {
+// patterns could misunderstand is left to the client. known says that no event can
+// change the answer.
+func keyPattern(ctx context.Context, cw *ship.CloudWatch, groups []string, sel ship.Selection, key string) (pattern string, known bool, err error) {
 	if key == "" || strings.ContainsAny(key, "\"\\*{},") {
-		return "", nil
+		return "", true, nil
 	}
+	had := 0
 	for _, group := range groups {
 		sel.Group = group
 		for e, err := range selected(ctx, cw, sel) {
 			if err != nil {
-				return "", err
+				return "", false, err
 			}
 			if !strings.HasPrefix(e.Message, "{") {
-				return "", nil
+				return "", true, nil
 			}
+			had++
 			break
 		}
 	}
-	return fmt.Sprintf(`{ ($.key = "*%[1]s*") || ($.unmapped.key = "*%[1]s*") }`, key), nil
+	return fmt.Sprintf(`{ ($.key = "*%[1]s*") || ($.unmapped.key = "*%[1]s*") }`, key), had == len(groups), nil
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/auditshipper/auditshipper/internal/daemon"
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/query"
-	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
 func tailCommand() *cobra.Command {
@@ -54,6 +53,7 @@ type tail struct {
 	lines int
 	json  bool
 	color bool
+	poll  bool // without a live tail
 }
 
 func newTail() *tail { return &tail{searchWords: newSearchWords(), lines: 10} }
@@ -112,6 +112,7 @@ func (t *tail) own() words {
 			return 1, nil
 		}},
 		switchWord("--json", "print JSON", &t.json),
+		switchWord("--poll", "of a log group: ask for what is new every few seconds, without a live tail, which costs $0.01 a minute", &t.poll),
 	}
 }
 
@@ -204,79 +205,20 @@ func (t *tail) follow(ctx context.Context, f *query.Follower, out io.Writer) err
 	}
 }
 
-// followGroup asks the service every few seconds. Events become visible late
-// and out of order, so each time is asked for again, and each event printed once.
-func (t *tail) followGroup(cmd *cobra.Command) error {
-	const every, late = 2 * time.Second, time.Minute
-	const quotaShare = 4 // pauses are four times as long as reading took, so others keep most of the account's calls
-	q, err := t.ask(cmd, nil)
-	if err != nil {
-		return err
-	}
-	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	seen := map[string]time.Time{}
-	from, pattern := time.Now().Add(-history), "" // not known until there is an event
-	for first := true; ; first = false {
-		began := time.Now()
-		sel := ship.Selection{Streams: t.streams, From: from.UnixMilli()}
-		if pattern == "" {
-			if pattern, err = keyPattern(ctx, q.cw, t.logGroups, sel, t.want.Key); err != nil {
-				return q.classHint(ctx, err)
-			}
-		}
-		isNew := func(e *query.Event) bool {
-			id := e.Identity()
-			old := !seen[id].IsZero()
-			seen[id] = began
-			return !old
-		}
-		q.from = from
-		src, _, err := query.OpenMessages(t.messages(ordered(q.filtered(ctx, pattern))), query.Options{Facts: true, JSON: t.json, Names: t.users}, nil)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(t.print(src, out, first, isNew), src.Close()); err != nil {
-			return q.classHint(ctx, err)
-		}
-		for id, at := range seen {
-			if began.Sub(at) > 2*history {
-				delete(seen, id)
-			}
-		}
-		from = began.Add(-late)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(max(every, quotaShare*time.Since(began))):
-		}
-	}
-}
-
-// print writes what a source has now and is wanted and new, at first only the
-// last of it.
-func (t *tail) print(src query.Source, out io.Writer, lastOnly bool, isNew func(*query.Event) bool) error {
-	var lines []string
+// collect are the lines of what a source has now and is wanted and new.
+func (t *tail) collect(src query.Source, isNew func(*query.Event) bool) (lines []string, err error) {
 	for {
 		e, err := src.Next()
 		if err == io.EOF {
-			break
+			return lines, nil
 		}
 		if err != nil {
-			return err
+			return lines, err
 		}
-		if !t.want.MatchFact(e) || !isNew(e) {
-			continue
-		}
-		if lines = append(lines, t.line(e)); lastOnly {
-			lines = lines[max(0, len(lines)-t.lines):]
+		if t.want.MatchFact(e) && isNew(e) {
+			lines = append(lines, t.line(e))
 		}
 	}
-	for _, line := range lines {
-		if _, err := io.WriteString(out, line); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // colours of actions, as SGR codes.

@@ -153,7 +153,7 @@ resource "aws_iam_policy" "reader" {
       {
         Sid      = "ReadEvents"
         Effect   = "Allow"
-        Action   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartQuery"]
+        Action   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents", "logs:StartLiveTail", "logs:StartQuery"]
         Resource = [local.arn, "${local.arn}:*"]
       },
       {

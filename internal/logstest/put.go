@@ -59,6 +59,7 @@ func (s *Server) putLogEvents(body []byte) (any, error) {
 		return nil, invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
 	}
 	s.keep(st, in.LogEvents[from:to])
+	s.offer(g.name, st.name, in.LogEvents[from:to])
 	if s.opt.WrongIndexes && info != nil {
 		info.spoil(len(in.LogEvents))
 	}

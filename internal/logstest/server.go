@@ -54,8 +54,9 @@ type Server struct {
 	groups     map[string]*group
 	queries    []queryDefinition
 	started    map[string]*query // of Logs Insights, by id
-	arrived    uint64            // events ever accepted
-	bytes      uint64            // of their messages
+	live       []*liveSession
+	arrived    uint64 // events ever accepted
+	bytes      uint64 // of their messages
 	requests   uint64
 	calls      map[string]int
 	violations []string
@@ -160,6 +161,7 @@ var operations = map[string]func(s *Server, body []byte) (any, error){
 	"PutMetricFilter":          (*Server).putMetricFilter,
 	"PutQueryDefinition":       (*Server).putQueryDefinition,
 	"PutRetentionPolicy":       (*Server).putRetentionPolicy,
+	"StartLiveTail":            (*Server).startLiveTail,
 	"StartQuery":               (*Server).startQuery,
 	"StopQuery":                (*Server).stopQuery,
 	"TagResource":              (*Server).tagResource,
@@ -184,6 +186,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = f.refusal()
 	case err == nil:
 		out, err = operations[op](s, body)
+	}
+	if live, ok := out.(*liveSession); ok {
+		s.serveLive(r.Context(), w, live)
+		return
 	}
 	s.answer(&reply{w: w, op: op, fault: f}, out, err)
 }

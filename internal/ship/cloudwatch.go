@@ -312,6 +312,9 @@ func (b bounded) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if resp.Header.Get("Content-Type") == eventStream { // whose frames the SDK bounds
+		return resp, nil
+	}
 	resp.Body = struct {
 		io.Reader
 		io.Closer

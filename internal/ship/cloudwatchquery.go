@@ -78,16 +78,23 @@ func (c *CloudWatch) stopQuery(ctx context.Context, id string) {
 func (c *CloudWatch) insightsError(err error) error {
 	var api smithy.APIError
 	explained := c.explain(err)
+	switch {
+	case refusesOperation(err):
+		return fmt.Errorf("%w: %w", ErrNoInsights, explained)
+	case errors.As(err, &api) && api.ErrorCode() == "MalformedQueryException":
+		return fmt.Errorf("%w: %w", ErrInvalid, explained)
+	}
+	return explained
+}
+
+// refusesOperation says whether the endpoint does not have an operation, or not for us.
+func refusesOperation(err error) bool {
+	var api smithy.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
 		case "UnknownOperationException", "UnknownOperation", "NotImplemented", "AccessDeniedException", "UnsupportedOperation":
-			return fmt.Errorf("%w: %w", ErrNoInsights, explained)
-		case "MalformedQueryException":
-			return fmt.Errorf("%w: %w", ErrInvalid, explained)
+			return true
 		}
 	}
-	if statusOf(err) == http.StatusNotImplemented || statusOf(err) == http.StatusNotFound {
-		return fmt.Errorf("%w: %w", ErrNoInsights, explained)
-	}
-	return explained
+	return statusOf(err) == http.StatusNotImplemented || statusOf(err) == http.StatusNotFound
 }

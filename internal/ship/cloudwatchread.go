@@ -80,11 +80,15 @@ func (c *CloudWatch) Select(ctx context.Context, sel Selection, each func(Stored
 			return nil
 		}
 		in.NextToken = out.NextToken
+		if err := pause(ctx, sel.Pace); err != nil {
+			return err
+		}
 	}
 }
 
 // A GroupFacts are what a log group is.
 type GroupFacts struct {
+	ARN     string // without :* at its end
 	Class   string // STANDARD or INFREQUENT_ACCESS
 	Bytes   int64  // stored, by the service's count, which is hours late
 	Created int64  // milliseconds since 1970
@@ -106,7 +110,8 @@ func (c *CloudWatch) DescribeGroup(ctx context.Context, group string) (GroupFact
 		for _, g := range out.LogGroups {
 			if aws.ToString(g.LogGroupName) == name {
 				return GroupFacts{
-					string(g.LogGroupClass), aws.ToInt64(g.StoredBytes), aws.ToInt64(g.CreationTime), int(aws.ToInt32(g.RetentionInDays)),
+					ARN:   strings.TrimSuffix(aws.ToString(g.Arn), ":*"),
+					Class: string(g.LogGroupClass), Bytes: aws.ToInt64(g.StoredBytes), Created: aws.ToInt64(g.CreationTime), Keeps: int(aws.ToInt32(g.RetentionInDays)),
 				}, nil
 			}
 		}

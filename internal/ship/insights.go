@@ -156,10 +156,16 @@ func (q *querying) launch(ctx context.Context, s *slice) {
 // errQueryTime means that the service ended a query, since it took too long.
 var errQueryTime = errors.New("the query took too long")
 
+// startTime bounds one call of StartQuery. The call outlives who asks: a query whose id did
+// not arrive could not be stopped.
+const startTime = 15 * time.Second
+
 func (q *querying) run(ctx context.Context, s *slice) (err error) {
 	text := q.Text(s.window)
 	err = q.insist(ctx, q.start, func() (err error) {
-		s.id, err = q.c.startQuery(ctx, q.Groups, text, s.window, q.Limit)
+		starting, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTime)
+		defer cancel()
+		s.id, err = q.c.startQuery(starting, q.Groups, text, s.window, q.Limit)
 		return err
 	})
 	if err != nil {
@@ -358,17 +364,6 @@ func (r QueryRow) Millis() (int64, error) {
 		return n, nil
 	}
 	return 0, fmt.Errorf("@timestamp of a row: %w", err)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 // A pace lets queryCallsPerSec calls through in a second, and queryCallsAtOnce

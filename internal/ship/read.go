@@ -1,6 +1,9 @@
 package ship
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // A Stored is a log event as the service gives it back.
 type Stored struct {
@@ -20,6 +23,8 @@ type Selection struct {
 	Prefix   string   // of stream names, instead of Streams
 	From, To int64    // both inclusive, milliseconds since 1970; 0 is open
 	Pattern  string   // in CloudWatch Logs' filter syntax
+
+	Pace time.Duration // between two pages at least
 }
 
 // GroupName is the name of a group that is given by its name or its ARN.
