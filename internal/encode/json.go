@@ -131,18 +131,29 @@ func (enc *Encoder) appendNames(dst []byte, e *event.Event) []byte {
 		dst = append(dst, `,"mode":"`...)
 		dst = append(dst, '0'+byte(of.Mode>>9&7), '0'+byte(of.Mode>>6&7), '0'+byte(of.Mode>>3&7), '0'+byte(of.Mode&7), '"')
 	}
-	if dev == nil {
-		dev = path.ParentDev
-	}
-	if dev == nil {
-		dev = dest.ParentDev
-	}
+	dev = orParents(dev, e)
 	dst = enc.bytes(dst, "dev", dev)
-	if enc.Names != nil && len(dev) > 0 {
-		id, accessPoint := enc.Names.FileSystem(event.ParseDev(dev))
-		dst = enc.str(enc.str(dst, "fs_id", id), "access_point", accessPoint)
+	id, accessPoint := enc.fileSystem(dev)
+	return enc.str(enc.str(dst, "fs_id", id), "access_point", accessPoint)
+}
+
+// orParents is the device of a file, or else that of a directory it is in.
+func orParents(dev []byte, e *event.Event) []byte {
+	if dev == nil {
+		dev = e.Path.ParentDev
 	}
-	return dst
+	if dev == nil {
+		dev = e.Dest.ParentDev
+	}
+	return dev
+}
+
+// fileSystem returns the EFS on a device and its access point, empty if it is none.
+func (enc *Encoder) fileSystem(dev []byte) (id, accessPoint string) {
+	if enc.Names == nil || len(dev) == 0 {
+		return "", ""
+	}
+	return enc.Names.FileSystem(event.ParseDev(dev))
 }
 
 func (enc *Encoder) appendWho(dst []byte, e *event.Event) []byte {

@@ -10,7 +10,7 @@ import (
 
 // ocsfVersion is the version of the Open Cybersecurity Schema Framework that
 // AppendOCSF follows.
-const ocsfVersion = "1.1.0"
+const ocsfVersion = "1.5.0"
 
 // Classes of OCSF: what is about files and programs has one, the rest is a base event.
 const (
@@ -93,6 +93,7 @@ func (enc *Encoder) appendOCSF(dst []byte, e *event.Event) []byte {
 	dst = ocsfInt(dst, "type_id", 0)
 	dst = closeObject(dst)
 
+	actor := len(dst)
 	dst = append(dst, `"actor":{`...)
 	dst = enc.ocsfProcess(dst, "process", e)
 	if e.AUID != event.Unset { // who logged in, if that is known, else who it is now
@@ -105,7 +106,7 @@ func (enc *Encoder) appendOCSF(dst []byte, e *event.Event) []byte {
 		dst = strconv.AppendUint(dst, uint64(e.Ses), 10)
 		dst = append(dst, `"},`...)
 	}
-	dst = closeObject(dst)
+	dst = closeFilled(dst, actor)
 
 	switch class {
 	case ocsfFile:
@@ -129,12 +130,23 @@ func ocsfSeverity(e *event.Event) int64 {
 }
 
 func (enc *Encoder) ocsfMetadata(dst []byte, e *event.Event) []byte {
-	dst = append(dst, `"metadata":{"version":"`+ocsfVersion+`","product":{"name":"auditshipper","vendor_name":"auditshipper"},"log_name":"audit","uid":"`...)
+	dst = append(dst, `"metadata":{"version":"`+ocsfVersion+`","product":{"name":"auditshipper","vendor_name":"auditshipper"},"log_name":"audit","profiles":["host"`...)
+	if hasLinuxUsers(e) {
+		dst = append(dst, `,"linux/linux_users"],"extensions":[{"name":"linux","uid":"1","version":"`+ocsfVersion+`"}`...)
+	}
+	dst = append(dst, `],"uid":"`...)
 	dst = e.ID.Append(dst)
 	return append(dst, `"},`...)
 }
 
+// hasLinuxUsers says whether a process has attributes of OCSF's profile for the users of
+// Linux.
+func hasLinuxUsers(e *event.Event) bool {
+	return e.AUID != event.Unset || e.EUID != event.Unset || e.EGID != event.Unset
+}
+
 func (enc *Encoder) ocsfProcess(dst []byte, key string, e *event.Event) []byte {
+	start := len(dst)
 	dst = append(dst, '"')
 	dst = append(dst, key...)
 	dst = append(dst, `":{`...)
@@ -158,8 +170,11 @@ func (enc *Encoder) ocsfProcess(dst []byte, key string, e *event.Event) []byte {
 		dst = ocsfInt(dst, "pid", int64(e.PPID))
 		dst = closeObject(dst)
 	}
+	dst = ocsfNumber(dst, "auid", e.AUID)
+	dst = ocsfNumber(dst, "egid", e.EGID)
+	dst = ocsfNumber(dst, "euid", e.EUID)
 	dst = enc.ocsfUser(dst, e.UID, &e.LogUID)
-	return closeObject(dst)
+	return closeFilled(dst, start)
 }
 
 func (enc *Encoder) ocsfUser(dst []byte, id uint32, log *event.LogName) []byte {
@@ -228,6 +243,7 @@ func ocsfFileType(n *event.Name) int64 {
 // ocsfUnmapped appends what OCSF has no attribute for, under the names that our
 // own format has for it.
 func (enc *Encoder) ocsfUnmapped(dst []byte, e *event.Event) []byte {
+	start := len(dst)
 	dst = append(dst, `"unmapped":{`...)
 	dst = ocsfStr(dst, "key", e.Key)
 	dst = ocsfStr(dst, "syscall", e.Syscall)
@@ -247,6 +263,7 @@ func (enc *Encoder) ocsfUnmapped(dst []byte, e *event.Event) []byte {
 	dst = ocsfFlag(dst, "exchange", e.Exchange)
 	dst = ocsfStr(dst, "target", enc.short(e.Target))
 	dst = ocsfStr(dst, "dev", e.Path.Dev)
+	dst = enc.ocsfFileSystem(dst, e)
 	dst = ocsfStr(dst, "tty", e.TTY)
 	dst = ocsfStr(dst, "cwd", enc.short(e.Cwd))
 	dst = ocsfStr(dst, "container", e.Container)
@@ -272,7 +289,16 @@ func (enc *Encoder) ocsfUnmapped(dst []byte, e *event.Event) []byte {
 	}
 	dst = ocsfFlag(dst, "partial", e.Partial)
 	dst = ocsfFlag(dst, "truncated", enc.wasCut || e.Truncated || e.TitleCut)
-	return closeObject(dst)
+	return closeFilled(dst, start)
+}
+
+func (enc *Encoder) ocsfFileSystem(dst []byte, e *event.Event) []byte {
+	dev := e.Path.Dev
+	if !e.Path.Has && e.Dest.Has {
+		dev = e.Dest.Dev
+	}
+	id, accessPoint := enc.fileSystem(orParents(dev, e))
+	return ocsfStr(ocsfStr(dst, "fs_id", id), "access_point", accessPoint)
 }
 
 func ocsfFlag(dst []byte, key string, v bool) []byte {
@@ -292,6 +318,14 @@ func ocsfInt(dst []byte, key string, v int64) []byte {
 	return append(dst, ',')
 }
 
+// ocsfNumber appends a user or a group, unless it was never set.
+func ocsfNumber(dst []byte, key string, id uint32) []byte {
+	if id == event.Unset {
+		return dst
+	}
+	return ocsfInt(dst, key, int64(id))
+}
+
 func ocsfStr[T string | []byte](dst []byte, key string, v T) []byte {
 	if len(v) == 0 {
 		return dst
@@ -309,6 +343,14 @@ func closeObject(dst []byte) []byte {
 		dst = dst[:len(dst)-1]
 	}
 	return append(dst, `},`...)
+}
+
+// closeFilled ends an object that began at start, or takes it back if it is empty.
+func closeFilled(dst []byte, start int) []byte {
+	if dst[len(dst)-1] == '{' {
+		return dst[:start]
+	}
+	return closeObject(dst)
 }
 
 // lastPart is a path without the directories before it, and without slashes at its end.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// required are the attributes that OCSF 1.1.0 requires, by class; a dot leads
+// required are the attributes that OCSF 1.5.0 requires, by class; a dot leads
 // into an object.
 var required = map[int][]string{
 	ocsfBase: {"activity_id", "category_uid", "class_uid", "metadata.product.vendor_name", "metadata.version", "severity_id", "time", "type_uid"},
@@ -37,6 +37,7 @@ func TestOCSF(t *testing.T) {
 					t.Errorf("class %d without %s: %s", class, path, line)
 				}
 			}
+			checkOCSF(t, "event", v)
 			if v["type_uid"].(float64) != v["class_uid"].(float64)*100+v["activity_id"].(float64) {
 				t.Errorf("type_uid is wrong: %s", line)
 			}

@@ -58,6 +58,8 @@ type Operation struct {
 type Actor struct {
 	PID, PPID uint32
 	AUID, UID uint32
+	EUID      uint32 // with whose rights; only the record of a call tells
+	EGID      uint32 // likewise
 	Ses       uint32
 	TTY       []byte
 	Comm, Exe []byte
@@ -231,7 +233,8 @@ func (e *Event) reset() {
 	}
 	*e = Event{}
 	e.text, e.Work = mem, work
-	e.AUID, e.UID, e.Ses, e.items, e.Call = Unset, Unset, Unset, -1, noCall
+	e.AUID, e.UID, e.EUID, e.EGID, e.Ses = Unset, Unset, Unset, Unset, Unset
+	e.items, e.Call = -1, noCall
 	if work != nil {
 		work.Reset()
 	}

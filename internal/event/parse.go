@@ -146,6 +146,10 @@ func (e *Event) parseSyscall(s *scanner) {
 			e.AUID, e.LogAUID = id32(s.val), e.logName(s, "AUID")
 		case "uid":
 			e.UID, e.LogUID = id32(s.val), e.logName(s, "UID")
+		case "euid":
+			e.EUID = id32(s.val)
+		case "egid":
+			e.EGID = id32(s.val)
 		case "ses":
 			e.Ses = id32(s.val)
 		case "tty":
