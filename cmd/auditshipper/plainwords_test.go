@@ -74,6 +74,10 @@ func deliver(t *testing.T, s *logstest.Server, lines string) {
 		if _, err := fmt.Sscanf(rest, "%d.%d:", &sec, &milli); err != nil {
 			t.Fatal(err)
 		}
+		if len(batch) > 0 && sec*1000-batch[0]["timestamp"].(int64) > 3_600_000 { // a batch spans a day at most
+			do("PutLogEvents", map[string]any{"logGroupName": "/agree", "logStreamName": "s", "logEvents": batch})
+			batch = nil
+		}
 		batch = append(batch, map[string]any{"timestamp": sec*1000 + milli, "message": strings.TrimSpace(line)})
 	}
 	do("PutLogEvents", map[string]any{"logGroupName": "/agree", "logStreamName": "s", "logEvents": batch})
