@@ -186,6 +186,29 @@ func TestConfigurationDocument(t *testing.T) {
 	}
 }
 
+// TestLabelNames says that no label may have the name of what an event says itself.
+func TestLabelNames(t *testing.T) {
+	text, err := os.ReadFile("../../docs/event.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties map[string]any `json:"properties"`
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	for name := range schema.Properties {
+		if err := os.WriteFile(path, []byte("watches: [{path: /srv}]\nlabels: {"+name+": x}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.Load(path, true, nil); err == nil || !strings.Contains(err.Error(), "events have a key") {
+			t.Errorf("the label %s: got %v", name, err)
+		}
+	}
+}
+
 // keys collects the keys below v with their values as YAML flow.
 func keys(prefix string, v reflect.Value, into map[string]string) {
 	for i := range v.NumField() {

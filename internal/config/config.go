@@ -33,7 +33,11 @@ type Config struct {
 	CloudWatch CloudWatch    `yaml:"cloudwatch"`
 	Heartbeat  time.Duration `yaml:"heartbeat"` // between events that say how the daemon is; 0: none
 	Metrics    Metrics       `yaml:"metrics"`
-	Log        Log           `yaml:"log"`
+
+	// Labels are constant fields of each event.
+	Labels map[string]string `yaml:"labels"`
+
+	Log Log `yaml:"log"`
 
 	warnings []*Fault
 	places   map[string]string // "watches[0].path" -> "file:line"

@@ -35,6 +35,7 @@ func (c *Config) validate(d *decoder) {
 	}
 	c.validateWatches(check, oneOf)
 	c.validateDrop(check)
+	c.validateLabels(check)
 
 	oneOf("rules.on_never_task", c.Rules.OnNeverTask, "warn", "fix", "fail")
 	oneOf("rules.on_exit", c.Rules.OnExit, "auto", "keep", "remove")

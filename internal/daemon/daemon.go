@@ -322,8 +322,9 @@ func (d *Daemon) newOutput(c config.Config) (*output, error) {
 	}
 	names := host.NewNames(&d.mounts, d.users)
 	enc := &encode.Encoder{Host: d.host, IncludeRaw: c.CloudWatch.IncludeRaw, Names: names}
+	enc.SetLabels(c.Labels)
 	encode := map[string]func([]byte, *event.Event) []byte{"json": enc.AppendJSON, "raw": enc.AppendRaw, "ocsf": enc.AppendOCSF}
-	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, names: names, users: users{names}, drop: drop, ours: d.ours}, nil
+	return &output{encode: encode[c.CloudWatch.Format], encoder: enc, labels: c.Labels, names: names, users: users{names}, drop: drop, ours: d.ours}, nil
 }
 
 // damaged makes a gap of what the journal cannot give back.

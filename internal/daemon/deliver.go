@@ -31,6 +31,7 @@ type shipper interface {
 
 // An output is how events become text, which a reload may change.
 type output struct {
+	labels  map[string]string // of each event, as the encoder has them
 	encode  func(dst []byte, e *event.Event) []byte
 	encoder *encode.Encoder // of encode; the deliver loop's
 	drop    filters

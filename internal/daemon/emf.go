@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/ship"
@@ -43,6 +45,7 @@ const (
 // CloudWatch Logs extracts them (embedded metric format).
 type figures struct {
 	host   string
+	labels func() map[string]string // nil: none
 	status func() Status
 	ship   func(ship.Item)
 
@@ -100,6 +103,16 @@ func (f *figures) document(now time.Time) ([]byte, error) {
 	}
 	all := directive{Namespace: figuresNamespace, Dimensions: [][]string{{figuresDimension}}}
 	root := map[string]any{figuresDimension: f.host} // encoded in order of the keys, _aws first
+	var labels map[string]string
+	if f.labels != nil {
+		labels = f.labels()
+	}
+	if len(labels) > 0 { // the sum of the hosts that have the same ones
+		all.Dimensions = append(all.Dimensions, slices.Sorted(maps.Keys(labels)))
+		for name, value := range labels {
+			root[name] = value
+		}
+	}
 	for i, v := range f.values() {
 		all.Metrics = append(all.Metrics, definition{figureTable[i].name, figureTable[i].unit})
 		root[figureTable[i].name] = v

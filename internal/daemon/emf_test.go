@@ -125,6 +125,21 @@ func TestFigures(t *testing.T) {
 	})
 }
 
+// TestFigureLabels has the sums over the hosts that have the same labels.
+func TestFigureLabels(t *testing.T) {
+	labels := func() map[string]string { return map[string]string{"env": "prod", "account": "1"} }
+	f := &figures{host: "h", labels: labels, status: func() Status { return Status{} }}
+	text, err := f.document(time.UnixMilli(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"Dimensions":[["host"],["account","env"]]`, `"env":"prod"`, `"account":"1"`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("no %s in %s", want, text)
+		}
+	}
+}
+
 func itoa(n int64) string {
 	text, _ := json.Marshal(n) // of a number: cannot fail
 	return string(text)

@@ -23,7 +23,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 		loops.start("metrics", func() error { return d.serveMetrics(ctx, addr) })
 	}
 	if d.cfg.Metrics.EMF {
-		f := &figures{host: d.host, status: d.status, ship: d.deliver.addAside}
+		f := &figures{host: d.host, labels: func() map[string]string { return d.deliver.output.Load().labels }, status: d.status, ship: d.deliver.addAside}
 		loops.start("figures", func() error { return f.run(ctx) })
 	}
 	if err := d.startHeartbeat(ctx, loops); err != nil {

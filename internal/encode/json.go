@@ -21,6 +21,8 @@ type Encoder struct {
 	MaxBytes   int   // no event becomes longer than this; 0: DefaultMaxBytes
 	Names      Names // nil: numbers only, but for what the log has names for
 
+	labels []label
+
 	stamp  []byte // a time as text up to its seconds, which most events share with the one before
 	second int64  // of stamp
 
@@ -70,6 +72,7 @@ func (enc *Encoder) appendObject(dst []byte, e *event.Event) []byte {
 	dst = enc.appendTime(dst, e.ID)
 	dst = append(dst, '"')
 	dst = enc.str(dst, "host", enc.Host)
+	dst = enc.appendLabels(dst, e)
 	dst = enc.bytes(dst, "key", e.Key)
 	dst = enc.str(dst, "action", e.Action)
 	dst = enc.str(dst, "syscall", e.Syscall)

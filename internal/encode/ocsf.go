@@ -134,7 +134,9 @@ func (enc *Encoder) ocsfMetadata(dst []byte, e *event.Event) []byte {
 	if hasLinuxUsers(e) {
 		dst = append(dst, `,"linux/linux_users"],"extensions":[{"name":"linux","uid":"1","version":"`+ocsfVersion+`"}`...)
 	}
-	dst = append(dst, `],"uid":"`...)
+	dst = append(dst, "],"...)
+	dst = enc.ocsfLabels(dst)
+	dst = append(dst, `"uid":"`...)
 	dst = e.ID.Append(dst)
 	return append(dst, `"},`...)
 }

@@ -20,7 +20,7 @@ var ocsfObjects = map[string]map[string]string{
 		"file": "file", "file_result": "file", "process": "process", "unmapped": "any",
 	},
 	"metadata": {
-		"version": "string", "product": "product", "log_name": "string", "profiles": "[string]", "extensions": "[extension]", "uid": "string",
+		"version": "string", "product": "product", "log_name": "string", "profiles": "[string]", "extensions": "[extension]", "labels": "[string]", "uid": "string",
 	},
 	"product":   {"name": "string", "vendor_name": "string"},
 	"extension": {"name": "string", "uid": "string", "version": "string"},

@@ -83,8 +83,8 @@ func (e collector) collectBesideOne(s *scanner) {
 var ofCaller = keySet("pid ppid auid uid gid euid suid fsuid egid sgid fsgid tty ses comm exe subj key res success result arch syscall items")
 
 // ofFiles are the keys that a file event has of its own.
-var ofFiles = keySet("path dest parent dest_parent parent_inode dest_parent_inode path_from dest_from overwrote exchange target inode mode dev fs_id " +
-	"cmd cwd container unit also path_hex dest_hex parent_hex dest_parent_hex target_hex cmd_hex cwd_hex comm_hex exe_hex auid_name uid_name")
+var ofFiles = keySet("path dest parent dest_parent parent_inode dest_parent_inode path_from dest_from overwrote exchange target inode mode dev fs_id access_point " +
+	"cmd cwd container unit ssm_session login_addr login_term also path_hex dest_hex parent_hex dest_parent_hex target_hex cmd_hex cwd_hex comm_hex exe_hex auid_name uid_name")
 
 func keySet(keys string) map[string]bool {
 	set := map[string]bool{}
