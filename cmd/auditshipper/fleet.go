@@ -21,6 +21,8 @@ type fleetCheck struct {
 	expected []string
 	want     string // hash of the configuration
 	json     bool
+
+	tagKey, tagValue string // of the instances that are expected
 }
 
 func newFleetCheck() *fleetCheck {
@@ -82,7 +84,7 @@ func (f *fleetCheck) words() words {
 			}
 			return 1, nil
 		}},
-		{names: "--expect", value: "FILE", help: "instance ids or host names that must be there, one a line", set: f.expect},
+		{names: "--expect", value: "FILE|tag:KEY=VALUE", help: "what must be there: instance ids or host names, one a line of a file, or the running EC2 instances with a tag", set: f.expect},
 		textWord("--config-hash", "HASH", "configuration that every host should have, instead of most hosts' one", &f.want),
 		switchWord("--json", "print JSON, a line for each host", &f.json),
 	}
@@ -91,6 +93,13 @@ func (f *fleetCheck) words() words {
 
 // expect reads the names of hosts; empty lines and what follows # do not count.
 func (f *fleetCheck) expect(file, _ string) (int, error) {
+	if tag, ok := strings.CutPrefix(file, "tag:"); ok {
+		f.tagKey, f.tagValue, ok = strings.Cut(tag, "=")
+		if !ok || f.tagKey == "" {
+			return 1, query.Say("--expect %s: tag:KEY=VALUE is wanted", file)
+		}
+		return 1, nil
+	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return 1, query.Say("--expect: %v", err)
@@ -104,6 +113,24 @@ func (f *fleetCheck) expect(file, _ string) (int, error) {
 	return 1, nil
 }
 
+// expectTagged asks EC2 which instances have the tag. None is no answer: then the tag
+// is wrong, or nobody would notice that all are missing.
+func (f *fleetCheck) expectTagged(cmd *cobra.Command) error {
+	if f.tagKey == "" {
+		return nil
+	}
+	cw, err := f.connect(cmd.Context())
+	if err != nil {
+		return err
+	}
+	ids, err := cw.Instances(cmd.Context(), f.tagKey, f.tagValue)
+	if err == nil && len(ids) == 0 {
+		err = fmt.Errorf("no running instance has the tag %s=%s", f.tagKey, f.tagValue)
+	}
+	f.expected = append(f.expected, ids...)
+	return err
+}
+
 func (f *fleetCheck) run(cmd *cobra.Command) (err error) {
 	if f.from.IsZero() {
 		f.from = time.Now().Add(-24 * time.Hour)
@@ -115,6 +142,9 @@ func (f *fleetCheck) run(cmd *cobra.Command) (err error) {
 		return ignoreDry(err)
 	}
 	defer func() { err = errors.Join(err, src.Close()) }()
+	if err := f.expectTagged(cmd); err != nil {
+		return err
+	}
 	fleet := query.Fleet{Every: f.every, Config: f.want}
 	for {
 		e, err := src.Next()

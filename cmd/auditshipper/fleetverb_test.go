@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,6 +95,28 @@ func TestFleetVerb(t *testing.T) {
 		if hosts != len(want) {
 			t.Errorf("%s: %d hosts, want %d", engine, hosts, len(want))
 		}
+	}
+	pages := 0
+	ec2 := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pages++
+		if r.FormValue("Filter.1.Name") != "tag:efs" || r.FormValue("Filter.1.Value.1") != "yes" || !strings.Contains(r.Header.Get("Authorization"), "/us-east-1/ec2/aws4_request") {
+			http.Error(w, "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message></Error></Errors></Response>", http.StatusForbidden)
+			return
+		}
+		next := "<nextToken>2</nextToken>"
+		if r.FormValue("NextToken") == "2" {
+			next = ""
+		}
+		fmt.Fprintf(w, "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-9%d</instanceId></item></instancesSet></item></reservationSet>%s</DescribeInstancesResponse>", pages, next)
+	}))
+	defer ec2.Close()
+	t.Setenv("AWS_ENDPOINT_URL_EC2", ec2.URL)
+	tagged, err := printed("fleet", []string{"--config", config, "--log-group", "/fleet", "--expect", "tag:efs=yes"})
+	if status(err) != exitDiffers || !strings.Contains(string(tagged), "missing    i-91") || !strings.Contains(string(tagged), "missing    i-92") {
+		t.Errorf("%v\n%s", err, tagged)
+	}
+	if _, err := printed("fleet", []string{"--config", config, "--log-group", "/fleet", "--expect", "tag:efs=no"}); status(err) != exitFailed || !strings.Contains(err.Error(), "UnauthorizedOperation") {
+		t.Error(err)
 	}
 	table, err := printed("fleet", args)
 	if status(err) != exitDiffers || !strings.Contains(string(table), "i-04    i-04.local") {
