@@ -34,6 +34,7 @@ type account struct {
 	suspicion suspicion
 
 	known atomic.Pointer[known] // for the deliver loop
+	asked chan struct{}         // it wants to know more
 }
 
 // A known is what is known of what the kernel dropped. It is never changed.
@@ -56,6 +57,14 @@ func (a *account) nowKnown() known {
 		return *k
 	}
 	return known{}
+}
+
+// ask has the kernel asked soon what it dropped.
+func (a *account) ask() {
+	select {
+	case a.asked <- struct{}{}:
+	default: // it will be
+	}
 }
 
 // apart is how much time lies between two losses that are not one.

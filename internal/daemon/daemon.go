@@ -193,6 +193,7 @@ func (d *Daemon) openState() error {
 	}
 	state := landedStateIn(d.landing.Room())
 	d.receiver.account = &account{
+		asked:   make(chan struct{}, 1),
 		serials: &state.serials, away: &state.away, now: time.Now,
 		usual: func() string {
 			if d.source.owns() {
@@ -244,7 +245,7 @@ func (d *Daemon) openOutput(ctx context.Context) error {
 	c := &cursor{journal: d.journal, failed: func(err error) { d.log.Error("cursor not saved", zap.Error(err)) }}
 	*d.deliver = deliverer{
 		journal: d.journal, ship: d.shipper, cursor: c, poked: make(chan struct{}, 1), damaged: d.damaged, now: time.Now, mounts: &d.mounts,
-		whose: d.identities.of, yields: d.hearsKernel(), losses: d.receiver.account.known.Load,
+		whose: d.identities.of, yields: d.hearsKernel(), losses: d.receiver.account.known.Load, ask: d.receiver.account.ask,
 		stream: newNodeStreams(paths.NewStream(paths.Options{
 			ResolveWait: wait(d.cfg.Source.ResolveWait), Host: d.lookup, Boot: d.boot,
 			Process: host.NewHomes(d.lookup).Of,

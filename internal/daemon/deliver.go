@@ -58,6 +58,7 @@ type deliverer struct {
 	reader   *journal.Reader
 	yields   bool // to a flood of records
 	losses   func() *known
+	ask      func() // has the kernel asked what it dropped
 	known    *known
 	flood    flood
 	glanced  time.Time
@@ -92,11 +93,13 @@ func (d *deliverer) deliver(ctx context.Context) error {
 			}
 			d.memory.save(d.stream.Stream, d.stream.Read(), d.now())
 			d.logins.save(d.now())
+			d.askLosses()
 			err = errors.Join(d.shipAside(ctx), d.breathe(ctx, turn), d.wait(ctx))
 			turn = 0
 		} else if err == nil && turn%giveWayEvery == giveWayEvery-1 {
 			d.cursor.snapshot(d.stream, d.added) // others' events move it, too
 			d.memory.save(d.stream.Stream, d.stream.Read(), d.now())
+			d.askLosses()
 			err = errors.Join(d.glance(), d.giveWay(ctx))
 		}
 		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) { // out of descriptors, which passes
@@ -123,6 +126,14 @@ func (d *deliverer) heedLosses() {
 	}
 	if !k.until.IsZero() {
 		d.stream.Complete(k.until)
+	}
+}
+
+// askLosses has the kernel asked what it dropped, if paths wait for the answer, ten times a
+// second at most.
+func (d *deliverer) askLosses() {
+	if d.ask != nil && d.known != nil && d.stream.Unaccounted() && d.now().Sub(d.known.until) >= tick {
+		d.ask()
 	}
 }
 

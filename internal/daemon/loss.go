@@ -40,11 +40,20 @@ type lossWatch struct {
 
 // run looks until ctx is done.
 func (w *lossWatch) run(ctx context.Context) {
-	rounds(ctx, lookEvery, func() {
+	next := time.NewTimer(untilRound(lookEvery))
+	defer next.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+			continue
+		case <-next.C:
+			next.Reset(untilRound(lookEvery))
+		case <-w.account.asked:
+		}
 		if err := w.look(); err != nil {
 			w.log.Warn("kernel's audit status not read", zap.Error(err))
 		}
-	})
+	}
 	w.off.end(w.now())
 }
 

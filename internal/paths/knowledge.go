@@ -38,8 +38,10 @@ const maxDepth = 4096
 //  2. At the first that has not, the own words of the caller for one of the directories
 //     passed may stand for the rest of the way: for the highest of them first.
 //  3. Without such words, the answer is that of the directory which blocks the way.
+//  4. What rests on facts of after the event waits until it is known that no records are
+//     missing in between.
 func (s *knowledge) climb(e *work, n *dirtree.Node, final bool) way {
-	t := way{answer: proven, from: event.FromTrail}
+	t, latest := way{answer: proven, from: event.FromTrail}, int64(0)
 	s.parts, s.steps = s.parts[:0], s.steps[:0]
 	s.explain.begin(e)
 	for range maxDepth {
@@ -58,7 +60,14 @@ func (s *knowledge) climb(e *work, n *dirtree.Node, final bool) way {
 		if len(s.steps) == 1 {
 			t.from = p.from
 		}
+		if p.rule == byNextFact && p.fact.Seq != e.First {
+			latest = max(latest, p.fact.At)
+		}
 		if p.Parent == nil {
+			if !s.accounted(latest) {
+				t.answer, t.why, t.block, t.until = notYet, whyMissing, s.steps[0], latest
+				s.anchor(e, &t, final)
+			}
 			return t
 		}
 		s.parts = append(s.parts, p.Name)

@@ -10,7 +10,8 @@ import "time"
 //
 //	barrier   a note in the journal: nothing known of before counts behind it, and the other way round
 //	dropped   the daemon has noticed that records of a time are missing: no look counts across it
-//	complete  up to here it is known whether any are: a look of later has to wait
+//	complete  up to here it is known whether any are: a look of later, and a fact of later about
+//	          an event of before it, have to wait
 
 // A loss is a time in which records may be missing, in Unix milliseconds.
 type loss struct{ from, to int64 }
@@ -23,9 +24,16 @@ func (s *knowledge) Dropped(from, to time.Time) { s.dropped = loss{from.UnixMill
 func (s *knowledge) Complete(until time.Time) { s.complete = until.UnixMilli() }
 
 // spans says whether records may be missing from between an event and a look.
-func (l loss) spans(e *work, looked int64) bool {
-	at := e.ID.UnixMilli()
-	return l.to != 0 && min(at, looked) <= l.to && max(at, looked)+aside >= l.from
+func (l loss) spans(e *work, looked int64) bool { return l.between(e.ID.UnixMilli(), looked) }
+
+// between says whether records may be missing from between two times.
+func (l loss) between(a, b int64) bool {
+	return l.to != 0 && min(a, b) <= l.to && max(a, b)+aside >= l.from
+}
+
+// accounted says whether it is known what is missing up to a time.
+func (s *knowledge) accounted(at int64) bool {
+	return s.complete == 0 || s.wait < 0 || at <= s.complete
 }
 
 // dated says whether it is known what is missing up to the looks for an event, or it

@@ -67,7 +67,7 @@ func (s *knowledge) edge(e *work, n *dirtree.Node) proof {
 	case n.Lost(m), f.Cut:
 		return proof{why: whyForgotten}
 	case f.After.Known() && !s.tornBetween(f.After, m, f.Until):
-		return ruleNextFact(f)
+		return s.ruleNextFact(m, f)
 	case f.Before.Known() && !s.tornBetween(f.Before, f.Since, m):
 		return s.ruleLastFact(e, n, f)
 	}
@@ -81,11 +81,16 @@ func (s *knowledge) edge(e *work, n *dirtree.Node) proof {
 // Why it is sound: the kernel reports every move of a directory in sight with its
 // inode, so one between the event and the fact would be the first fact after it.
 // What would break it: a move out of sight and back (another client of a file server,
-// an unaudited process). If the fact before says otherwise, that has happened.
-// Test: TestTrail, TestNoPathInvented.
-func ruleNextFact(f dirtree.Facts) proof {
-	if f.Before.Known() && !f.Before.Same(f.After) {
+// an unaudited process). If the fact before says otherwise, that has happened. Records that
+// the kernel dropped in between: the inode may be the next directory's by then. So no loss
+// counts, and the path waits until it is known that there was none (climb).
+// Test: TestTrail, TestNoPathInvented, TestDroppedFacts.
+func (s *knowledge) ruleNextFact(m dirtree.Moment, f dirtree.Facts) proof {
+	switch {
+	case f.Before.Known() && !f.Before.Same(f.After):
 		return proof{answer: never, why: whyContradicted}
+	case f.Until.Seq != m.Seq && s.dropped.between(m.At, f.Until.At):
+		return proof{answer: never, why: whyMissing}
 	}
 	return proof{Edge: f.After, answer: proven, rule: byNextFact, from: event.FromTrail, fact: f.Until}
 }
@@ -312,5 +317,5 @@ func (s *knowledge) hasRead(look dirtree.Look) bool {
 	if s.in.Expects(look.At) {
 		return false // an event of before has begun and not ended
 	}
-	return s.wait < 0 || (look.At+aside < s.in.Clock() || look.At+underway <= s.in.Ticked()) && (s.complete == 0 || look.At <= s.complete)
+	return s.wait < 0 || (look.At+aside < s.in.Clock() || look.At+underway <= s.in.Ticked()) && s.accounted(look.At)
 }

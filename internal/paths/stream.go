@@ -129,6 +129,12 @@ func (s *Stream) Read() uint64 { return s.in.Read() }
 // Pending is how many events have begun and were not returned yet.
 func (s *Stream) Pending() int { return s.in.Pending() }
 
+// Unaccounted says whether paths wait until it is known what the kernel dropped.
+func (s *Stream) Unaccounted() bool {
+	k := len(s.unsettled)
+	return k > 0 && !s.accounted(s.unsettled[k-1].At)
+}
+
 // find finds the paths of an event that has ended.
 func (s *Stream) find(e *work) {
 	s.explain.heard(e.Event)
