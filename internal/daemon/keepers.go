@@ -38,7 +38,7 @@ func (d *Daemon) startKeepers(ctx context.Context, loops *loops) error {
 		return err
 	}
 	d.loss = &lossWatch{
-		control: look, landing: d.landing, seen: d.landing.Seen(), account: d.receiver.account, wake: d.source.Wake, untold: d.receiver.ration.untold.Load,
+		control: look, landing: d.landing, seen: d.landing.Seen(), account: d.receiver.account, wake: d.source.Wake, untold: d.receiver.isUntold,
 		log: d.log, now: time.Now, owner: d.source.owner, regain: d.regain, off: offWatch{notes: d.notes, log: d.log}, limits: d.limitWatch(),
 		forged: forgedLog{forgeries: d.receiver.forged, log: d.log},
 	}

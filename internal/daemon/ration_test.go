@@ -233,3 +233,10 @@ func TestLandedStateApart(t *testing.T) {
 		t.Errorf("floods changed the absence to %+v and the last serial to %d", state.away, state.serials.High)
 	}
 }
+
+// TestNoRation says that a receiver of records that wait for us has left out nothing.
+func TestNoRation(t *testing.T) {
+	if (&receiver{}).isUntold() {
+		t.Error("without a ration, something was left out")
+	}
+}

@@ -236,10 +236,14 @@ func (r *receiver) tellRefused(note func([]byte) (bool, error)) error {
 	return err
 }
 
+// isUntold says whether the ration left out records that no gap tells of yet. There is no
+// ration where records wait for us.
+func (r *receiver) isUntold() bool { return r.ration != nil && r.ration.untold.Load() }
+
 // tellFloods puts a gap into the journal for each of those whose events were counted
 // instead of kept, once their flood is over or has lasted.
 func (r *receiver) tellFloods(end bool) error {
-	if r.ration == nil || !r.ration.untold.Load() {
+	if !r.isUntold() {
 		return nil
 	}
 	state := r.ration.state
