@@ -36,6 +36,7 @@ journal: {max_bytes: 1GiB, keep_delivered: 64MiB, sync: 2s}
 output:  stdout
 events:  all
 heartbeat: 10m
+labels: {env: prod}
 cloudwatch:
   {group: /g, stream: "{hostname}", region: eu-central-1, endpoint_url: "http://127.0.0.1:4566", role_arn: "arn:aws:iam::1:role/r", create_group: false, retention_days: 30,
    log_class: STANDARD, kms_key_id: k, tags: {team: storage}, format: json, include_raw: true, flush_interval: 100ms, concurrency: 4, use_fips: false, use_dualstack: false}

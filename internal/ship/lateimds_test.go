@@ -31,8 +31,9 @@ func newPipes(hosts map[string]http.Handler) *pipes {
 	p := &pipes{servers: map[string]*http.Server{}, listens: map[string]*pipeListener{}, dialed: map[string]int{}}
 	for host, h := range hosts {
 		l := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-		p.listens[host], p.servers[host] = l, &http.Server{Handler: h}
-		go func() { _ = p.servers[host].Serve(l) }() // it ends with close
+		server := &http.Server{Handler: h}
+		p.listens[host], p.servers[host] = l, server
+		go func() { _ = server.Serve(l) }() // it ends with close
 	}
 	return p
 }
