@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/auditshipper/auditshipper/internal/logstest"
+	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
 // TestInterrupt sends this process what Ctrl-C sends while queries run: none is left
@@ -27,7 +28,7 @@ func TestInterrupt(t *testing.T) {
 		}()
 		began, cancel := context.WithTimeout(ctx, time.Minute)
 		for s.RunningQueries() == 0 {
-			if err := wait(began, 5*time.Millisecond); err != nil {
+			if err := ship.Pause(began, 5*time.Millisecond); err != nil {
 				t.Fatal(err, errs.String())
 			}
 		}

@@ -74,7 +74,7 @@ func (g *groupTail) follow(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := wait(ctx, max(2*tailPace, time.Duration(len(g.logGroups))*tailPace)); err != nil {
+		if err := ship.Pause(ctx, max(2*tailPace, time.Duration(len(g.logGroups))*tailPace)); err != nil {
 			return err
 		}
 		if err := g.catchUp(ctx); err != nil {
@@ -248,16 +248,4 @@ func (g *groupTail) update(ctx context.Context, u ship.LiveUpdate) error {
 		g.from = time.Now().Add(-visible)
 	}
 	return nil
-}
-
-// wait is for a time, or until ctx is done.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/logstest"
+	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
 // A watched is an output that a test waits for.
@@ -82,7 +83,7 @@ func newTailTest(t *testing.T, before int, faults ...logstest.Fault) *tailTest {
 			if tt.s.LiveTails() == 0 {
 				return nil
 			}
-			if err := wait(t.Context(), 10*time.Millisecond); err != nil {
+			if err := ship.Pause(t.Context(), 10*time.Millisecond); err != nil {
 				return err
 			}
 		}
@@ -180,7 +181,7 @@ func TestTailSampled(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- g.follow(ctx) }()
 	for s.LiveTails() == 0 {
-		if err := wait(ctx, 10*time.Millisecond); err != nil {
+		if err := ship.Pause(ctx, 10*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
+	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
 // Under load the journal has a little more every millisecond. To be woken for
@@ -22,14 +23,14 @@ func (d *deliverer) breathe(ctx context.Context, records int) error {
 	if records < busy {
 		return nil
 	}
-	return errors.Join(pause(ctx, breath), d.giveWay(ctx))
+	return errors.Join(ship.Pause(ctx, breath), d.giveWay(ctx))
 }
 
 // giveWay waits while a flood comes.
 func (d *deliverer) giveWay(ctx context.Context) error {
 	for d.yields && d.flood.look(d.now(), d.journal.Next()) && d.room() {
 		d.beat.Add(1)
-		if err := errors.Join(d.glance(), pause(ctx, breath)); err != nil {
+		if err := errors.Join(d.glance(), ship.Pause(ctx, breath)); err != nil {
 			return err
 		}
 	}
@@ -101,16 +102,4 @@ func (f *flood) look(now time.Time, next uint64) bool {
 		f.since = now
 	}
 	return now.Sub(f.since) < floodTime
-}
-
-// pause waits for d, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/auditshipper/auditshipper/internal/event"
 	"github.com/auditshipper/auditshipper/internal/host"
 	"github.com/auditshipper/auditshipper/internal/rules"
+	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
 // A keeper keeps our rules in the kernel and in effect: after others changed
@@ -87,7 +88,7 @@ func (k *keeper) run(ctx context.Context) error {
 				continue
 			}
 		case <-k.changed:
-			if !pauseFor(ctx, settle) {
+			if ship.Pause(ctx, settle) != nil {
 				return nil
 			}
 		}
@@ -112,15 +113,6 @@ func (k *keeper) complain(err error) {
 		k.log.Info("rules are kept again")
 	}
 	k.trouble = trouble
-}
-
-func pauseFor(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
-	}
 }
 
 // glance reads the mounts right after they changed, and makes the keeper look. It

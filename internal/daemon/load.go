@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/zap"
 	"golang.org/x/sys/unix"
+
+	"github.com/auditshipper/auditshipper/internal/ship"
 )
 
 // A loadWatch tells when other programs have finished to change rules.
@@ -45,7 +47,7 @@ func (w *loadWatch) await(ctx context.Context) bool {
 		return true
 	}
 	for last, since := w.state(), begun; ; {
-		if !pauseFor(ctx, loadLook) {
+		if ship.Pause(ctx, loadLook) != nil {
 			return false
 		}
 		now := w.state()

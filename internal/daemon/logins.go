@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,7 +40,6 @@ type logins struct {
 	log *zap.Logger
 
 	known loginFile
-	order []uint32 // the known sessions, the oldest first
 	due   time.Time
 	dirty bool
 }
@@ -72,9 +73,6 @@ func openLogins(stateDir string, log *zap.Logger) *logins {
 	}
 	if l.known.Sessions == nil {
 		l.known.Sessions = map[uint32]login{}
-	}
-	for ses := range l.known.Sessions {
-		l.order = append(l.order, ses)
 	}
 	return l
 }
@@ -110,7 +108,7 @@ func (l *logins) heed(e *event.Event) {
 	switch {
 	case typ.IsNote():
 		if boot := e.Field("boot_id"); len(boot) > 0 && string(boot) != l.known.Boot {
-			l.known, l.order, l.dirty = loginFile{string(boot), map[uint32]login{}}, nil, true
+			l.known, l.dirty = loginFile{string(boot), map[uint32]login{}}, true
 		}
 	case typ != typeUserLogin && typ != typeUserStart, e.Ses == event.Unset, e.UID != 0, string(e.Field("msg_res")) == "failed":
 	default:
@@ -123,21 +121,18 @@ func (l *logins) heed(e *event.Event) {
 			return // the first word is the login's
 		}
 		if said != was {
-			l.note(e.Ses, said, known)
+			l.note(e.Ses, said)
 		}
 	}
 }
 
-func (l *logins) note(ses uint32, said login, known bool) {
-	if !known {
-		l.order = append(l.order, ses)
+// note remembers a session. The kernel counts sessions up, so the oldest has the lowest
+// number.
+func (l *logins) note(ses uint32, said login) {
+	l.known.Sessions[ses], l.dirty = said, true
+	if len(l.known.Sessions) > maxLogins {
+		delete(l.known.Sessions, slices.Min(slices.Collect(maps.Keys(l.known.Sessions))))
 	}
-	if len(l.order) > maxLogins {
-		delete(l.known.Sessions, l.order[0])
-		l.order = l.order[1:]
-	}
-	l.known.Sessions[ses] = said
-	l.dirty = true
 }
 
 // tell says in an event from where its session came.

@@ -40,20 +40,11 @@ type lossWatch struct {
 
 // run looks until ctx is done.
 func (w *lossWatch) run(ctx context.Context) {
-	next := time.NewTimer(untilRound(lookEvery))
-	defer next.Stop()
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-			continue
-		case <-next.C:
-			next.Reset(untilRound(lookEvery))
-		case <-w.account.asked:
-		}
+	roundsAsked(ctx, lookEvery, w.account.asked, func() {
 		if err := w.look(); err != nil {
 			w.log.Warn("kernel's audit status not read", zap.Error(err))
 		}
-	}
+	})
 	w.off.end(w.now())
 }
 

@@ -10,7 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -32,9 +32,9 @@ type memory struct {
 	log    *zap.Logger
 
 	due     time.Time
-	read    uint64 // sequence of the last record that the newer file knows of
-	turn    uint64 // counts writes
-	writing atomic.Bool
+	read    uint64       // sequence of the last record that the newer file knows of
+	turn    uint64       // counts writes
+	writing sync.Mutex   // held while a file is written
 	text    bytes.Buffer // owned by the writer while writing
 }
 
@@ -73,9 +73,8 @@ func (m *memory) close() error {
 	if m == nil {
 		return nil
 	}
-	for !m.writing.CompareAndSwap(false, true) {
-		time.Sleep(time.Millisecond)
-	}
+	m.writing.Lock()
+	defer m.writing.Unlock()
 	var errs []error
 	for _, f := range m.slots {
 		if f != nil {
@@ -88,7 +87,7 @@ func (m *memory) close() error {
 // save writes what s knows after it has read a record, if it is time. The caller waits for
 // the encoding only.
 func (m *memory) save(s *paths.Stream, read uint64, now time.Time) {
-	if m == nil || read == m.read || now.Before(m.due) || !m.writing.CompareAndSwap(false, true) {
+	if m == nil || read == m.read || now.Before(m.due) || !m.writing.TryLock() {
 		return
 	}
 	m.turn++
@@ -96,7 +95,7 @@ func (m *memory) save(s *paths.Stream, read uint64, now time.Time) {
 	m.text.Write(binary.LittleEndian.AppendUint64(make([]byte, sumBytes), m.turn))
 	if err := errors.Join(gob.NewEncoder(&m.text).Encode(m.mounts()), s.Save(&m.text)); err != nil {
 		m.log.Error("what is known of directories is not saved", zap.Error(err))
-		m.writing.Store(false)
+		m.writing.Unlock()
 		return
 	}
 	text := m.text.Bytes()
@@ -106,7 +105,7 @@ func (m *memory) save(s *paths.Stream, read uint64, now time.Time) {
 }
 
 func (m *memory) write(f *os.File, text []byte) {
-	defer m.writing.Store(false)
+	defer m.writing.Unlock()
 	_, err := f.WriteAt(text, 0)
 	if err = errors.Join(err, f.Truncate(int64(len(text)))); err != nil {
 		m.log.Debug("what is known of directories is not saved; after a kill some names may stay unresolved", zap.Error(err))

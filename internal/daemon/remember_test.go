@@ -27,10 +27,9 @@ func TestMemory(t *testing.T) {
 	for seq := range uint64(2) {
 		s.Push(seq+1, 1112, []byte("audit(1700000000.010:7): pid=1 uid=0 msg='op=login'"))
 		m.save(s, s.Read(), now)
+		m.writing.Lock() // once the file is written
 		now = now.Add(time.Hour)
-		for m.writing.Load() {
-			time.Sleep(time.Millisecond)
-		}
+		m.writing.Unlock()
 	}
 	if err := m.close(); err != nil {
 		t.Fatal(err)

@@ -11,6 +11,11 @@ import (
 // process costs more than what there is to look at, so on a quiet host the
 // processor wakes once a second for all of them, and not for each.
 func rounds(ctx context.Context, every time.Duration, look func()) {
+	roundsAsked(ctx, every, nil, look)
+}
+
+// roundsAsked is rounds that also look when they are asked to.
+func roundsAsked(ctx context.Context, every time.Duration, asked <-chan struct{}, look func()) {
 	next := time.NewTimer(untilRound(every))
 	defer next.Stop()
 	for {
@@ -18,6 +23,7 @@ func rounds(ctx context.Context, every time.Duration, look func()) {
 		case <-ctx.Done():
 			return
 		case <-next.C:
+		case <-asked:
 		}
 		look()
 		next.Reset(untilRound(every))

@@ -3,7 +3,6 @@ package host
 import (
 	"bytes"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/auditshipper/auditshipper/internal/event"
@@ -29,6 +28,9 @@ type home struct {
 	ticks  int64  // likewise, in hundredths of a second since boot; tells processes of one number apart
 	parent uint32 // 0 for none
 	worker string // the session that it serves, empty if it is no worker of Session Manager's
+
+	session string // in which it runs, empty for none or if climbed is false
+	climbed bool   // its ancestors were asked for the session
 
 	until time.Time // it holds so long
 }
@@ -66,7 +68,11 @@ func (h *Homes) Of(pid, parent uint32, at int64) (s event.Surroundings) {
 			return s
 		}
 	}
-	s.SSMSession = h.session(pid, p)
+	if !p.climbed {
+		p.session, p.climbed = h.session(pid, p), true
+		h.seen[pid] = p
+	}
+	s.SSMSession = p.session
 	return s
 }
 
@@ -135,27 +141,13 @@ func (l *System) home(pid uint32) (home, bool) {
 		}
 		var h home
 		h.container, h.unit = parseCgroup(cgroup)
-		h.ticks, h.alive = startOf(stat)
-		h.parent = parentOf(stat)
+		h.parent, h.ticks, h.alive = parseStat(stat)
 		h.began = sinceBoot(h.ticks)
 		if bytes.Contains(stat, []byte("("+workerComm+")")) {
 			h.worker = sessionOf(pid)
 		}
 		return h, h.alive
 	})
-}
-
-// parentOf reads a process's parent from /proc/PID/stat, 0 for none.
-func parentOf(stat []byte) uint32 {
-	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-	if len(f) < 2 {
-		return 0
-	}
-	pid, err := strconv.ParseUint(string(f[1]), 10, 32)
-	if err != nil {
-		return 0
-	}
-	return uint32(pid)
 }
 
 // The program that amazon-ssm-agent starts for each session, with the session's id as first

@@ -138,7 +138,7 @@ func TestLookupAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	stat(2)
-	if ticks, ok := startOf([]byte("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")); !ok || ticks != 4711 {
+	if _, ticks, ok := parseStat([]byte("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20")); !ok || ticks != 4711 {
 		t.Errorf("start %d, %v", ticks, ok)
 	}
 }

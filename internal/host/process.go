@@ -70,7 +70,7 @@ func began(pid int) (at int64, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	ticks, ok := startOf(text)
+	_, ticks, ok := parseStat(text)
 	return sinceBoot(ticks), ok
 }
 
@@ -84,15 +84,16 @@ func sinceBoot(ticks int64) int64 {
 	return (real.Nano()-boot.Nano())/1e6 + ticks*10 - 10
 }
 
-// startOf reads when a process began from /proc/PID/stat, in hundredths of a
-// second since boot. Its name, in brackets, may hold anything.
-func startOf(stat []byte) (ticks int64, ok bool) {
+// parseStat reads a process's parent, 0 for none, and when it began, in hundredths of a
+// second since boot, from /proc/PID/stat. Its name, in brackets, may hold anything.
+func parseStat(stat []byte) (parent uint32, ticks int64, ok bool) {
 	f := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(f) < 20 {
-		return 0, false
+		return 0, 0, false
 	}
-	ticks, err := strconv.ParseInt(string(f[19]), 10, 64)
-	return ticks, err == nil
+	pid, err1 := strconv.ParseUint(string(f[1]), 10, 32)
+	ticks, err2 := strconv.ParseInt(string(f[19]), 10, 64)
+	return uint32(pid), ticks, err1 == nil && err2 == nil
 }
 
 // A directory is what a file descriptor of another process stands for.

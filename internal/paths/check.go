@@ -102,6 +102,7 @@ func (s *Stream) checkBounds() error {
 		{"twins", len(s.layers.twins.of), s.layers.twins.limit},
 		{"visits", len(s.visits), maxVisits},
 		{"unsettled looks", len(s.unsettled), maxUnsettled},
+		{"looks that nobody was told of", len(s.fresh), maxUnsettled},
 		{"inquiries", len(s.asking), maxAsking},
 		{"orphans", len(s.orphans.of), maxOrphans},
 	} {

@@ -123,12 +123,6 @@ func (s *looks) lookNow(id dirtree.ID) {
 // which is dropped are completed when their own wait ends.
 const maxUnsettled = 1 << 15
 
-// settleLater completes the names that wait for a directory once all records up to a
-// look are read.
-func (s *looks) settleLater(id dirtree.ID, look dirtree.Look) {
-	s.unsettled = appendSighting(s.unsettled, sighting{id, look})
-}
-
 // appendSighting appends a sighting.
 //
 // Several looks in one round see the same directory; one entry is enough for those. When there

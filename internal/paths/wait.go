@@ -84,7 +84,7 @@ func (s *resolver) waitFor(n *place) {
 	n.wait.name, n.waitsAt = n, id
 	n.wait.join(&r.slot)
 	if n.until != 0 {
-		s.settleLater(id, dirtree.Look{At: n.until})
+		s.unsettled = appendSighting(s.unsettled, sighting{id, dirtree.Look{At: n.until}})
 	}
 }
 

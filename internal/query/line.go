@@ -27,39 +27,49 @@ const maxName = 255
 // parse finds the parts of l.bytes; false if it is no record. A type of our own notes
 // becomes its foreign one: anybody may have written the line.
 func (l *line) parse(types *typeNames) bool {
-	b, at := l.bytes, 0
-	l.node = nil
-	if bytes.HasPrefix(b, []byte("node=")) {
-		i := bytes.IndexByte(b, ' ')
-		if i < 0 {
-			return false
-		}
-		if l.node, at = b[len("node="):i], i+1; len(l.node) > maxName {
-			return false
-		}
-	}
-	if !bytes.HasPrefix(b[at:], []byte("type=")) {
+	b := l.bytes
+	node, name, text, ok := cutHead(b)
+	if !ok {
 		return false
 	}
-	at += len("type=")
-	i := bytes.IndexByte(b[at:], ' ')
-	if i < 0 {
-		return false
-	}
-	name := b[at : at+i]
-	at += i + 1
-	if !bytes.HasPrefix(b[at:], []byte("msg=audit(")) {
-		return false
-	}
-	l.text = at + len("msg=")
+	l.node, l.text = node, text
 	id, _, err := event.ParseHeader(b[l.text:])
 	if err != nil {
 		return false
 	}
 	l.id, l.typ = id, types.of(name).Foreign()
-	text, _ := event.CutEnrichment(l.typ, b[l.text:])
-	l.end = l.text + len(text)
+	kept, _ := event.CutEnrichment(l.typ, b[l.text:])
+	l.end = l.text + len(kept)
 	return true
+}
+
+// cutHead finds the parts of a line in front of the record's text: the node, nil for none,
+// the type's name, and where "audit(" begins. ok is false if it is no record.
+func cutHead(b []byte) (node, name []byte, text int, ok bool) {
+	at := 0
+	if bytes.HasPrefix(b, []byte("node=")) {
+		i := bytes.IndexByte(b, ' ')
+		if i < 0 {
+			return nil, nil, 0, false
+		}
+		if node, at = b[len("node="):i], i+1; len(node) > maxName {
+			return nil, nil, 0, false
+		}
+	}
+	if !bytes.HasPrefix(b[at:], []byte("type=")) {
+		return nil, nil, 0, false
+	}
+	at += len("type=")
+	i := bytes.IndexByte(b[at:], ' ')
+	if i < 0 {
+		return nil, nil, 0, false
+	}
+	name = b[at : at+i]
+	at += i + 1
+	if !bytes.HasPrefix(b[at:], []byte("msg=audit(")) {
+		return nil, nil, 0, false
+	}
+	return node, name, at + len("msg="), true
 }
 
 // typeNames remembers the types of names, so that each is looked up once.

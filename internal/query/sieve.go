@@ -69,19 +69,13 @@ func (s *sieve) unwanted(stamp []byte) bool {
 
 // stampOf is what stands in the parentheses of "msg=audit(…)".
 func stampOf(b []byte) ([]byte, bool) {
-	if bytes.HasPrefix(b, []byte("node=")) {
-		b = b[bytes.IndexByte(b, ' ')+1:]
-	}
-	if !bytes.HasPrefix(b, []byte("type=")) {
+	_, _, text, ok := cutHead(b)
+	if !ok {
 		return nil, false
 	}
-	b = b[bytes.IndexByte(b, ' ')+1:]
-	b, ok := bytes.CutPrefix(b, []byte("msg=audit("))
+	b = b[text+len("audit("):]
 	end := bytes.IndexByte(b, ')')
-	if !ok || end < 0 {
-		return nil, false
-	}
-	return b[:end], true
+	return b[:max(end, 0)], end >= 0
 }
 
 // secondOf is the second of a stamp, as 1795491821 in 1795491821.043:10992484.

@@ -80,7 +80,7 @@ func (c *CloudWatch) Select(ctx context.Context, sel Selection, each func(Stored
 			return nil
 		}
 		in.NextToken = out.NextToken
-		if err := pause(ctx, sel.Pace); err != nil {
+		if err := Pause(ctx, sel.Pace); err != nil {
 			return err
 		}
 	}

@@ -178,7 +178,7 @@ func (q *querying) run(ctx context.Context, s *slice) (err error) {
 		}
 	}()
 	for wait := 25 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		if err := pause(ctx, wait); err != nil {
+		if err := Pause(ctx, wait); err != nil {
 			return err
 		}
 		if s.page, err = q.results(ctx, s.id, ""); err != nil {
@@ -331,7 +331,7 @@ func (q *querying) insist(ctx context.Context, at *pace, call func() error) erro
 			return err
 		}
 		q.tell(func(p *QueryProgress) { p.Waits = true })
-		if err := pause(ctx, rand.N(ceiling)); err != nil {
+		if err := Pause(ctx, rand.N(ceiling)); err != nil {
 			return err
 		}
 	}
@@ -388,5 +388,5 @@ func (p *pace) wait(ctx context.Context) error {
 	if delay <= 0 {
 		return ctx.Err()
 	}
-	return pause(ctx, delay)
+	return Pause(ctx, delay)
 }

@@ -17,7 +17,8 @@ type LiveUpdate struct {
 // it did not begin in time.
 var ErrNoLive = errors.New("no live tail")
 
-func pause(ctx context.Context, d time.Duration) error {
+// Pause waits for a time, or until ctx is done.
+func Pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
